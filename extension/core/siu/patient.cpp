@@ -1,0 +1,82 @@
+// Reading PID.
+#include "patient.hpp"
+
+#include "../ascii.hpp"
+#include "person_name.hpp"
+#include "phone.hpp"
+#include "radscheduler/timestamp.hpp"
+
+namespace radscheduler::siu {
+
+namespace {
+
+constexpr std::size_t kPatientId = 2;
+constexpr std::size_t kIdentifierList = 3;
+constexpr std::size_t kAlternateId = 4;
+constexpr std::size_t kName = 5;
+constexpr std::size_t kBirth = 7;
+constexpr std::size_t kSex = 8;
+constexpr std::size_t kDeathTime = 29;
+constexpr std::size_t kDeathIndicator = 30;
+
+void add_identifiers(const SegmentFields& pid, std::size_t field, std::vector<SiuIdentifier>& identifiers) {
+    for (std::size_t i = 1; i <= pid.repetitions(field); ++i) {
+        SiuIdentifier identifier;
+        identifier.value = pid.text(field, 1, i);
+        if (!identifier.value.has_value()) continue;
+        identifier.authority = pid.subtext(field, 4, 1, i);
+        if (!identifier.authority.has_value()) identifier.authority = pid.subtext(field, 4, 2, i);
+        identifier.type = pid.text(field, 5, i);
+        identifiers.push_back(std::move(identifier));
+    }
+}
+
+Text birth_date(Context& context, const SegmentFields& pid) {
+    Text text = pid.text(kBirth);
+    if (!text.has_value()) return text;
+    Result<Timestamp> stamp = Timestamp::parse(text.value);
+    if (!stamp) {
+        context.warn("BAD_BIRTH_DATE", "PID-7", "PID-7 is not a date; the birth date was left out.");
+        return {};
+    }
+    if (!stamp->has_day()) {
+        context.warn("BIRTH_DATE_PARTIAL", "PID-7", "PID-7 names no day; the birth date was left out.");
+        return {};
+    }
+    stamp->precision = Timestamp::Precision::day;
+    return {false, stamp->iso()};
+}
+
+std::optional<bool> deceased(const SegmentFields& pid) {
+    const std::string indicator = upper(pid.text(kDeathIndicator).value);
+    if (indicator == "Y" || pid.text(kDeathTime).has_value()) return true;
+    if (indicator == "N") return false;
+    return std::nullopt;
+}
+
+} // namespace
+
+SiuPatient read_patient(Context& context, const SegmentPlan& plan) {
+    const SegmentFields& pid = plan.pid;
+    SiuPatient patient;
+    add_identifiers(pid, kIdentifierList, patient.identifiers);
+    if (patient.identifiers.empty()) {
+        add_identifiers(pid, kPatientId, patient.identifiers);
+        add_identifiers(pid, kAlternateId, patient.identifiers);
+    }
+    PersonName name = read_xpn(pid, kName, preferred_name(pid, kName));
+    patient.display = {pid.is_null(kName), name.display()};
+    patient.family = std::move(name.family);
+    patient.given = std::move(name.given);
+    patient.middle = std::move(name.middle);
+    patient.suffix = std::move(name.suffix);
+    patient.prefix = std::move(name.prefix);
+    patient.birth_date = birth_date(context, pid);
+    patient.sex = pid.text(kSex);
+    read_phones(pid, patient);
+    patient.deceased = deceased(pid);
+    patient.notes = plan.patient_notes;
+    return patient;
+}
+
+} // namespace radscheduler::siu

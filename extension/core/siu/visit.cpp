@@ -1,0 +1,46 @@
+// Reading PV1.
+#include "visit.hpp"
+
+#include "person_name.hpp"
+#include "words.hpp"
+
+namespace radscheduler::siu {
+
+namespace {
+
+bool refers(const SiuResource& resource) {
+    return resource.segment == "AIP" &&
+           (is_referring_role(resource.role.value) || is_referring_role(resource.type_code.value) ||
+            is_referring_role(resource.type_text.value));
+}
+
+Text referring(const SegmentPlan& plan, const SiuReading& reading) {
+    Text name = xcn_display(plan.pv1, 8);
+    if (!name.absent()) return name;
+    for (const SiuResource& resource : reading.resources) {
+        if (refers(resource)) return resource.name.has_value() ? resource.name : resource.code;
+    }
+    return reading.schedule ? reading.schedule->placer_contact : Text{};
+}
+
+} // namespace
+
+std::optional<SiuVisit> read_visit(const SegmentPlan& plan, const SiuReading& reading) {
+    SiuVisit visit;
+    visit.referring = referring(plan, reading);
+    if (!plan.pv1.exists()) {
+        if (visit.referring.absent()) return std::nullopt;
+        return visit;
+    }
+    const SegmentFields& pv1 = plan.pv1;
+    visit.patient_class = pv1.text(2);
+    visit.visit_number = pv1.text(19);
+    visit.admission_type = pv1.text(4);
+    visit.location.point_of_care = pv1.text(3, 1);
+    visit.location.room = pv1.text(3, 2);
+    visit.location.bed = pv1.text(3, 3);
+    visit.location.facility = pv1.subtext(3, 4, 1);
+    return visit;
+}
+
+} // namespace radscheduler::siu

@@ -1,0 +1,42 @@
+-- The type hl7: one HL7 v2 message as text.
+
+CREATE TYPE radscheduler.hl7;
+
+CREATE FUNCTION radscheduler.hl7_in(cstring) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_in(cstring) IS 'Reads an HL7 v2 message; CR, LF and CRLF end segments. Raises 22P02 when there is no MSH or its delimiters are unusable.';
+
+CREATE FUNCTION radscheduler.hl7_out(radscheduler.hl7) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'rad_hl7_out' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_out(radscheduler.hl7) IS 'The message as text, segments ended by CR.';
+
+CREATE FUNCTION radscheduler.hl7_recv(internal) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_recv' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_recv(internal) IS 'Binary input: the message as text in the client encoding, validated as hl7_in does.';
+
+CREATE FUNCTION radscheduler.hl7_send(radscheduler.hl7) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_send' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_send(radscheduler.hl7) IS 'Binary output: the message as text in the client encoding.';
+
+CREATE TYPE radscheduler.hl7 (
+    INPUT = radscheduler.hl7_in,
+    OUTPUT = radscheduler.hl7_out,
+    RECEIVE = radscheduler.hl7_recv,
+    SEND = radscheduler.hl7_send,
+    INTERNALLENGTH = VARIABLE,
+    STORAGE = extended
+);
+COMMENT ON TYPE radscheduler.hl7 IS 'An HL7 v2 message: UTF-8 text, stored as given with CR as segment end, behind a version byte.';
+
+CREATE FUNCTION radscheduler.hl7(text) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_from_text' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7(text) IS 'Text to hl7, as hl7_in does.';
+
+CREATE FUNCTION radscheduler.hl7_text(radscheduler.hl7) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_to_text' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_text(radscheduler.hl7) IS 'The message as text, segments ended by CR.';
+
+CREATE CAST (text AS radscheduler.hl7) WITH FUNCTION radscheduler.hl7(text);
+COMMENT ON CAST (text AS radscheduler.hl7) IS 'Parses and validates; explicit, because it can fail.';
+CREATE CAST (radscheduler.hl7 AS text) WITH FUNCTION radscheduler.hl7_text(radscheduler.hl7) AS ASSIGNMENT;
+COMMENT ON CAST (radscheduler.hl7 AS text) IS 'The message as text, segments ended by CR.';

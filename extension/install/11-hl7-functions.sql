@@ -1,0 +1,46 @@
+-- Reading and answering HL7 in SQL.
+
+CREATE FUNCTION radscheduler.hl7_get(message radscheduler.hl7, path text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_get' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_get(radscheduler.hl7, text) IS
+    'The value at a path SEG[n]-F[r].C.S (dot or dash after the segment; first of everything by default), escapes decoded. NULL when it was not sent or sent empty; the HL7 null is two quotes. A bad path raises 22023 and points at the character.';
+
+CREATE OPERATOR radscheduler.->> (FUNCTION = radscheduler.hl7_get, LEFTARG = radscheduler.hl7, RIGHTARG = text);
+COMMENT ON OPERATOR radscheduler.->> (radscheduler.hl7, text) IS 'The value at a path, as hl7_get: message ->> ''PID-5.1''.';
+
+CREATE FUNCTION radscheduler.hl7_segments(message radscheduler.hl7, OUT ordinal integer, OUT name text, OUT occurrence integer, OUT segment text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'rad_hl7_segments' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 ROWS 10;
+COMMENT ON FUNCTION radscheduler.hl7_segments(radscheduler.hl7) IS
+    'The segments in order: position from 1, three-letter name, which one of that name, undecoded text.';
+
+CREATE FUNCTION radscheduler.hl7_ack(message radscheduler.hl7, code text DEFAULT 'AA', note text DEFAULT NULL) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_ack' LANGUAGE c VOLATILE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_ack(radscheduler.hl7, text, text) IS
+    'An acknowledgement (HL7 chapter 2.9) of the message: MSH-3..6 swapped, the sender''s delimiters, MSA-1 = code (AA, AE or AR), MSA-2 = MSH-10 as sent. Its own MSH-10 is new at each call.';
+
+CREATE FUNCTION radscheduler.hl7_escape(value text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_escape' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
+COMMENT ON FUNCTION radscheduler.hl7_escape(text) IS
+    'Text made safe to put into a field of a message with the usual delimiters |^~\& (HL7 chapter 2.7): hl7_get gives the same text back.';
+
+CREATE FUNCTION radscheduler.siu_parse(message radscheduler.hl7) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'rad_siu_parse' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION radscheduler.siu_parse(radscheduler.hl7) IS
+    'The typed reading of a scheduling message (HL7 chapter 10), lenient: {header, schedule, patient, visit, services, resources, warnings[, error]}. Keys are absent when nothing was sent, null when the HL7 null was.';
+
+CREATE FUNCTION radscheduler.hl7_header(bytes bytea) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'rad_hl7_header' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_header(bytea) IS
+    'The header of the bytes of a message in whatever charset: {header, warnings}, or {error: {code, path, text}}. Never raises for bad bytes.';
+
+CREATE FUNCTION radscheduler.siu_read(bytes bytea, lenient boolean DEFAULT true, start_source text DEFAULT 'appointment') RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'rad_siu_read' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION radscheduler.siu_read(bytea, boolean, text) IS
+    'siu_parse for bytes as received: lenient = false turns every repair into an error, start_source = service lets AIS-4 win over SCH-11. Never raises for bad bytes: {error: {code, path, text}}.';
+
+CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text, stamp text, note text,
+                                        error_codes text[], error_paths text[], error_severities text[], error_texts text[]) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_answer' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[]) IS
+    'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). Never raises for bad bytes; under 1,000 bytes.';

@@ -1,0 +1,93 @@
+-- What AIG, AIL and AIP mean: names resolved through resource_alias, unknown ones recorded so that a booking is never lost for a missing row.
+
+CREATE FUNCTION radscheduler.resource_name_of(p_item jsonb, OUT kind radscheduler.resource_kind, OUT code text, OUT name text, OUT role text) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT CASE WHEN p_item ->> 'segment' = 'AIP' THEN 'staff'
+            WHEN p_item ->> 'segment' = 'AIL' THEN 'room'
+            WHEN words ~ '(^|\W)(ROOM|LOCATION)(\W|$)' THEN 'room'
+            WHEN words ~ '(^|\W)(D|DOCTOR|PHYSICIAN|PROVIDER|SURGEON|RADIOLOGIST|TECHNOLOGIST|TECH|SONOGRAPHER|NURSE|STAFF|PERSON|PERSONNEL)(\W|$)' THEN 'staff'
+            ELSE 'equipment' END::radscheduler.resource_kind,
+       coalesce(nullif(p_item ->> 'code', ''),
+                nullif(upper(concat_ws(' ', p_item ->> 'role', p_item ->> 'family', p_item ->> 'given')), ''),
+                p_item ->> 'name'),
+       coalesce(nullif(p_item ->> 'name', ''), nullif(concat_ws(' ', p_item ->> 'given', p_item ->> 'family'), ''), p_item ->> 'code'),
+       upper(coalesce(p_item ->> 'role', p_item ->> 'type_code'))
+FROM (SELECT upper(concat_ws(' ', p_item ->> 'type_code', p_item ->> 'type_text'))) w(words)
+$$;
+COMMENT ON FUNCTION radscheduler.resource_name_of(jsonb) IS
+    'What one resource of a reading is called: its kind by segment and type words, its code (the id sent; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
+
+CREATE FUNCTION radscheduler.is_referrer(p_role text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(p_role ~ '^(REF|RP|REFERRING|ORDERING|REQUESTING|PCP)', false) $$;
+COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
+
+CREATE FUNCTION radscheduler.resolve_resources(p_site integer, p_items jsonb, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_missing integer;
+    v_row     record;
+    v_id      bigint;
+BEGIN
+    warnings := '[]';
+    FOR v_attempt IN 1..2 LOOP
+        SELECT array_agg(f.resource_id ORDER BY e.place), count(*) FILTER (WHERE f.resource_id IS NULL AND n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role))
+            INTO resolve_resources.resource_ids, v_missing
+            FROM jsonb_array_elements(p_items) WITH ORDINALITY e(item, place)
+            CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
+            LEFT JOIN LATERAL (
+                SELECT a.resource_id FROM radscheduler.resource_alias a
+                WHERE a.site_id = p_site AND a.alias = upper(n.code) AND NOT radscheduler.is_referrer(n.role)
+                  AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG')
+                ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true;
+        EXIT WHEN v_missing = 0 OR v_attempt = 2;
+        PERFORM pg_advisory_xact_lock(7421001, hashtext(format('resources of site %s', p_site)));
+        FOR v_row IN
+            SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
+            FROM jsonb_array_elements(p_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
+            WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
+              AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.alias = upper(n.code)
+                              AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
+            ORDER BY n.kind, upper(n.code)
+        LOOP
+            INSERT INTO radscheduler.resource (site_id, code, name, kind, role, modality, is_registered)
+                VALUES (p_site, v_row.code, v_row.name, v_row.kind, CASE WHEN v_row.kind = 'staff' THEN v_row.role END,
+                        CASE WHEN v_row.kind = 'equipment' THEN radscheduler.modality_guess(p_site, ARRAY[v_row.code], ARRAY[v_row.name]) END, false)
+                RETURNING resource.resource_id INTO v_id;
+            INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_site, v_row.kind, upper(v_row.code), v_id);
+            warnings := warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.resolve_resources(integer, jsonb) IS
+    'The resources of a reading, one id per element (NULL for one that is not booked, such as a referrer). An unknown one is recorded with capacity 1, no buffers and is_registered = false, and told as a warning.';
+
+CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
+                                          setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,
+                                          aliases text[] DEFAULT '{}') RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_code text := radscheduler.modality_code(v_site, modality);
+    v_id   bigint;
+BEGIN
+    IF modality IS NOT NULL AND v_code IS NULL THEN
+        RAISE EXCEPTION 'modality "%" is not known at this site', modality
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
+    END IF;
+    INSERT INTO radscheduler.resource AS r (site_id, code, name, kind, role, modality, capacity, setup_minutes, turnover_minutes)
+        VALUES (v_site, code, name, kind, upper(role), v_code, capacity, setup_minutes, turnover_minutes)
+        RETURNING r.resource_id INTO v_id;
+    INSERT INTO radscheduler.resource_alias AS a (site_id, kind, alias, resource_id)
+        SELECT v_site, kind, upper(n), v_id FROM unnest(code || aliases) n GROUP BY upper(n);
+    RETURN v_id;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.add_resource(text, text, radscheduler.resource_kind, text, integer, integer, integer, text, text[]) IS
+    'Records a room, scanner or member of staff at the session''s site with all the names it is called by; returns its id. Buffers (minutes before and after) are for rooms and equipment only.';

@@ -1,0 +1,188 @@
+-- Writing to the appointments view. Bookings made here are refused when they would double-book; the RIS's are flagged instead (64-ingest.sql).
+
+CREATE FUNCTION radscheduler.raise_conflict(p_site integer, p_appointment bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone     text := radscheduler.site_zone(p_site);
+    v_conflict record;
+BEGIN
+    SELECT c.code, k.text, r.name, c.other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+        FROM radscheduler.conflict c
+        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = c.other_appointment_id
+        LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
+        WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical'
+        ORDER BY c.conflict_id LIMIT 1;
+    RAISE EXCEPTION '%', format(v_conflict.text, v_conflict.name)
+        USING ERRCODE = 'exclusion_violation', SCHEMA = 'radscheduler', TABLE = 'occupancy', CONSTRAINT = 'occupancy_no_overlap',
+              DETAIL = format('%s: appointment %s holds %s to %s (%s).', v_conflict.code, v_conflict.other_appointment_id,
+                              to_char(timezone(v_zone, v_conflict.starts_at), 'YYYY-MM-DD HH24:MI'),
+                              to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone),
+              HINT = coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a ->> 'resource'), ', ')
+                                                   FROM jsonb_array_elements(v_conflict.alternatives) a) || '.',
+                              'Choose another time; radscheduler.find_slots() lists free ones.');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
+    'Refuses a booking: raises 23P01 with the other appointment in DETAIL and free times in HINT. No patient data.';
+
+CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointment bigint) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment
+$$;
+COMMENT ON FUNCTION radscheduler.appointment_lock_names(integer, bigint) IS 'Names for lock_keys() under which messages about an appointment wait for a change made here.';
+
+CREATE FUNCTION radscheduler.check_appointment_values(p_site integer, p_modality text, p_duration integer, p_status text, p_urgency text,
+                                                      OUT modality text, OUT status radscheduler.appointment_status, OUT urgency text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    modality := radscheduler.modality_code(p_site, p_modality);
+    IF modality IS NULL THEN
+        RAISE EXCEPTION 'modality "%" is not known at this site', p_modality
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are, for example MRI, CT, XRAY, US.';
+    END IF;
+    IF p_duration NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes is not possible', p_duration USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    status := radscheduler.status_of(jsonb_build_array(p_status));
+    IF status IS NULL OR status IN ('PENDING', 'WAITLISTED') AND upper(p_status) NOT IN ('PENDING', 'WAITLISTED') THEN
+        RAISE EXCEPTION 'status "%" is not one of the life cycle', p_status
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use SCHEDULED, CONFIRMED, ARRIVED, IN_PROGRESS, COMPLETED, CANCELLED, NO_SHOW or another state of radscheduler.appointment_status.';
+    END IF;
+    IF lower(p_urgency) NOT IN ('routine', 'urgent', 'stat', 'emergency') THEN
+        RAISE EXCEPTION 'urgency "%" is not known', p_urgency USING ERRCODE = 'invalid_parameter_value', HINT = 'Use routine, urgent or stat (emergency).';
+    END IF;
+    urgency := radscheduler.urgency_of(p_urgency);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.check_appointment_values(integer, text, integer, text, text) IS
+    'The words of an appointment written in SQL as stored values; raises 22023 with a hint for one that cannot be.';
+
+CREATE FUNCTION radscheduler.appointments_write() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site      integer := CASE WHEN TG_OP = 'INSERT' THEN radscheduler.current_site() END;
+    v_zone      text;
+    v_id        bigint;
+    v_old       radscheduler.appointment;
+    v_values    record;
+    v_patient   bigint := NULL;
+    v_starts    timestamptz;
+    v_ends      timestamptz;
+    v_resources bigint[];
+    v_status    radscheduler.appointment_status;
+    v_event     text;
+    v_shift     interval;
+BEGIN
+    -- What is asked for, in stored values.
+    IF TG_OP <> 'DELETE' THEN
+        IF NEW.patient_id IS NULL OR NEW.patient_name IS NULL OR NEW.modality IS NULL OR NEW.datetime IS NULL THEN
+            RAISE EXCEPTION 'an appointment needs %', CASE WHEN NEW.patient_id IS NULL THEN 'patient_id' WHEN NEW.patient_name IS NULL THEN 'patient_name'
+                                                           WHEN NEW.modality IS NULL THEN 'modality' ELSE 'datetime' END
+                USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given.';
+        END IF;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;
+    END IF;
+    v_zone := radscheduler.site_zone(v_site);
+    IF TG_OP <> 'DELETE' THEN
+        SELECT * INTO v_values FROM radscheduler.check_appointment_values(v_site, NEW.modality, coalesce(NEW.duration, 30), coalesce(NEW.status, 'SCHEDULED'), coalesce(NEW.urgency, 'routine'));
+        v_starts := radscheduler.to_instant(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone);
+        v_ends := v_starts + make_interval(mins => coalesce(NEW.duration, 30));
+        v_status := v_values.status;
+    ELSE
+        v_status := 'CANCELLED';
+    END IF;
+    IF TG_OP = 'UPDATE' AND (NEW.id IS DISTINCT FROM OLD.id OR NEW.conflicts IS DISTINCT FROM OLD.conflicts OR NEW.source IS DISTINCT FROM OLD.source) THEN
+        RAISE EXCEPTION 'the columns id, conflicts and source of appointments cannot be updated'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Conflicts follow from the bookings: move or cancel one of them.';
+    END IF;
+
+    -- Locks in the one order, then the row as it is now.
+    PERFORM radscheduler.lock_keys(radscheduler.appointment_lock_names(v_site, CASE WHEN TG_OP <> 'INSERT' THEN OLD.id END)
+                                   || CASE WHEN TG_OP <> 'DELETE' THEN format('patient/%s/%s', v_site, NEW.patient_id) END);
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
+        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
+            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)), 'display', NEW.patient_name)
+            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL THEN '{}'
+                    WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
+                    ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
+            '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        v_id := OLD.id;
+        SELECT array_agg(ar.resource_id) INTO v_resources FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
+        PERFORM radscheduler.lock_subjects(v_site, v_resources, ARRAY[v_patient, (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id)]);
+        SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id FOR UPDATE;
+    ELSE
+        PERFORM radscheduler.lock_subjects(v_site, NULL, ARRAY[v_patient]);
+    END IF;
+
+    -- The row.
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source)
+            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'))
+            RETURNING a.appointment_id INTO v_id;
+        v_event := 'appointment.created';
+    ELSIF TG_OP = 'UPDATE' THEN
+        v_shift := nullif(v_starts - v_old.starts_at, interval '0');
+        IF NEW.status = OLD.status THEN
+            v_status := CASE WHEN v_old.review_reason = 'CONFLICT' THEN coalesce(v_old.resume_status, v_old.status) ELSE v_old.status END;
+        END IF;
+        UPDATE radscheduler.appointment a SET patient_id = coalesce(v_patient, a.patient_id), status = v_status,
+               review_reason = CASE WHEN v_status = 'PENDING_REVIEW' THEN a.review_reason END, resume_status = NULL,
+               starts_at = v_starts, ends_at = v_ends, modality = v_values.modality, study_text = NEW.study_type,
+               referring_physician = NEW.referring_physician, urgency = v_values.urgency, notes = NEW.notes,
+               reschedule_count = a.reschedule_count + CASE WHEN v_shift IS NULL THEN 0 ELSE 1 END,
+               original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
+               version = a.version + 1, updated_at = now()
+            WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        UPDATE radscheduler.appointment_service s
+            SET starts_at = coalesce(s.starts_at + v_shift, s.starts_at),
+                ends_at = CASE WHEN s.ends_at = v_old.ends_at THEN v_ends ELSE coalesce(s.ends_at + v_shift, s.ends_at) END
+            WHERE s.site_id = v_site AND s.appointment_id = v_id AND (v_shift IS NOT NULL OR v_ends <> v_old.ends_at);
+        UPDATE radscheduler.appointment_resource r
+            SET starts_at = coalesce(r.starts_at + v_shift, r.starts_at),
+                ends_at = CASE WHEN r.ends_at = v_old.ends_at THEN v_ends ELSE coalesce(r.ends_at + v_shift, r.ends_at) END
+            WHERE r.site_id = v_site AND r.appointment_id = v_id AND (v_shift IS NOT NULL OR v_ends <> v_old.ends_at);
+        v_event := 'appointment.' || CASE WHEN v_shift IS NOT NULL THEN 'rescheduled' WHEN v_status = v_old.status THEN 'modified'
+                                          WHEN v_status = 'NO_SHOW' THEN 'noshow' WHEN v_status = 'IN_PROGRESS' THEN 'started'
+                                          WHEN v_status IN ('ARRIVED', 'COMPLETED', 'CANCELLED', 'DISCONTINUED', 'DELETED') THEN lower(v_status::text) ELSE 'modified' END;
+    ELSE
+        IF radscheduler.is_closed(v_old.status) THEN
+            RETURN OLD;
+        END IF;
+        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, version = a.version + 1, updated_at = now()
+            WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        v_event := 'appointment.cancelled';
+    END IF;
+
+    -- Its time, and whether that may be.
+    IF radscheduler.is_occupying(v_status) THEN
+        PERFORM radscheduler.occupy(v_site, v_id, TG_OP = 'INSERT');
+    ELSIF TG_OP <> 'INSERT' THEN
+        PERFORM radscheduler.vacate(v_site, v_id, CASE WHEN v_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN now() END);
+    END IF;
+    IF radscheduler.settle(v_site, v_id, v_resources, ARRAY[v_patient, v_old.patient_id]) = 'critical' THEN
+        IF TG_OP = 'INSERT' OR v_shift IS NOT NULL OR v_ends > v_old.ends_at OR v_patient <> v_old.patient_id OR NOT radscheduler.is_occupying(v_old.status) THEN
+            PERFORM radscheduler.raise_conflict(v_site, v_id);
+        END IF;
+        UPDATE radscheduler.appointment a SET status = 'PENDING_REVIEW', review_reason = 'CONFLICT', resume_status = v_status
+            WHERE a.site_id = v_site AND a.appointment_id = v_id AND v_status IN ('SCHEDULED', 'CONFIRMED');
+    END IF;
+    PERFORM radscheduler.record_version(v_site, v_id, v_event, NULL);
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    SELECT v.* INTO NEW FROM radscheduler.appointments v WHERE v.id = v_id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.appointments_write() IS
+    'INSTEAD OF trigger of the appointments view: INSERT books at the session''s site, UPDATE moves or changes, DELETE cancels. A critical conflict is refused with 23P01; a change that leaves an already flagged booking where it is stays flagged.';

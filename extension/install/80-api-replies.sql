@@ -1,0 +1,48 @@
+-- What HTTP answers are made of. The sidecar passes bytes in and answers out; what they say is decided here.
+
+CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ROW(status, 'application/problem+json',
+           (jsonb_build_object('type', 'urn:radscheduler:problem:' || code, 'title', title, 'status', status, 'detail', detail, 'code', code,
+                               'success', false, 'error', detail) || more)::text)::radscheduler.http_reply
+$$;
+COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb) IS
+    'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API.';
+
+CREATE FUNCTION radscheduler.reply(status integer, body jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ROW(status, 'application/json', body::text)::radscheduler.http_reply
+$$;
+COMMENT ON FUNCTION radscheduler.reply(integer, jsonb) IS 'A JSON answer.';
+
+CREATE FUNCTION radscheduler.body_text(bytes bytea) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN convert_from(bytes, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+    RETURN convert_from(decode(replace(encode(bytes, 'hex'), '00', '20'), 'hex'), 'LATIN1');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.body_text(bytea) IS 'Bytes as text: UTF-8, else ISO 8859-1.';
+
+CREATE FUNCTION radscheduler.body_json(bytes bytea) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN convert_from(bytes, 'UTF8')::jsonb;
+EXCEPTION WHEN data_exception OR statement_too_complex THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.body_json(bytea) IS 'Bytes as JSON; NULL when they are none.';
+
+CREATE FUNCTION radscheduler.api_conflicts(conflicts jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT jsonb_build_object('hasConflicts', conflicts <> '[]', 'severity', conflicts #> '{0,severity}', 'conflicts', conflicts,
+                          'alternativeSlots', coalesce(jsonb_path_query_first(conflicts, '$[*].alternatives ? (@.size() > 0)'), '[]'))
+$$;
+COMMENT ON FUNCTION radscheduler.api_conflicts(jsonb) IS 'Conflicts (conflicts_of shape) in the guide''s envelope: {hasConflicts, severity, conflicts, alternativeSlots}.';

@@ -1,0 +1,2 @@
+-- The records: created with the code, then handed to the database.
+SELECT radscheduler.provision();

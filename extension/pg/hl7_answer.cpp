@@ -1,0 +1,105 @@
+// Acknowledgements in SQL: hl7_answer() for bytes as received, hl7_ack() for a stored message.
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "radscheduler/ack.hpp"
+
+#include "received.hpp"
+#include "stored_message.hpp"
+
+namespace radscheduler::pg {
+
+namespace {
+
+bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
+    if (text == "AA") *code = AckCode::accept;
+    else if (text == "AE") *code = AckCode::error;
+    else if (text == "AR") *code = AckCode::reject;
+    else return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "an acknowledgement code is AA, AE or AR (HL7 table 0008)");
+    return true;
+}
+
+// The elements of a text[] as plain pointers; NULL elements are empty texts.
+struct Texts {
+    struct varlena** items;
+    int count;
+    std::string_view at(int i) const { return items[i] == nullptr ? std::string_view{} : view_of(items[i]); }
+};
+
+Texts texts_of(FunctionCallInfo fcinfo, int argument) {
+    if (PG_ARGISNULL(argument)) return {nullptr, 0};
+    ArrayType* array = PG_GETARG_ARRAYTYPE_P(argument);
+    Datum* values = nullptr;
+    bool* nulls = nullptr;
+    int count = 0;
+    deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+    auto** items = static_cast<struct varlena**>(palloc0(sizeof(struct varlena*) * (count + 1)));
+    for (int i = 0; i < count; ++i)
+        items[i] = nulls[i] ? nullptr : PG_DETOAST_DATUM_PACKED(values[i]);
+    return {items, count};
+}
+
+std::string_view text_or_empty(const struct varlena* value) { return value == nullptr ? std::string_view{} : view_of(value); }
+
+std::string stamp_utc(pg_time_t seconds) {
+    const auto now = static_cast<std::time_t>(seconds);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    const std::size_t size = std::strftime(text, sizeof text, "%Y%m%d%H%M%S+0000", &parts);
+    return {text, size};
+}
+
+} // namespace
+
+RAD_FUNCTION(rad_hl7_answer) {
+    const struct varlena* bytes = PG_ARGISNULL(0) ? nullptr : PG_GETARG_VARLENA_PP(0);
+    const struct varlena* code = PG_ARGISNULL(1) ? nullptr : PG_GETARG_VARLENA_PP(1);
+    const struct varlena* control_id = PG_ARGISNULL(2) ? nullptr : PG_GETARG_VARLENA_PP(2);
+    const struct varlena* stamp = PG_ARGISNULL(3) ? nullptr : PG_GETARG_VARLENA_PP(3);
+    const struct varlena* note = PG_ARGISNULL(4) ? nullptr : PG_GETARG_VARLENA_PP(4);
+    const Texts codes = texts_of(fcinfo, 5);
+    const Texts paths = texts_of(fcinfo, 6);
+    const Texts severities = texts_of(fcinfo, 7);
+    const Texts sentences = texts_of(fcinfo, 8);
+    if (paths.count != codes.count || severities.count != codes.count || sentences.count != codes.count) {
+        return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR, "the four error arrays of hl7_answer() must be of one length");
+    }
+    AckRequest request;
+    if (!ack_code(text_or_empty(code), &request.code, failure)) return false;
+    request.control_id = text_or_empty(control_id);
+    request.timestamp = text_or_empty(stamp);
+    request.text = text_or_empty(note);
+    for (int i = 0; i < codes.count; ++i) {
+        const Severity severity = severities.at(i) == "W" ? Severity::warning : severities.at(i) == "I" ? Severity::information : Severity::error;
+        request.issues.push_back({std::string(codes.at(i)), std::string(paths.at(i)), severity, std::string(sentences.at(i)), {}});
+    }
+    const Result<std::string> canonical = normalize(text_or_empty(bytes));
+    const Result<Message> message = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
+    request.original = message ? &*message : nullptr;
+    *result = PointerGetDatum(varlena_of(build_ack(request)));
+    return true;
+}
+
+RAD_FUNCTION(rad_hl7_ack) {
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) {
+        fcinfo->isnull = true;
+        return true;
+    }
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    const struct varlena* code = PG_GETARG_VARLENA_PP(1);
+    const struct varlena* note = PG_ARGISNULL(2) ? nullptr : PG_GETARG_VARLENA_PP(2);
+    const auto now = static_cast<pg_time_t>(std::time(nullptr));
+    static unsigned long serial = 0;
+    AckRequest request;
+    if (!ack_code(view_of(code), &request.code, failure)) return false;
+    const Message message = open_stored(value);
+    request.original = &message;
+    request.timestamp = stamp_utc(now);
+    request.control_id = "RA" + std::to_string(now % 1000000000) + "." + std::to_string(MyProcPid) + "." + std::to_string(++serial);
+    request.text = text_or_empty(note);
+    return store_message(build_ack(request), result, failure);
+}
+
+} // namespace radscheduler::pg

@@ -1,0 +1,82 @@
+// Input, output and casts of the type hl7.
+#include <stdexcept>
+#include <string>
+
+#include "stored_message.hpp"
+
+namespace radscheduler::pg {
+
+bool store_message(std::string_view text, Datum* result, Failure* failure) {
+    const Result<std::string> canonical = normalize(text);
+    if (!canonical) {
+        const Error& error = canonical.error();
+        return failure->set(ERRCODE_INVALID_TEXT_REPRESENTATION, "not an HL7 v2 message: " + error.text,
+                            "At byte " + std::to_string(error.offset) + (error.path.empty() ? "" : ", " + error.path) + ".",
+                            "A message starts with MSH and its delimiters, for example MSH|^~\\&|.");
+    }
+    if (const Result<Message> message = Message::open(*canonical); !message) {
+        return failure->set(ERRCODE_INVALID_TEXT_REPRESENTATION, "not an HL7 v2 message: " + message.error().text,
+                            message.error().path.empty() ? "" : "At " + message.error().path + ".");
+    }
+    std::string stored;
+    stored.reserve(canonical->size() + 1);
+    stored += kStoredVersion;
+    stored += *canonical;
+    *result = PointerGetDatum(varlena_of(stored));
+    return true;
+}
+
+std::string_view stored_text(const struct varlena* value) {
+    const std::string_view stored = view_of(value);
+    if (stored.empty() || stored.front() != kStoredVersion) {
+        throw std::runtime_error("a stored hl7 value has a form this version does not know; the database is newer than the library");
+    }
+    return stored.substr(1);
+}
+
+Message open_stored(const struct varlena* value) {
+    Result<Message> message = Message::open(stored_text(value));
+    if (!message) throw std::runtime_error("a stored hl7 value cannot be opened: " + message.error().text);
+    return *message;
+}
+
+RAD_FUNCTION(rad_hl7_in) {
+    const char* text = PG_GETARG_CSTRING(0);
+    return store_message(text, result, failure);
+}
+
+RAD_FUNCTION(rad_hl7_out) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    *result = CStringGetDatum(copy_out(stored_text(value)));
+    return true;
+}
+
+RAD_FUNCTION(rad_hl7_recv) {
+    auto* buffer = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
+    int size = 0;
+    const char* text = pq_getmsgtext(buffer, buffer->len - buffer->cursor, &size);
+    return store_message({text, static_cast<std::size_t>(size)}, result, failure);
+}
+
+RAD_FUNCTION(rad_hl7_send) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    const std::string_view text = stored_text(value);
+    StringInfoData buffer;
+    pq_begintypsend(&buffer);
+    pq_sendtext(&buffer, text.data(), static_cast<int>(text.size()));
+    *result = PointerGetDatum(pq_endtypsend(&buffer));
+    return true;
+}
+
+RAD_FUNCTION(rad_hl7_from_text) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    return store_message(view_of(value), result, failure);
+}
+
+RAD_FUNCTION(rad_hl7_to_text) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    *result = PointerGetDatum(varlena_of(stored_text(value)));
+    return true;
+}
+
+} // namespace radscheduler::pg

@@ -1,0 +1,50 @@
+// Purpose: acknowledgements of the original mode (MSA-1 AA, AE, AR).
+//
+// Invariants: whole MSH-3..6 swapped as raw text; the sender's delimiters; MSA-2 byte-identical to MSH-10 (only the
+// framing bytes 0x0B and 0x1C, which MLLP cannot carry, are left out); every segment ends in CR; at most
+// kMaxAckBytes, reached by cutting texts, then dropping ERR segments from the end, then cutting MSH-3..6, never
+// inside a UTF-8 character or an escape. MSA-2 is never cut: only a control id of more than about 500 bytes makes a
+// longer acknowledgement.
+// Open the Message on the bytes as received (normalised, not converted), so that what is echoed stays in the sender's
+// charset. Texts given here should be ASCII and must not hold patient data.
+// Source: HL7 v2.5 chapters 2.9.2, 2.15.1 (ACK), 2.15.5 (ERR), 2.15.8 (MSA); ELD: v2.3.1 chapter 2.24.4.
+#pragma once
+
+#include "radscheduler/message.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace radscheduler {
+
+inline constexpr std::size_t kMaxAckBytes = 999;
+
+enum class AckCode { accept, error, reject }; // AA, AE, AR
+enum class Severity { error, warning, information };
+
+struct AckIssue {
+    std::string code; // HL7 table 0357: "101"
+    std::string path; // "SCH-11.4", "AIP[2]-3[1].1"; empty: no location
+    Severity severity = Severity::error;
+    std::string user_message; // ERR-8, a sentence
+    std::string diagnostic;   // ERR-7
+};
+
+struct AckRequest {
+    const Message* original = nullptr; // nullptr: no header could be read
+    AckCode code = AckCode::accept;
+    std::string control_id;                   // MSH-10 of the acknowledgement
+    std::string timestamp;                    // MSH-7, HL7 form
+    std::string text;                         // MSA-3, versions before 2.7 only
+    std::vector<AckIssue> issues;             // one ERR each (before 2.5 only when code is not accept)
+    std::string application = "RADSCHEDULER"; // MSH-3 when there is no original
+};
+
+std::string build_ack(const AckRequest& request);
+
+// Text of an HL7 table 0357 code: "Required field missing" for "101"; empty when unknown.
+std::string_view hl7_error_text(std::string_view code);
+
+} // namespace radscheduler

@@ -1,0 +1,33 @@
+// Purpose: reads a scheduling message (SIU S12..S27) into an SiuReading, and writes that as the JSON that SQL takes.
+// Other message types (ADT, ORM ...) give header, patient and visit only.
+//
+// Lenient (the default): fields that stand in the wrong place are found by their shape within the same segment; every
+// such repair is a warning. Strict: no repair; what would have been repaired is an error with its place.
+// A missing start is no error here (SQL decides by trigger event); neither is a missing patient.
+// Errors (SiuReading::error, HL7 table 0357): 101 required field missing (MSH-10, SCH-2), 102 data type error.
+#pragma once
+
+#include "radscheduler/message.hpp"
+#include "radscheduler/siu/reading.hpp"
+
+#include <string>
+
+namespace radscheduler {
+
+enum class StartSource {
+    standard, // TQ1-7, SCH-11.4, AIS-4, AIL-6, AIG-8, AIP-6, repaired places
+    service,  // AIS-4 first (some RIS put the time of the event into SCH-11)
+};
+
+struct SiuOptions {
+    bool lenient = true;
+    StartSource start_source = StartSource::standard;
+    // Path of the appointment id where a sender leaves SCH-1 and SCH-2 empty: "PV1-19", "SCH-5". Empty: none.
+    std::string id_source = {};
+};
+
+SiuReading read_siu(const Message& message, const SiuOptions& options = {});
+
+std::string to_json(const SiuReading& reading);
+
+} // namespace radscheduler

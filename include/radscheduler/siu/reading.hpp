@@ -1,0 +1,110 @@
+// Purpose: what a scheduling message says, as plain records: the contract between the core and SQL (to_json() in
+// reader.hpp writes it down).
+//
+// Invariants: all texts are decoded UTF-8, blanks at both ends trimmed. Times are ISO text as sent (no zone is
+// guessed): 2024-01-15T10:00:00, 2024-01-15T10:00:00+05:30, or 2024-01-15 when no time was sent. Durations and offsets
+// are whole minutes. Warning and error texts never hold patient data. Source: HL7 v2.5 chapter 10 (scheduling), chapter
+// 3 (PID, PV1).
+#pragma once
+
+#include "radscheduler/header.hpp"
+#include "radscheduler/result.hpp"
+#include "radscheduler/text.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace radscheduler {
+
+struct CodedText {
+    bool null = false; // the whole field is ""
+    Text code;
+    Text text;
+};
+
+struct SiuSchedule {
+    Text filler_id, filler_namespace;
+    Text placer_id, placer_namespace;
+    Text occurrence;
+    Text visit_group;
+    CodedText event_reason, reason, type;
+    std::vector<std::string> status; // candidate words, most trusted first
+    Text starts_at, ends_at;
+    std::optional<int> duration_minutes;
+    Text priority;
+    std::vector<std::string> placer_orders, filler_orders;
+    Text placer_contact, entered_by;
+    Text notes;
+};
+
+struct SiuIdentifier {
+    Text value, authority, type;
+};
+
+struct SiuPhone {
+    std::string value, use, equipment;
+};
+
+struct SiuPatient {
+    std::vector<SiuIdentifier> identifiers;
+    Text family, given, middle, suffix, prefix, display;
+    Text birth_date;
+    Text sex;
+    bool phones_null = false;     // PID-13 is "" and no other number was sent
+    std::vector<SiuPhone> phones; // best first
+    std::optional<bool> deceased;
+    Text notes; // NTE of the patient group
+};
+
+struct SiuLocation {
+    Text point_of_care, room, bed, facility;
+};
+
+struct SiuVisit {
+    Text patient_class, visit_number, referring, admission_type;
+    SiuLocation location;
+};
+
+struct SiuService {
+    std::string path; // "AIS[1]"
+    int group = 1;
+    Text set_id, action;
+    Text code, text, system, alt_code, alt_text;
+    Text starts_at; // explicit, or the appointment's start plus the offset; absent: as the appointment
+    std::optional<int> offset_minutes, duration_minutes;
+    Text status;
+    Text notes; // NTE bound to this segment
+};
+
+struct SiuResource {
+    std::string path;    // "AIP[1]"; further repetitions of AIP-3: "AIP[1]-3[2]"
+    std::string segment; // AIG, AIL, AIP
+    int group = 1;
+    Text set_id, action;
+    Text code, name, type_code, type_text, role;
+    Text family, given, degree, authority, facility;
+    Text starts_at;
+    std::optional<int> offset_minutes, duration_minutes;
+    Text status;
+    Text notes;
+};
+
+struct SiuError {
+    std::string code; // HL7 table 0357
+    std::string path;
+    std::string text;
+};
+
+struct SiuReading {
+    MessageHeader header;
+    std::optional<SiuSchedule> schedule; // scheduling messages only
+    std::optional<SiuPatient> patient;   // when PID was sent
+    std::optional<SiuVisit> visit;       // when PV1 was sent or a referrer was found elsewhere
+    std::vector<SiuService> services;
+    std::vector<SiuResource> resources;
+    std::vector<Warning> warnings;
+    std::optional<SiuError> error; // set when the reading cannot be stored
+};
+
+} // namespace radscheduler
