@@ -38,11 +38,11 @@ CREATE TYPE radscheduler.http_reply AS (
 COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body.';
 
 CREATE FUNCTION radscheduler.is_occupying(status radscheduler.appointment_status) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN status IN ('SCHEDULED'::radscheduler.appointment_status, 'CONFIRMED', 'PENDING_REVIEW', 'ARRIVED', 'IN_PROGRESS');
 COMMENT ON FUNCTION radscheduler.is_occupying(radscheduler.appointment_status) IS 'True for the states that take time from patient and resources.';
 
 CREATE FUNCTION radscheduler.is_closed(status radscheduler.appointment_status) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN status IN ('COMPLETED'::radscheduler.appointment_status, 'CANCELLED', 'DISCONTINUED', 'NO_SHOW', 'DELETED');
 COMMENT ON FUNCTION radscheduler.is_closed(radscheduler.appointment_status) IS 'True for the states nothing follows in the ordinary course.';

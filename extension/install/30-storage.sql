@@ -123,6 +123,9 @@ CREATE FUNCTION radscheduler.provision() RETURNS boolean
 BEGIN
     IF current_setting('row_security') = 'off' OR NOT coalesce(current_setting('radscheduler.auto_provision', true), 'on')::boolean THEN
         RETURN false;
+    ELSIF radscheduler.storage_version() > 0 THEN
+        RAISE EXCEPTION 'this database has radscheduler records already'
+            USING ERRCODE = 'duplicate_object', HINT = 'SELECT radscheduler.migrate(); brings them up to this version.';
     END IF;
     PERFORM radscheduler.migrate();
     PERFORM radscheduler.maintain();

@@ -54,9 +54,11 @@ COMMENT ON FUNCTION radscheduler.current_site() IS
     'The site this session works for: the setting radscheduler.site, or the only site there is. Raises 22023 when neither says.';
 
 CREATE FUNCTION radscheduler.site_zone(p_site integer) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT coalesce((SELECT s.timezone FROM radscheduler.site s WHERE s.site_id = p_site), coalesce(nullif(current_setting('radscheduler.default_timezone', true), ''), 'UTC'))
+BEGIN
+    RETURN (SELECT coalesce((SELECT s.timezone FROM radscheduler.site s WHERE s.site_id = p_site), coalesce(nullif(current_setting('radscheduler.default_timezone', true), ''), 'UTC')));
+END
 $$;
 COMMENT ON FUNCTION radscheduler.site_zone(integer) IS 'IANA zone of a site, or radscheduler.default_timezone.';
 

@@ -3,25 +3,29 @@
 
 CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointment bigint,
         OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT 'resource'::radscheduler.axis, w.resource_id,
-       tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
-FROM (SELECT r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
-             unnest(range_agg(tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup_minutes::integer),
-                                        coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover_minutes::integer)))) AS span
-      FROM radscheduler.appointment a
-      JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
-      JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-      WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
-      GROUP BY r.resource_id, r.setup_minutes, r.turnover_minutes) w
-UNION ALL
-SELECT 'patient', p.patient_id, p.span, p.span
-FROM (SELECT a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
-      FROM radscheduler.appointment a
-      LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id
-      WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
-      GROUP BY a.patient_id) p
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT 'resource'::radscheduler.axis, w.resource_id,
+           tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
+    FROM (SELECT r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
+                 unnest(range_agg(tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup_minutes::integer),
+                                            coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover_minutes::integer)))) AS span
+          FROM radscheduler.appointment a
+          JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
+          JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+          WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
+          GROUP BY r.resource_id, r.setup_minutes, r.turnover_minutes) w
+    UNION ALL
+    SELECT 'patient', p.patient_id, p.span, p.span
+    FROM (SELECT a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
+          FROM radscheduler.appointment a
+          LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id
+          WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
+          GROUP BY a.patient_id) p;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint) IS
     'What an appointment occupies by its own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams. Nothing for a state that does not occupy.';

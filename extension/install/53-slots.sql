@@ -79,7 +79,7 @@ COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz
 CREATE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
                                         p_minutes integer, p_limit integer, p_without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 WITH bookable AS (
     SELECT r.resource_id, r.code, r.capacity, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,

@@ -1,9 +1,11 @@
 -- Who the patient is: found by identifier, never by name; created when new; brought up to date by newer messages.
 
 CREATE FUNCTION radscheduler.patient_lock_names(p_site integer, p_patient jsonb, p_facility text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT array_agg(format('patient/%s/%s', p_site, i ->> 'value')) FROM jsonb_array_elements(p_patient -> 'identifiers') i
+BEGIN
+    RETURN (SELECT array_agg(format('patient/%s/%s', p_site, i ->> 'value')) FROM jsonb_array_elements(p_patient -> 'identifiers') i);
+END
 $$;
 COMMENT ON FUNCTION radscheduler.patient_lock_names(integer, jsonb, text) IS 'Names for lock_keys() under which messages about one patient wait for each other.';
 

@@ -1,26 +1,33 @@
 -- What AIG, AIL and AIP mean: names resolved through resource_alias, unknown ones recorded so that a booking is never lost for a missing row.
 
 CREATE FUNCTION radscheduler.resource_name_of(p_item jsonb, OUT kind radscheduler.resource_kind, OUT code text, OUT name text, OUT role text) RETURNS record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT CASE WHEN p_item ->> 'segment' = 'AIP' THEN 'staff'
-            WHEN p_item ->> 'segment' = 'AIL' THEN 'room'
-            WHEN words ~ '(^|\W)(ROOM|LOCATION)(\W|$)' THEN 'room'
-            WHEN words ~ '(^|\W)(D|DOCTOR|PHYSICIAN|PROVIDER|SURGEON|RADIOLOGIST|TECHNOLOGIST|TECH|SONOGRAPHER|NURSE|STAFF|PERSON|PERSONNEL)(\W|$)' THEN 'staff'
-            ELSE 'equipment' END::radscheduler.resource_kind,
-       coalesce(nullif(p_item ->> 'code', ''),
-                nullif(upper(concat_ws(' ', p_item ->> 'role', p_item ->> 'family', p_item ->> 'given')), ''),
-                p_item ->> 'name'),
-       coalesce(nullif(p_item ->> 'name', ''), nullif(concat_ws(' ', p_item ->> 'given', p_item ->> 'family'), ''), p_item ->> 'code'),
-       upper(coalesce(p_item ->> 'role', p_item ->> 'type_code'))
-FROM (SELECT upper(concat_ws(' ', p_item ->> 'type_code', p_item ->> 'type_text'))) w(words)
+DECLARE
+    v_words text := upper(concat_ws(' ', p_item ->> 'type_code', p_item ->> 'type_text'));
+BEGIN
+    kind := CASE WHEN p_item ->> 'segment' = 'AIP' THEN 'staff'
+                 WHEN p_item ->> 'segment' = 'AIL' THEN 'room'
+                 WHEN v_words ~ '(^|\W)(ROOM|LOCATION)(\W|$)' THEN 'room'
+                 WHEN v_words ~ '(^|\W)(D|DOCTOR|PHYSICIAN|PROVIDER|SURGEON|RADIOLOGIST|TECHNOLOGIST|TECH|SONOGRAPHER|NURSE|STAFF|PERSON|PERSONNEL)(\W|$)' THEN 'staff'
+                 ELSE 'equipment' END;
+    code := coalesce(nullif(p_item ->> 'code', ''),
+                     CASE WHEN p_item ->> 'family' IS NOT NULL THEN upper(concat_ws(' ', p_item ->> 'role', p_item ->> 'family', p_item ->> 'given')) END,
+                     nullif(p_item ->> 'name', ''));
+    name := coalesce(nullif(p_item ->> 'name', ''), nullif(concat_ws(' ', p_item ->> 'given', p_item ->> 'family'), ''), p_item ->> 'code');
+    role := upper(coalesce(p_item ->> 'role', p_item ->> 'type_code'));
+END
 $$;
 COMMENT ON FUNCTION radscheduler.resource_name_of(jsonb) IS
     'What one resource of a reading is called: its kind by segment and type words, its code (the id sent; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
 
 CREATE FUNCTION radscheduler.is_referrer(p_role text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT coalesce(p_role ~ '^(REF|RP|REFERRING|ORDERING|REQUESTING|PCP)', false) $$;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(p_role ~ '^(REF|RP|REFERRING|ORDERING|REQUESTING|PCP)', false));
+END
+$$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
 
 CREATE FUNCTION radscheduler.resolve_resources(p_site integer, p_items jsonb, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record

@@ -1,4 +1,6 @@
 -- A message's whole fate in one call and one transaction: logged, read, applied, checked, answered.
+-- ingest() pins planner settings: a plan made while the tables were empty and never analysed must not become a sequential scan
+-- that lasts as long as the session, planning each statement anew would cost more than running it, and compiling it a thousand times more.
 
 CREATE FUNCTION radscheduler.ack_stamp(p_zone text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -25,7 +27,7 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'), array_agg('SCH'), array_agg('W'), array_agg(format('%s With appointment %s.', c ->> 'message', c #>> '{with,0,appointment_id}'))
+        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(format('%s With appointment %s.', c ->> 'message', c #>> '{with,0,appointment_id}'))
             INTO v_codes, v_paths, v_severities, v_texts
             FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e LIMIT 3) l(c);
     END IF;
@@ -205,7 +207,7 @@ COMMENT ON FUNCTION radscheduler.ingest_message(bytea, text, text) IS
     'ingest() without its safety net: an unexpected error is raised.';
 
 CREATE FUNCTION radscheduler.ingest(bytes bytea, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_state      text;

@@ -28,10 +28,12 @@ COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
     'Refuses a booking: raises 23P01 with the other appointment in DETAIL and free times in HINT. No patient data.';
 
 CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointment bigint) RETURNS text[]
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
-FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment
+BEGIN
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+    FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
+END
 $$;
 COMMENT ON FUNCTION radscheduler.appointment_lock_names(integer, bigint) IS 'Names for lock_keys() under which messages about an appointment wait for a change made here.';
 
@@ -81,6 +83,8 @@ DECLARE
 BEGIN
     -- What is asked for, in stored values.
     IF TG_OP <> 'DELETE' THEN
+        NEW.patient_id := nullif(btrim(NEW.patient_id), '');
+        NEW.patient_name := nullif(btrim(NEW.patient_name), '');
         IF NEW.patient_id IS NULL OR NEW.patient_name IS NULL OR NEW.modality IS NULL OR NEW.datetime IS NULL THEN
             RAISE EXCEPTION 'an appointment needs %', CASE WHEN NEW.patient_id IS NULL THEN 'patient_id' WHEN NEW.patient_name IS NULL THEN 'patient_name'
                                                            WHEN NEW.modality IS NULL THEN 'modality' ELSE 'datetime' END

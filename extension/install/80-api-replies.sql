@@ -43,6 +43,6 @@ CREATE FUNCTION radscheduler.api_conflicts(conflicts jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT jsonb_build_object('hasConflicts', conflicts <> '[]', 'severity', conflicts #> '{0,severity}', 'conflicts', conflicts,
-                          'alternativeSlots', coalesce(jsonb_path_query_first(conflicts, '$[*].alternatives ? (@.size() > 0)'), '[]'))
+                          'alternativeSlots', coalesce((SELECT c -> 'alternatives' FROM jsonb_array_elements(conflicts) c WHERE c -> 'alternatives' <> '[]' LIMIT 1), '[]'))
 $$;
 COMMENT ON FUNCTION radscheduler.api_conflicts(jsonb) IS 'Conflicts (conflicts_of shape) in the guide''s envelope: {hasConflicts, severity, conflicts, alternativeSlots}.';

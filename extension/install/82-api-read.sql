@@ -1,7 +1,7 @@
 -- GET /api/appointments and /api/analytics/dashboard; what /health asks.
 
 CREATE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 DECLARE
     v_site     integer := radscheduler.current_site();
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION radscheduler.api_appointments(jsonb) IS
     'GET /api/appointments: {date, modality, status}, each optional; date is a calendar day of the site. At most 1,000 rows, the latest ones, in order of time.';
 
 CREATE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 WITH day AS (
     SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,

@@ -21,10 +21,13 @@ COMMENT ON FUNCTION radscheduler.relay_fetch(text, integer) IS
     'The next events for a relay, in order: cursor, Redis channel radsched:{site}:ch:family, CloudEvents 1.0 JSON without patient data. Publish them, then call relay_advance() with the last cursor; a crash between the two repeats, it does not lose.';
 
 CREATE FUNCTION radscheduler.relay_advance(relay text, cursor text) RETURNS void
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
-INSERT INTO radscheduler.relay_cursor AS c (relay, xid, seq) VALUES (relay_advance.relay, split_part(cursor, '-', 1)::xid8, split_part(cursor, '-', 2)::bigint)
-ON CONFLICT (relay) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now()
-WHERE (c.xid, c.seq) < (excluded.xid, excluded.seq)
+#variable_conflict use_column
+BEGIN
+    INSERT INTO radscheduler.relay_cursor AS c (relay, xid, seq) VALUES (relay_advance.relay, split_part(cursor, '-', 1)::xid8, split_part(cursor, '-', 2)::bigint)
+    ON CONFLICT (relay) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now()
+    WHERE (c.xid, c.seq) < (excluded.xid, excluded.seq);
+END
 $$;
 COMMENT ON FUNCTION radscheduler.relay_advance(text, text) IS 'Remembers that a relay has published everything up to a cursor; never goes back.';

@@ -1,0 +1,41 @@
+-- One statement gives a working system, and the records are not members of the extension.
+SET client_min_messages = error;
+DROP DATABASE IF EXISTS radscheduler_latin;
+DROP DATABASE IF EXISTS radscheduler_bare;
+SELECT current_database() AS regress \gset
+CREATE EXTENSION radscheduler CASCADE;
+SELECT code, name, timezone FROM radscheduler.site;
+SELECT radscheduler.storage_version() > 0 AS has_records,
+       radscheduler.storage_version() = (SELECT max(version) FROM radscheduler.storage_step) AS is_current;
+SELECT name FROM radscheduler.storage_objects() WHERE NOT is_code;
+SELECT count(*) FILTER (WHERE c.relname ~ '_\d{6}$') AS months
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'radscheduler.hl7_message'::regclass;
+SELECT radscheduler.migrate() AS steps_left;
+SELECT radscheduler.maintain();
+-- Provisioning a second time must fail rather than adopt what is there.
+\set VERBOSITY terse
+SELECT radscheduler.provision();
+-- While records depend on it the extension stays.
+DROP EXTENSION radscheduler;
+\set VERBOSITY default
+-- A database in another encoding is refused.
+CREATE DATABASE radscheduler_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0;
+\c radscheduler_latin
+SET client_min_messages = warning;
+CREATE EXTENSION radscheduler CASCADE;
+\c :regress
+DROP DATABASE radscheduler_latin;
+-- Without provisioning there is code and no record.
+CREATE DATABASE radscheduler_bare ENCODING 'UTF8' TEMPLATE template0;
+\c radscheduler_bare
+SET client_min_messages = warning;
+LOAD 'radscheduler';
+SET radscheduler.auto_provision = off;
+CREATE EXTENSION radscheduler CASCADE;
+SELECT to_regclass('radscheduler.appointment') IS NULL AS no_records, radscheduler.storage_version();
+SELECT radscheduler.health();
+SET radscheduler.auto_provision = on;
+SELECT radscheduler.provision();
+SELECT radscheduler.health() ->> 'extension' AS extension;
+\c :regress
+DROP DATABASE radscheduler_bare;

@@ -1,0 +1,31 @@
+-- 200,000 failing and 200,000 good calls leave the backend's memory flat.
+SET client_min_messages = warning;
+CREATE FUNCTION pg_temp.resident_kb() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE v text;
+BEGIN
+    v := pg_read_file(format('/proc/%s/status', pg_backend_pid()));
+    RETURN substring(v from 'VmRSS:\s+(\d+) kB')::bigint;
+END $$;
+CREATE FUNCTION pg_temp.calls(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    v_failed  integer := 0;
+    v_message radscheduler.hl7 := E'MSH|^~\\&|RIS|MEMORIAL|RADSCHED|RAD|20240115100000||SIU^S12|MSG001|P|2.5\rSCH||1\rPID|1||MRN1||DOE^JOHN';
+BEGIN
+    FOR i IN 1..n LOOP
+        PERFORM radscheduler.hl7_get(v_message, 'PID-5.1'), radscheduler.siu_parse(v_message);
+        BEGIN
+            IF i % 2 = 0 THEN
+                PERFORM radscheduler.hl7_get(v_message, 'PID-x' || i);
+            ELSE
+                PERFORM ('PID|' || i)::text::radscheduler.hl7;
+            END IF;
+        EXCEPTION WHEN data_exception THEN
+            v_failed := v_failed + 1;
+        END;
+    END LOOP;
+    RETURN v_failed;
+END $$;
+SELECT pg_temp.calls(2000);
+SELECT pg_temp.resident_kb() AS before \gset
+SELECT pg_temp.calls(200000);
+SELECT pg_temp.resident_kb() - :before < 8192 AS flat;
