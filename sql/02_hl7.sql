@@ -39,3 +39,10 @@ COPY message_copy FROM '/tmp/radscheduler_message.bin' (FORMAT binary);
 SELECT bool_and(a.body::text = b.body::text) AS same FROM message a JOIN message_copy b USING (id);
 \! rm -f /tmp/radscheduler_message.bin
 DROP TABLE message, message_copy;
+-- A C++ exception (here: a stored form of a later version) becomes an ordinary error, and the session lives on.
+CREATE CAST (bytea AS radscheduler.hl7) WITHOUT FUNCTION;
+SELECT radscheduler.hl7_text('\x0241'::bytea::radscheduler.hl7);
+SELECT radscheduler.hl7_get('\x01'::bytea::radscheduler.hl7, 'PID-3');
+SELECT radscheduler.hl7_text(''::bytea::radscheduler.hl7);
+DROP CAST (bytea AS radscheduler.hl7);
+SELECT 'alive' AS session;

@@ -55,6 +55,9 @@ SELECT * FROM pg_temp.send('S12', 'j1', 'F1', 'FM1', '203107051000', '2026010110
 SELECT * FROM pg_temp.state('F1');
 SELECT * FROM pg_temp.send('S12', 'j2', 'F1', 'FM9', '203107061000', '20260101100100');
 SELECT generation, status FROM pg_temp.state('F1');
+SELECT * FROM pg_temp.send('S13', 'j3', 'F1', 'FM9', '203107061100', '20260101100200');
+SELECT generation, status FROM pg_temp.state('F1');
+UPDATE radscheduler.appointments SET status = 'SCHEDULED' WHERE patient_id = 'FM9' RETURNING status, datetime;
 -- An unknown key that cannot be created, a modification that says nothing, a modification of nothing to change.
 SELECT * FROM pg_temp.send('S14', 'k1', 'K1', '', '', '20260101100000');
 SELECT m.error ->> 'code' AS error, m.error ->> 'path' AS path FROM radscheduler.hl7_message m WHERE m.control_id = 'k1';

@@ -1,4 +1,4 @@
--- 200,000 failing and 200,000 good calls leave the backend's memory flat.
+-- 200,000 failing calls (bad values and C++ exceptions) and 200,000 good ones leave the backend's memory flat.
 SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.resident_kb() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE v text;
@@ -6,6 +6,7 @@ BEGIN
     v := pg_read_file(format('/proc/%s/status', pg_backend_pid()));
     RETURN substring(v from 'VmRSS:\s+(\d+) kB')::bigint;
 END $$;
+CREATE CAST (bytea AS radscheduler.hl7) WITHOUT FUNCTION;
 CREATE FUNCTION pg_temp.calls(n integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     v_failed  integer := 0;
@@ -14,12 +15,14 @@ BEGIN
     FOR i IN 1..n LOOP
         PERFORM radscheduler.hl7_get(v_message, 'PID-5.1'), radscheduler.siu_parse(v_message);
         BEGIN
-            IF i % 2 = 0 THEN
+            IF i % 3 = 0 THEN
+                PERFORM radscheduler.hl7_text('\x0241'::bytea::radscheduler.hl7);
+            ELSIF i % 3 = 1 THEN
                 PERFORM radscheduler.hl7_get(v_message, 'PID-x' || i);
             ELSE
                 PERFORM ('PID|' || i)::text::radscheduler.hl7;
             END IF;
-        EXCEPTION WHEN data_exception THEN
+        EXCEPTION WHEN data_exception OR internal_error THEN
             v_failed := v_failed + 1;
         END;
     END LOOP;
@@ -29,3 +32,4 @@ SELECT pg_temp.calls(2000);
 SELECT pg_temp.resident_kb() AS before \gset
 SELECT pg_temp.calls(200000);
 SELECT pg_temp.resident_kb() - :before < 8192 AS flat;
+DROP CAST (bytea AS radscheduler.hl7);

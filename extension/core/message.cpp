@@ -47,7 +47,8 @@ bool is_blank_line(std::string_view line) {
 // Cuts what the transport left behind the last segment: line ends, framing bytes, blank lines.
 std::string_view without_trailing_filler(std::string_view bytes) {
     while (true) {
-        while (!bytes.empty() && (is_framing(bytes.back()) || is_line_end(bytes.back()))) bytes.remove_suffix(1);
+        while (!bytes.empty() && (is_framing(bytes.back()) || is_line_end(bytes.back())))
+            bytes.remove_suffix(1);
         const std::size_t line_end = bytes.find_last_of("\r\n");
         if (line_end == std::string_view::npos || !is_blank_line(bytes.substr(line_end + 1))) return bytes;
         bytes = bytes.substr(0, line_end);

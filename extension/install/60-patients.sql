@@ -16,6 +16,7 @@ CREATE FUNCTION radscheduler.resolve_patient(p_site integer, p_patient jsonb, p_
 #variable_conflict use_column
 DECLARE
     v_best  jsonb;
+    v_item  jsonb;
     v_phone text := p_patient #>> '{phones,0,value}';
     v_e164  text;
     v_name  text := coalesce(p_patient ->> 'display', '');
@@ -34,12 +35,14 @@ BEGIN
     IF v_phone IS NOT NULL AND v_e164 IS NULL THEN
         warnings := jsonb_build_array(radscheduler.warning('PHONE_UNUSABLE', 'PID-13'));
     END IF;
-    SELECT p.patient_id INTO resolve_patient.patient_id
-        FROM jsonb_array_elements(p_patient -> 'identifiers') WITH ORDINALITY e(i, place)
-        JOIN radscheduler.patient_identifier p
-          ON p.site_id = p_site AND p.value = i ->> 'value' AND p.type = coalesce(i ->> 'type', 'MR')
-             AND (p.authority IN (coalesce(i ->> 'authority', p_facility), '') OR NOT i ? 'authority')
-        ORDER BY i = v_best DESC, p.authority = coalesce(i ->> 'authority', p_facility) DESC, place, p.patient_id LIMIT 1;
+    FOR v_item IN SELECT i FROM jsonb_array_elements(p_patient -> 'identifiers') WITH ORDINALITY e(i, place) ORDER BY i = v_best DESC, place LOOP
+        SELECT p.patient_id INTO resolve_patient.patient_id
+            FROM radscheduler.patient_identifier p
+            WHERE p.site_id = p_site AND p.value = v_item ->> 'value' AND p.type = coalesce(v_item ->> 'type', 'MR')
+              AND (p.authority IN (coalesce(v_item ->> 'authority', p_facility), '') OR NOT v_item ? 'authority')
+            ORDER BY p.authority = coalesce(v_item ->> 'authority', p_facility) DESC, p.patient_id LIMIT 1;
+        EXIT WHEN FOUND;
+    END LOOP;
     IF resolve_patient.patient_id IS NULL THEN
         INSERT INTO radscheduler.patient (site_id, mrn, family_name, given_name, middle_name, suffix, display_name, birth_date, sex,
                                           phone, phone_as_sent, is_deceased)

@@ -160,6 +160,12 @@ BEGIN
         v_new.status := coalesce(v_status, v_new.status);
         v_new.message_time := p_at;
         v_new.message_sequence := c_sequence;
+        IF NOT v_is_new AND v_old.review_reason = 'ID_REUSED' AND v_old.status = 'PENDING_REVIEW' AND v_new.status IN ('SCHEDULED', 'CONFIRMED') THEN
+            v_new.status := 'PENDING_REVIEW'; -- a person decides that, not the next message
+        END IF;
+    END IF;
+    IF v_new.status <> 'PENDING_REVIEW' THEN
+        v_new.review_reason := NULL;
     END IF;
 
     -- Closing: the rest of the time goes back.

@@ -1,6 +1,7 @@
 -- A message's whole fate in one call and one transaction: logged, read, applied, checked, answered.
--- ingest() pins planner settings: a plan made while the tables were empty and never analysed must not become a sequential scan
--- that lasts as long as the session, planning each statement anew would cost more than running it, and compiling it a thousand times more.
+-- ingest() pins planner settings: every statement under it looks up a few rows by index; a plan made while the tables were empty and
+-- never analysed must not become a scan of them that lasts as long as the session; planning each statement anew would cost more than
+-- running it, and compiling it a thousand times more.
 
 CREATE FUNCTION radscheduler.ack_stamp(p_zone text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -207,7 +208,7 @@ COMMENT ON FUNCTION radscheduler.ingest_message(bytea, text, text) IS
     'ingest() without its safety net: an unexpected error is raised.';
 
 CREATE FUNCTION radscheduler.ingest(bytes bytea, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_state      text;

@@ -158,9 +158,9 @@ private:
 
     // CQ.2 is a coded element: its code or its text names the unit.
     std::string unit_of_quantity() const {
-        const std::string code = times_.timing->subtext(6, 2, 1).value;
+        std::string code = times_.timing->subtext(6, 2, 1).value;
         if (unit_seconds(code) != 0) return code;
-        const std::string text = times_.timing->subtext(6, 2, 2).value;
+        std::string text = times_.timing->subtext(6, 2, 2).value;
         return unit_seconds(text) != 0 ? text : code;
     }
 

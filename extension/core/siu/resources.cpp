@@ -148,7 +148,7 @@ void repair_person(Context& context, const PlannedSegment& part, std::size_t rep
 
 Text role_of(const PlannedSegment& part, const SiuResource& resource) {
     const bool opaque = all_digits(resource.type_code.value) && resource.type_text.has_value();
-    const Text typed = opaque ? resource.type_text : first_valued(resource.type_code, resource.type_text);
+    Text typed = opaque ? resource.type_text : first_valued(resource.type_code, resource.type_text);
     if (typed.has_value()) return typed;
     if (resource.role.has_value()) return resource.role;
     const Text group = first_valued(part.fields.text(kGroup, 1), part.fields.text(kGroup, 2));
