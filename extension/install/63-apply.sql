@@ -49,7 +49,6 @@ DECLARE
     v_more      jsonb;
     v_shift     interval;
     v_worst     radscheduler.severity;
-    v_event     text;
     v_is_new    boolean;
     v_has_services boolean := jsonb_array_length(p_reading -> 'services') > 0;
     v_segments  text[];
@@ -171,13 +170,12 @@ BEGIN
     -- Closing: the rest of the time goes back.
     IF v_action = 'close' THEN
         v_new.event_reason := coalesce(v_schedule #>> '{event_reason,text}', v_schedule #>> '{event_reason,code}', v_old.event_reason);
-        v_event := 'appointment.' || CASE v_new.status WHEN 'NO_SHOW' THEN 'noshow' ELSE lower(v_new.status::text) END;
         UPDATE radscheduler.appointment a SET status = v_new.status, review_reason = NULL, resume_status = NULL, event_reason = v_new.event_reason,
                version = v_new.version, message_id = p_message, message_time = p_at, message_sequence = c_sequence, updated_at = now()
             WHERE a.site_id = c_site AND a.appointment_id = v_id;
         PERFORM radscheduler.vacate(c_site, v_id, CASE WHEN v_new.status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN p_at END);
         PERFORM radscheduler.settle(c_site, v_id, v_held, ARRAY[v_old.patient_id], p_message);
-        PERFORM radscheduler.record_version(c_site, v_id, v_event, p_message);
+        PERFORM radscheduler.record_version(c_site, v_id, radscheduler.event_name(v_old.status, v_new.status, false), p_message);
         RETURN;
     END IF;
 
@@ -272,19 +270,9 @@ BEGIN
                 original_starts_at = v_new.original_starts_at, version = v_new.version, message_time = v_new.message_time,
                 message_sequence = v_new.message_sequence, message_id = p_message, updated_at = v_new.updated_at
             WHERE a.site_id = c_site AND a.appointment_id = v_id;
-        IF v_has_services THEN
-            DELETE FROM radscheduler.appointment_service s WHERE s.site_id = c_site AND s.appointment_id = v_id;
-        ELSE
-            UPDATE radscheduler.appointment_service s
-                SET starts_at = coalesce(s.starts_at + v_shift, s.starts_at),
-                    ends_at = CASE WHEN s.ends_at = v_old.ends_at THEN v_new.ends_at ELSE coalesce(s.ends_at + v_shift, s.ends_at) END
-                WHERE s.site_id = c_site AND s.appointment_id = v_id AND (v_shift IS NOT NULL OR v_new.ends_at <> v_old.ends_at);
-        END IF;
+        DELETE FROM radscheduler.appointment_service s WHERE v_has_services AND s.site_id = c_site AND s.appointment_id = v_id;
         DELETE FROM radscheduler.appointment_resource r WHERE r.site_id = c_site AND r.appointment_id = v_id AND r.segment = ANY (v_segments);
-        UPDATE radscheduler.appointment_resource r
-            SET starts_at = coalesce(r.starts_at + v_shift, r.starts_at),
-                ends_at = CASE WHEN r.ends_at = v_old.ends_at THEN v_new.ends_at ELSE coalesce(r.ends_at + v_shift, r.ends_at) END
-            WHERE r.site_id = c_site AND r.appointment_id = v_id AND (v_shift IS NOT NULL OR v_new.ends_at <> v_old.ends_at);
+        PERFORM radscheduler.shift_rows(c_site, v_id, v_shift, v_old.ends_at, v_new.ends_at);
     END IF;
     apply_reading.appointment_id := v_id;
     IF v_has_services THEN
@@ -307,15 +295,8 @@ BEGIN
     IF v_worst IS NOT NULL THEN
         outcome := 'flagged';
     END IF;
-    v_event := 'appointment.' || CASE
-        WHEN v_is_new AND NOT radscheduler.is_closed(v_new.status) THEN 'created'
-        WHEN v_shift IS NOT NULL THEN 'rescheduled'
-        WHEN v_new.status = v_old.status AND NOT v_is_new THEN 'modified'
-        WHEN v_new.status = 'NO_SHOW' THEN 'noshow'
-        WHEN v_new.status = 'IN_PROGRESS' THEN 'started'
-        WHEN v_new.status IN ('ARRIVED', 'COMPLETED', 'CANCELLED', 'DISCONTINUED', 'DELETED') THEN lower(v_new.status::text)
-        ELSE 'modified' END;
-    PERFORM radscheduler.record_version(c_site, v_id, v_event, p_message);
+    PERFORM radscheduler.record_version(c_site, v_id,
+        radscheduler.event_name(CASE WHEN NOT v_is_new THEN v_old.status END, v_new.status, v_shift IS NOT NULL), p_message);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.apply_reading(jsonb, jsonb, bigint, timestamptz) IS

@@ -78,7 +78,6 @@ DECLARE
     v_ends      timestamptz;
     v_resources bigint[];
     v_status    radscheduler.appointment_status;
-    v_event     text;
     v_shift     interval;
 BEGIN
     -- What is asked for, in stored values.
@@ -133,7 +132,6 @@ BEGIN
         INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source)
             VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'))
             RETURNING a.appointment_id INTO v_id;
-        v_event := 'appointment.created';
     ELSIF TG_OP = 'UPDATE' THEN
         v_shift := nullif(v_starts - v_old.starts_at, interval '0');
         IF NEW.status = OLD.status THEN
@@ -147,24 +145,13 @@ BEGIN
                original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
                version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
-        UPDATE radscheduler.appointment_service s
-            SET starts_at = coalesce(s.starts_at + v_shift, s.starts_at),
-                ends_at = CASE WHEN s.ends_at = v_old.ends_at THEN v_ends ELSE coalesce(s.ends_at + v_shift, s.ends_at) END
-            WHERE s.site_id = v_site AND s.appointment_id = v_id AND (v_shift IS NOT NULL OR v_ends <> v_old.ends_at);
-        UPDATE radscheduler.appointment_resource r
-            SET starts_at = coalesce(r.starts_at + v_shift, r.starts_at),
-                ends_at = CASE WHEN r.ends_at = v_old.ends_at THEN v_ends ELSE coalesce(r.ends_at + v_shift, r.ends_at) END
-            WHERE r.site_id = v_site AND r.appointment_id = v_id AND (v_shift IS NOT NULL OR v_ends <> v_old.ends_at);
-        v_event := 'appointment.' || CASE WHEN v_shift IS NOT NULL THEN 'rescheduled' WHEN v_status = v_old.status THEN 'modified'
-                                          WHEN v_status = 'NO_SHOW' THEN 'noshow' WHEN v_status = 'IN_PROGRESS' THEN 'started'
-                                          WHEN v_status IN ('ARRIVED', 'COMPLETED', 'CANCELLED', 'DISCONTINUED', 'DELETED') THEN lower(v_status::text) ELSE 'modified' END;
+        PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN OLD;
         END IF;
         UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
-        v_event := 'appointment.cancelled';
     END IF;
 
     -- Its time, and whether that may be.
@@ -180,7 +167,7 @@ BEGIN
         UPDATE radscheduler.appointment a SET status = 'PENDING_REVIEW', review_reason = 'CONFLICT', resume_status = v_status
             WHERE a.site_id = v_site AND a.appointment_id = v_id AND v_status IN ('SCHEDULED', 'CONFIRMED');
     END IF;
-    PERFORM radscheduler.record_version(v_site, v_id, v_event, NULL);
+    PERFORM radscheduler.record_version(v_site, v_id, radscheduler.event_name(v_old.status, v_status, v_shift IS NOT NULL), NULL);
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
