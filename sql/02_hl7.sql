@@ -11,6 +11,13 @@ FROM message, unnest(ARRAY['MSH-1', 'MSH-2', 'MSH-3', 'MSH-9.2', 'MSH.9.1', 'SCH
 WHERE id = 1;
 SELECT body OPERATOR(radscheduler.->>) 'PID-3.4' AS custom_delimiters FROM message WHERE id = 2;
 SELECT s.* FROM message, radscheduler.hl7_segments(body) s WHERE id = 1 ORDER BY ordinal;
+-- Many values, undecoded text, the four states.
+SELECT radscheduler.hl7_get_all(body, 'PID-3[*].1') AS ids, radscheduler.hl7_get_all(body, 'NTE[*]-3') AS notes, radscheduler.hl7_get_all(body, 'OBX[*]-5') AS none FROM message WHERE id = 1;
+SELECT radscheduler.hl7_fields(body, 'MSH-10', 'PID-3.1', 'PID-5.1', 'ZZZ-1', 'PID-7') AS fields FROM message WHERE id = 1;
+SELECT radscheduler.hl7_raw(body, 'PID-3') AS field, radscheduler.hl7_raw(body, 'PID-5.1') AS escaped, radscheduler.hl7_raw(body, 'PID-3[2]') AS repetition FROM message WHERE id = 1;
+SELECT p AS path, radscheduler.hl7_state(body, p) AS state FROM message, unnest(ARRAY['PID-3', 'PID-4', 'PID-7', 'PID-40', 'ZZZ-1']) p WHERE id = 1;
+SELECT radscheduler.hl7_fields(body, 'PID-3[*]') FROM message WHERE id = 1;
+SELECT t, radscheduler.hl7_is_valid(t) AS valid, radscheduler.hl7_try(t) IS NULL AS refused FROM unnest(ARRAY['MSH|^~\&|A', 'PID|1', '']) t;
 -- Errors name the place.
 SELECT radscheduler.hl7_get(body, 'PID-x') FROM message WHERE id = 1;
 SELECT radscheduler.hl7_get(body, 'OBX[*]-5') FROM message WHERE id = 1;

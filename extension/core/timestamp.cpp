@@ -189,7 +189,8 @@ std::string Timestamp::iso() const {
 std::int64_t Timestamp::wall_seconds() const {
     const std::chrono::sys_days date = std::chrono::year{year} / std::chrono::month{static_cast<unsigned>(month)} /
                                        std::chrono::day{static_cast<unsigned>(day)};
-    return date.time_since_epoch().count() * kSecondsPerDay + hour * 3600 + minute * 60 + second;
+    return date.time_since_epoch().count() * kSecondsPerDay + std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 +
+           second;
 }
 
 std::int64_t Timestamp::instant_seconds() const {

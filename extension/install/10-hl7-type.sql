@@ -40,3 +40,12 @@ CREATE CAST (text AS radscheduler.hl7) WITH FUNCTION radscheduler.hl7(text);
 COMMENT ON CAST (text AS radscheduler.hl7) IS 'Parses and validates; explicit, because it can fail.';
 CREATE CAST (radscheduler.hl7 AS text) WITH FUNCTION radscheduler.hl7_text(radscheduler.hl7) AS ASSIGNMENT;
 COMMENT ON CAST (radscheduler.hl7 AS text) IS 'The message as text, segments ended by CR.';
+
+CREATE FUNCTION radscheduler.hl7_try(value text) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_try' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_try(text) IS 'The text as hl7, or NULL when it is no message.';
+
+CREATE FUNCTION radscheduler.hl7_is_valid(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN radscheduler.hl7_try(value) IS NOT NULL;
+COMMENT ON FUNCTION radscheduler.hl7_is_valid(text) IS 'Whether the text would be taken as hl7.';

@@ -8,6 +8,26 @@ COMMENT ON FUNCTION radscheduler.hl7_get(radscheduler.hl7, text) IS
 CREATE OPERATOR radscheduler.->> (FUNCTION = radscheduler.hl7_get, LEFTARG = radscheduler.hl7, RIGHTARG = text);
 COMMENT ON OPERATOR radscheduler.->> (radscheduler.hl7, text) IS 'The value at a path, as hl7_get: message ->> ''PID-5.1''.';
 
+CREATE FUNCTION radscheduler.hl7_get_all(message radscheduler.hl7, path text) RETURNS text[]
+    AS 'MODULE_PATHNAME', 'rad_hl7_get_all' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_get_all(radscheduler.hl7, text) IS
+    'All values at a path in which * means every occurrence of a segment (OBX[*]-5) or every repetition of a field (PID-3[*].1), in order, decoded; NULL elements for places that are empty. An empty array when there is none.';
+
+CREATE FUNCTION radscheduler.hl7_fields(message radscheduler.hl7, VARIADIC paths text[]) RETURNS text[]
+    AS 'MODULE_PATHNAME', 'rad_hl7_fields' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_fields(radscheduler.hl7, text[]) IS
+    'The values at several paths, each as hl7_get() gives it, read in one scan of the message: (hl7_fields(message, ''MSH-10'', ''PID-3.1''))[2].';
+
+CREATE FUNCTION radscheduler.hl7_raw(message radscheduler.hl7, path text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_raw' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_raw(radscheduler.hl7, text) IS
+    'The text at a path exactly as sent: a field with all its repetitions, a repetition with all its components, escapes not decoded; NULL when it was not sent.';
+
+CREATE FUNCTION radscheduler.hl7_state(message radscheduler.hl7, path text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_state' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_state(radscheduler.hl7, text) IS
+    'absent (not sent), empty (sent as nothing: no change), null (sent as two quotes: delete the value) or value.';
+
 CREATE FUNCTION radscheduler.hl7_segments(message radscheduler.hl7, OUT ordinal integer, OUT name text, OUT occurrence integer, OUT segment text)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'rad_hl7_segments' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 ROWS 10;

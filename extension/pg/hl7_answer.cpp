@@ -7,6 +7,7 @@
 
 #include "received.hpp"
 #include "stored_message.hpp"
+#include "value_text.hpp"
 
 namespace radscheduler::pg {
 
@@ -18,26 +19,6 @@ bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
     else if (text == "AR") *code = AckCode::reject;
     else return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "an acknowledgement code is AA, AE or AR (HL7 table 0008)");
     return true;
-}
-
-// The elements of a text[] as plain pointers; NULL elements are empty texts.
-struct Texts {
-    struct varlena** items;
-    int count;
-    std::string_view at(int i) const { return items[i] == nullptr ? std::string_view{} : view_of(items[i]); }
-};
-
-Texts texts_of(FunctionCallInfo fcinfo, int argument) {
-    if (PG_ARGISNULL(argument)) return {nullptr, 0};
-    ArrayType* array = PG_GETARG_ARRAYTYPE_P(argument);
-    Datum* values = nullptr;
-    bool* nulls = nullptr;
-    int count = 0;
-    deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-    auto** items = static_cast<struct varlena**>(palloc0(sizeof(struct varlena*) * (count + 1)));
-    for (int i = 0; i < count; ++i)
-        items[i] = nulls[i] ? nullptr : PG_DETOAST_DATUM_PACKED(values[i]);
-    return {items, count};
 }
 
 std::string_view text_or_empty(const struct varlena* value) { return value == nullptr ? std::string_view{} : view_of(value); }
@@ -59,10 +40,10 @@ RAD_FUNCTION(rad_hl7_answer) {
     const struct varlena* control_id = PG_ARGISNULL(2) ? nullptr : PG_GETARG_VARLENA_PP(2);
     const struct varlena* stamp = PG_ARGISNULL(3) ? nullptr : PG_GETARG_VARLENA_PP(3);
     const struct varlena* note = PG_ARGISNULL(4) ? nullptr : PG_GETARG_VARLENA_PP(4);
-    const Texts codes = texts_of(fcinfo, 5);
-    const Texts paths = texts_of(fcinfo, 6);
-    const Texts severities = texts_of(fcinfo, 7);
-    const Texts sentences = texts_of(fcinfo, 8);
+    const SqlTexts codes = texts_of(fcinfo, 5);
+    const SqlTexts paths = texts_of(fcinfo, 6);
+    const SqlTexts severities = texts_of(fcinfo, 7);
+    const SqlTexts sentences = texts_of(fcinfo, 8);
     if (paths.count != codes.count || severities.count != codes.count || sentences.count != codes.count) {
         return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR, "the four error arrays of hl7_answer() must be of one length");
     }

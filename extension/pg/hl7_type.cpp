@@ -73,6 +73,13 @@ RAD_FUNCTION(rad_hl7_from_text) {
     return store_message(view_of(value), result, failure);
 }
 
+RAD_FUNCTION(rad_hl7_try) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    Failure reason;
+    fcinfo->isnull = !store_message(view_of(value), result, &reason);
+    return true;
+}
+
 RAD_FUNCTION(rad_hl7_to_text) {
     const struct varlena* value = PG_GETARG_VARLENA_PP(0);
     *result = PointerGetDatum(varlena_of(stored_text(value)));

@@ -29,10 +29,10 @@ std::optional<Duration> read_duration(std::string_view text, std::string_view un
     if (negative || text.starts_with('+')) text.remove_prefix(1);
 
     std::size_t digits = 0;
-    std::int64_t thousandths = 0;
     while (digits < text.size() && is_digit(text[digits]))
-        thousandths = thousandths * 10 + (text[digits++] - '0');
+        ++digits;
     if (digits == 0 || digits > kMaxDigits) return std::nullopt;
+    std::int64_t thousandths = digits_value(text.substr(0, digits));
     text.remove_prefix(digits);
     std::size_t decimals = 0;
     if (text.starts_with('.')) {

@@ -12,7 +12,7 @@ struct Duration {
     std::int64_t seconds = 0; // may be zero or negative (an offset)
     bool unit_assumed = false;
 
-    int minutes() const; // away from zero: 90 seconds are two minutes
+    int minutes() const; // away from zero: 90 seconds are two minutes. Precondition: less than 4000 years
 };
 
 // nullopt when `text` holds no number (up to seven digits, up to three decimals).

@@ -15,7 +15,7 @@ constexpr std::size_t kAction = 2;
 constexpr std::size_t kIdentifier = 3;
 constexpr std::size_t kGroup = 5;
 
-Text first_valued(Text first, Text second) {
+Text first_valued(const Text& first, const Text& second) {
     return first.has_value() || second.absent() ? first : second;
 }
 

@@ -18,6 +18,7 @@ constexpr PartLayout kLayouts[] = {
 constexpr std::size_t kFirstScanned = 4; // AIx-1 to AIx-3 are never times
 constexpr std::size_t kFirstTimingField = 5;
 constexpr std::size_t kLastTimingField = 13;
+constexpr std::int64_t kMaxOffsetSeconds = 31 * 86400;
 constexpr std::size_t kTimingStart = 4; // TQ.4
 constexpr std::size_t kTimingEnd = 5;   // TQ.5
 
@@ -77,7 +78,11 @@ void find_offset(Context& context, const PlannedSegment& part, const PartLayout&
         return;
     }
     const std::optional<Duration> offset = read_duration(text, unit_word(part.fields, layout.offset_unit));
-    if (offset) timing.offset_minutes = offset->minutes();
+    if (!offset || offset->seconds > kMaxOffsetSeconds || offset->seconds < -kMaxOffsetSeconds) {
+        context.warn("BAD_OFFSET", path, path + " is not a usable offset from the start; it was left out.");
+        return;
+    }
+    timing.offset_minutes = offset->minutes();
 }
 
 // A number followed by a unit of time, in the fields behind a start that was found out of place.
