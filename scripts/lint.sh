@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Formatting, static checks and the project's own rules. usage: scripts/lint.sh [--fix]   (--fix only formats)
+#
+# Invariants: says every finding before it fails; only files that git knows or would add are looked at.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$REPO"
+
+files() { git ls-files -co --exclude-standard -- "$@" | while IFS= read -r file; do [ ! -f "$file" ] || printf '%s\n' "$file"; done; }
+mapfile -t cpp < <(files '*.cpp' '*.hpp' '*.h')
+
+if [ "${1:-}" = --fix ]; then
+    [ ${#cpp[@]} -eq 0 ] || clang-format -i "${cpp[@]}"
+    exit 0
+fi
+
+findings=0
+finding() {
+    findings=$((findings + 1))
+    printf 'lint: %s\n' "$*" >&2
+}
+
+# Says every line that matches a pattern no file of these kinds may hold.
+forbid() { # REASON PATTERN FILES...
+    local reason=$1 pattern=$2 hits
+    shift 2
+    [ $# -gt 0 ] || return 0
+    hits=$(grep -nIE "$pattern" "$@" /dev/null || true)
+    [ -z "$hits" ] || finding "$reason"$'\n'"$hits"
+}
+
+if [ ${#cpp[@]} -gt 0 ]; then
+    clang-format --dry-run -Werror "${cpp[@]}" || finding "formatting differs from .clang-format; 'make format' mends it"
+fi
+
+# clang-tidy on everything CMake compiles that is ours.
+make --no-print-directory -s sidecar || finding "the CMake build failed; clang-tidy needs its compile commands"
+if [ -f build/cmake/compile_commands.json ]; then
+    mapfile -t units < <(python3 - <<'PY'
+import json, os
+repo = os.getcwd()
+for entry in json.load(open("build/cmake/compile_commands.json")):
+    path = os.path.realpath(os.path.join(entry["directory"], entry["file"]))
+    if path.startswith(repo + "/") and not path.startswith(repo + "/build/"):
+        print(path)
+PY
+    )
+    if [ ${#units[@]} -gt 0 ]; then
+        printf '%s\n' "${units[@]}" | sort -u | xargs -P 2 -n 4 clang-tidy -p build/cmake --quiet 2>/dev/null ||
+            finding "clang-tidy has findings (above)"
+    fi
+fi
+
+mapfile -t shell < <(files '*.sh' '.ci/run')
+shellcheck -x "${shell[@]}" || finding "shellcheck has findings (above)"
+
+mapfile -t text < <(files | grep -vE '^(scripts/lint\.sh|expected/|build/)' || true)
+forbid "unfinished work is left in the tree" '\b(TODO|FIXME|XXX|HACK)\b' "${text[@]}"
+forbid "a merge conflict is left in the tree" '^(<<<<<<<|>>>>>>>) ' "${text[@]}"
+
+# The core knows no PostgreSQL and no network; an entry point is declared by its macro only.
+mapfile -t core < <(files 'include/radscheduler/*' 'extension/core/*' | grep -E '\.(cpp|hpp)$' || true)
+forbid "the core includes a header that is not its own or the standard library's" \
+    '#include [<"](postgres|libpq|fmgr|utils/|boost/|nlohmann/|spdlog/|sys/socket)' "${core[@]}"
+mapfile -t pg < <(files 'extension/pg/*' | grep -E '\.cpp$' || true)
+forbid "a SQL function must be declared with RAD_FUNCTION, which catches every exception" '\bPG_FUNCTION_INFO_V1\b' "${pg[@]}"
+
+# SQL files stay readable in any editor, and functions never trust the caller's search_path.
+mapfile -t sql < <(files 'extension/install/*.sql' 'extension/storage/*.sql')
+if [ ${#sql[@]} -gt 0 ]; then
+    forbid "CREATE OR REPLACE and IF NOT EXISTS would adopt an object somebody else made" \
+        '^ *CREATE (OR REPLACE|(TABLE|SCHEMA|SEQUENCE|VIEW|INDEX|TYPE) IF NOT EXISTS)' "${sql[@]}"
+fi
+
+long=$(for file in "${cpp[@]}" "${sql[@]}"; do
+    awk -v file="$file" 'END { if (NR > 400) print file ": " NR " lines" }' "$file"
+done)
+[ -z "$long" ] || finding "files over 400 lines; one concept per file"$'\n'"$long"
+
+if [ "$findings" -gt 0 ]; then
+    die "$findings kind(s) of findings"
+fi
+say "lint: no findings"

@@ -1,0 +1,56 @@
+// The daemon as a whole: what is started in which order, and stopped in which.
+// Invariants: listeners come up whether the database can be reached or not. SIGTERM and SIGINT drain: no new
+// connections, the message or request in hand is finished and answered, then everything closes, within drain_timeout. A
+// second signal ends the process at once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "config/settings.hpp"
+#include "db/pool.hpp"
+#include "http/server.hpp"
+#include "mllp/server.hpp"
+#include "net/signal.hpp"
+#include "obs/counters.hpp"
+#include "relay/relay.hpp"
+#include "relay/wake_listener.hpp"
+
+namespace radscheduler::sidecar {
+
+class Application {
+public:
+    explicit Application(Settings settings);
+
+    // Returns the exit code.
+    int run();
+
+private:
+    bool listen();
+    Task<void> watch_signals();
+    Task<void> drain();
+    Task<void> housekeeping();
+    void describe(http::Probes& probes) const;
+
+    Settings settings_;
+    Counters counters_;
+    asio::io_context io_{1}; // one thread: it moves bytes, the work is in PostgreSQL
+    Clock::time_point started_ = Clock::now();
+    asio::signal_set signals_;
+    asio::steady_timer drain_deadline_;
+    Signal housekeeping_wake_;
+    std::shared_ptr<db::Pool> pool_;
+    std::shared_ptr<mllp::Server> mllp_;
+    std::shared_ptr<http::Server> http_;
+    std::shared_ptr<relay::Relay> relay_;           // only when Redis is on
+    std::shared_ptr<relay::WakeListener> listener_; // only when Redis is on
+    bool draining_ = false;
+    bool drained_ = false;
+};
+
+} // namespace radscheduler::sidecar

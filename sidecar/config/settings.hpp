@@ -1,0 +1,46 @@
+// Everything the daemon can be told, with its defaults. Filled by config/load.hpp; read-only afterwards.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "obs/log.hpp"
+
+namespace radscheduler::sidecar {
+
+struct Settings {
+    // The guide's variables
+    std::string database_url;
+    std::optional<std::string> redis_url;
+    std::string node_env = "development";
+    std::optional<std::string> jwt_secret;
+    std::optional<std::string> twilio_account_sid;
+    std::optional<std::string> twilio_auth_token;
+    std::optional<std::string> twilio_phone_number;
+    std::optional<std::string> anthropic_api_key;
+
+    // Listeners
+    std::string mllp_host = "0.0.0.0";
+    std::uint16_t mllp_port = 8661;
+    std::size_t mllp_max_frame = 16U << 20U;
+    std::size_t mllp_max_connections = 1000;
+    std::chrono::milliseconds mllp_idle_timeout = std::chrono::hours(24);
+    std::chrono::milliseconds mllp_frame_timeout = std::chrono::seconds(60);
+    std::string http_host = "0.0.0.0";
+    std::uint16_t http_port = 3001;
+    std::size_t http_max_body = 1U << 20U;
+    std::size_t http_max_connections = 1000;
+    std::chrono::milliseconds http_timeout = std::chrono::seconds(30);
+
+    // PostgreSQL
+    std::size_t db_connections = 8;
+    std::chrono::milliseconds db_connect_timeout = std::chrono::seconds(5);
+    std::chrono::milliseconds db_statement_timeout = std::chrono::seconds(30);
+
+    std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
+    log::Level log_level = log::Level::info;
+};
+
+} // namespace radscheduler::sidecar

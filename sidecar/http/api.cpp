@@ -1,0 +1,141 @@
+#include "http/api.hpp"
+
+#include <array>
+#include <charconv>
+
+#include "app/version.hpp"
+#include "http/problem.hpp"
+#include "http/query.hpp"
+#include "obs/log.hpp"
+#include "obs/text.hpp"
+
+namespace radscheduler::sidecar::http {
+namespace {
+
+constexpr int tries_after_conflict = 3;
+const db::RunOptions request_run{Milliseconds(5000), db::WhenDown::fail, Milliseconds(0)};
+const db::RunOptions probe_run{Milliseconds(1000), db::WhenDown::fail, Milliseconds(2000)};
+
+Response json_response(unsigned status, std::string body) {
+    Response response;
+    response.status = status;
+    response.body = Payload(std::move(body));
+    return response;
+}
+
+// An http_reply(status, content_type, body).
+Response from_reply(const db::Rows& rows) {
+    Response response;
+    const auto status = rows.text_or(0, 0, "");
+    unsigned number = 0;
+    std::from_chars(status.data(), status.data() + status.size(), number);
+    if (number < 200 || number > 599) {
+        return internal_error();
+    }
+    response.status = number;
+    response.content_type = rows.text_or(0, 1, "application/json");
+    response.body = Payload(rows.text_or(0, 2, ""));
+    return response;
+}
+
+} // namespace
+
+Api::Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::function<void(Probes&)> describe)
+    : pool_(std::move(pool)), counters_(counters), describe_(std::move(describe)) {}
+
+Task<Response> Api::handle(const Request& request) {
+    const auto body = db::Param::bytes(request.body.view());
+    switch (request.route) {
+    case RouteId::hl7_appointment: {
+        const std::array<db::Param, 1> params{body};
+        co_return co_await ask(db::StatementId::api_hl7_appointment, params);
+    }
+    case RouteId::hl7_simulate: {
+        const std::array<db::Param, 1> params{body};
+        co_return co_await ask(db::StatementId::api_hl7_simulate, params);
+    }
+    case RouteId::hl7_raw: {
+        const std::array<db::Param, 3> params{
+            body, request.media_type.empty() ? db::Param::null() : db::Param::text(request.media_type),
+            request.accept.empty() ? db::Param::null() : db::Param::text(request.accept)};
+        co_return co_await ask(db::StatementId::api_hl7_raw, params);
+    }
+    case RouteId::appointments:
+        co_return co_await ask_with_query(db::StatementId::api_appointments, request);
+    case RouteId::dashboard:
+        co_return co_await ask_with_query(db::StatementId::api_dashboard, request);
+    case RouteId::health_live:
+        co_return json_response(200, R"({"status":"alive"})");
+    case RouteId::health_ready:
+        co_return co_await health(false);
+    case RouteId::health:
+        break;
+    }
+    co_return co_await health(true);
+}
+
+Task<Response> Api::ask(db::StatementId id, std::span<const db::Param> params) {
+    for (int left = tries_after_conflict; true; --left) {
+        auto result = co_await db::run(pool_, id, params, request_run);
+        if (const auto* rows = std::get_if<db::Rows>(&result)) {
+            co_return rows->count() == 1 ? from_reply(*rows) : internal_error();
+        }
+        const auto& error = std::get<db::DbError>(result);
+        if (db::is_conflict_retry(error.sqlstate) && left > 0) {
+            continue;
+        }
+        const bool passing = error.kind == db::FailureKind::transient;
+        log::write(passing ? log::Level::warn : log::Level::error, "http.database_failed",
+                   "a request failed at the database",
+                   {{"statement", db::statement(id).name},
+                    {"sqlstate", error.sqlstate},
+                    {"place", error.place},
+                    {"reason", error.reason}});
+        co_return passing ? unavailable() : internal_error();
+    }
+}
+
+Task<Response> Api::ask_with_query(db::StatementId id, const Request& request) {
+    const auto query = read_query(request.query.view());
+    if (!query.problem.empty()) {
+        co_return problem(400, "bad_query", "Bad query", query.problem);
+    }
+    const auto json = to_json(query);
+    const std::array<db::Param, 1> params{db::Param::text(json)};
+    co_return co_await ask(id, params);
+}
+
+// A real question to the database each time: a constant "healthy" is worse than no answer.
+Task<Response> Api::health(bool full) {
+    Probes probes;
+    const auto started = Clock::now();
+    auto result = co_await db::run(pool_, db::StatementId::health, {}, probe_run);
+    probes.database_ms = std::chrono::duration<double, std::milli>(Clock::now() - started).count();
+    probes.pool = pool_->state();
+    if (const auto* rows = std::get_if<db::Rows>(&result)) {
+        probes.database_answers = true;
+        probes.database_json = rows->text_or(0, 0, "");
+    } else {
+        const auto& error = std::get<db::DbError>(result);
+        const bool busy = error.sqlstate.empty() && probes.pool.connected > 0 && probes.pool.idle == 0;
+        probes.database_answers = !error.sqlstate.empty() || busy;
+        if (!busy) {
+            probes.database_problem = error.sqlstate.empty()
+                                          ? "PostgreSQL does not answer. Check DATABASE_URL and the server."
+                                          : "PostgreSQL answers, but radscheduler.health() fails with SQLSTATE " +
+                                                error.sqlstate +
+                                                ". Run CREATE EXTENSION radscheduler CASCADE (or SELECT "
+                                                "radscheduler.provision()) in this database, "
+                                                "and grant the role of DATABASE_URL access.";
+        }
+    }
+    describe_(probes);
+    const auto report = make_report(probes, counters_, utc_timestamp(std::chrono::system_clock::now()), version_text());
+    if (full) {
+        co_return json_response(report.serving ? 200 : 503, report.json);
+    }
+    const bool ready = report.serving && !probes.draining;
+    co_return json_response(ready ? 200 : 503, ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
+}
+
+} // namespace radscheduler::sidecar::http

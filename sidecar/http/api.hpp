@@ -1,0 +1,33 @@
+// What each route does: hand the bytes to one SQL function and pass its answer on. JSON is made and judged in the
+// database.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "db/pool.hpp"
+#include "http/health_report.hpp"
+#include "http/message.hpp"
+#include "net/asio.hpp"
+#include "obs/counters.hpp"
+
+namespace radscheduler::sidecar::http {
+
+class Api {
+public:
+    // `describe` fills in what the API cannot see itself: listeners, Redis, relay, draining, uptime.
+    Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::function<void(Probes&)> describe);
+
+    Task<Response> handle(const Request& request);
+
+private:
+    Task<Response> ask(db::StatementId id, std::span<const db::Param> params);
+    Task<Response> ask_with_query(db::StatementId id, const Request& request);
+    Task<Response> health(bool full);
+
+    std::shared_ptr<db::Pool> pool_;
+    Counters& counters_;
+    std::function<void(Probes&)> describe_;
+};
+
+} // namespace radscheduler::sidecar::http

@@ -1,0 +1,67 @@
+#include "http/problem.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "config/values.hpp"
+
+namespace radscheduler::sidecar::http {
+
+Response problem(unsigned status, std::string_view code, std::string_view title, std::string_view detail) {
+    nlohmann::ordered_json body;
+    body["type"] = "about:blank";
+    body["title"] = title;
+    body["status"] = status;
+    body["detail"] = detail;
+    body["code"] = code;
+    body["success"] = false;
+    body["error"] = detail;
+    Response response;
+    response.status = status;
+    response.content_type = "application/problem+json";
+    response.body = Payload(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    return response;
+}
+
+Response not_found() {
+    return problem(
+        404, "not_found", "Not found",
+        "There is nothing at this path. The API is POST /api/hl7/appointment, /api/hl7/raw, /api/hl7/simulate and "
+        "GET /api/appointments, /api/analytics/dashboard, /health.");
+}
+
+Response method_not_allowed(const Match& match) {
+    auto response = problem(405, "method_not_allowed", "Method not allowed",
+                            "This path takes " + match.allow + ". Send the request with that method.");
+    response.headers.emplace_back("Allow", match.allow);
+    return response;
+}
+
+Response unsupported_media_type(BodyKind kind) {
+    return problem(415, "unsupported_media_type", "Unsupported media type",
+                   "This path takes a body of type " + std::string(taken_types(kind)) +
+                       ", without Content-Encoding. Set the header Content-Type (curl sends a form's type unless -H "
+                       "sets another).");
+}
+
+Response too_large(std::size_t limit) {
+    return problem(413, "body_too_large", "Body too large",
+                   "The body is larger than the limit of " + show_size(limit) +
+                       ". Send less, or raise RADSCHED_HTTP_MAX_BODY (for HL7: RADSCHED_MLLP_MAX_FRAME).");
+}
+
+Response unavailable() {
+    auto response = problem(
+        503, "database_unavailable", "Database unavailable",
+        "The database cannot be reached at the moment. Nothing is known to be stored; repeat the request in a few "
+        "seconds. Sending the same message twice is safe.");
+    response.headers.emplace_back("Retry-After", "5");
+    return response;
+}
+
+Response internal_error() {
+    return problem(
+        500, "internal_error", "Internal error",
+        "The database refused the request unexpectedly. The log of radschedulerd names the SQLSTATE at this moment.");
+}
+
+} // namespace radscheduler::sidecar::http

@@ -1,0 +1,21 @@
+// The daemon's own error answers: application/problem+json (RFC 9457), with the fields that the guide's clients look
+// for.
+#pragma once
+
+#include <string_view>
+
+#include "http/message.hpp"
+
+namespace radscheduler::sidecar::http {
+
+// `code` is stable and for machines; `detail` says what is wrong and what to do next.
+Response problem(unsigned status, std::string_view code, std::string_view title, std::string_view detail);
+
+Response not_found();
+Response method_not_allowed(const Match& match);
+Response unsupported_media_type(BodyKind kind);
+Response too_large(std::size_t limit);
+Response unavailable();
+Response internal_error();
+
+} // namespace radscheduler::sidecar::http

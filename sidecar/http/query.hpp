@@ -1,0 +1,25 @@
+// Reading the query of a URL.
+// Invariant: every value that comes out is UTF-8 without NUL, so it fits into jsonb.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace radscheduler::sidecar::http {
+
+// %XX to bytes; with `form`, + to a blank. Nothing when a % is not followed by two hexadecimal digits.
+std::optional<std::string> percent_decode(std::string_view text, bool form);
+
+struct Query {
+    std::map<std::string, std::string> parameters;
+    std::string problem; // a sentence that never quotes a value; empty when the query is good
+};
+
+Query read_query(std::string_view text);
+
+// {"name":"value",...}
+std::string to_json(const Query& query);
+
+} // namespace radscheduler::sidecar::http

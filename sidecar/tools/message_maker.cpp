@@ -1,0 +1,66 @@
+#include "tools/message_maker.hpp"
+
+#include <array>
+#include <ctime>
+
+#include <spdlog/fmt/fmt.h>
+
+namespace radscheduler::sidecar::tools {
+namespace {
+
+struct Exam {
+    std::string_view code;
+    std::string_view text;
+};
+
+constexpr std::array<Exam, 4> exams{{
+    {"MRI001", "MRI BRAIN W/O CONTRAST"},
+    {"CT002", "CT CHEST W CONTRAST"},
+    {"XR003", "CHEST XRAY 2 VIEWS"},
+    {"US004", "ABDOMINAL ULTRASOUND"},
+}};
+
+constexpr std::uint64_t scanners = 40;
+constexpr std::uint64_t slots_per_day = 16; // half hours from 09:00 to 17:00
+constexpr std::uint64_t crowded_scanners = 4;
+constexpr std::time_t first_day = 1893456000; // 2030-01-01
+
+std::string day_and_time(std::uint64_t slot, const char* format) {
+    const std::time_t when =
+        first_day + static_cast<std::time_t>(slot / slots_per_day * 86400 + 9 * 3600 + slot % slots_per_day * 1800);
+    std::tm parts{};
+    gmtime_r(&when, &parts);
+    std::array<char, 32> text{};
+    const auto size = std::strftime(text.data(), text.size(), format, &parts);
+    return {text.data(), size};
+}
+
+} // namespace
+
+std::string_view guide_sample() {
+    return "MSH|^~\\&|RIS|MEMORIAL|RADSCHED|RAD|20240115100000||SIU^S12|MSG001|P|2.5\r"
+           "SCH||1234|||||||30|MIN|^^30^202401151000^^R||||||||||||||SCHEDULED\r"
+           "PID|1||MRN123456||DOE^JOHN||19800101|M|||123 MAIN ST^^BOSTON^MA^02101||617-555-0123\r"
+           "RGS|1|A\r"
+           "AIS|1|A|MRI001^MRI BRAIN W/O CONTRAST|202401151000\r"
+           "AIP|1|A|RADIOLOGIST^DOE^JOHN^MD|202401151000";
+}
+
+std::string load_message(const std::string& run, std::uint64_t index, bool colliding) {
+    const auto scanner = index % (colliding ? crowded_scanners : scanners);
+    const auto slot = colliding ? index / crowded_scanners % slots_per_day : index / scanners;
+    const auto start = day_and_time(slot, "%Y%m%d%H%M");
+    const auto& exam = exams[scanner % exams.size()];
+    return fmt::format(
+        "MSH|^~\\&|LOAD|SEND|RADSCHED|RAD|{}00||SIU^S12^SIU_S12|{}-{}|P|2.5.1\r"
+        "SCH||{}-{}|||||||30|MIN|^^30^{}^^R||||||||||||||SCHEDULED\r"
+        "PID|1||L{}-{}^^^SEND^MR||LOAD^PATIENT {}||19800101|F|||1 TEST ST^^BOSTON^MA^02101||617-555-{:04}\r"
+        "RGS|1|A\r"
+        "AIS|1|A|{}^{}|{}\r"
+        "AIG|1|A|{}-SC{:02}^LOAD SCANNER {}|EQUIPMENT||||{}\r"
+        "AIP|1|A|{}-T{:02}^LOAD^TECH {}|TECHNOLOGIST||{}\r",
+        start, run, index, run, index, start, run, index, index, index % 10000, exam.code, exam.text, start, run,
+        scanner, scanner, start, run, scanner, scanner, start);
+}
+
+} // namespace radscheduler::sidecar::tools

@@ -1,0 +1,252 @@
+"""Real services for the tests: a private PostgreSQL cluster, a Redis server, the daemon.
+
+Everything listens on free ports of 127.0.0.1 or on sockets under build/; nothing touches what else runs here.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import psycopg2
+import psycopg2.extras
+import requests
+
+REPO = pathlib.Path(__file__).resolve().parents[3]
+BIN = REPO / "build" / "cmake" / "bin"
+DAEMON = BIN / "radschedulerd"
+SEND = BIN / "radsched-send"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(check, seconds=15.0, what="the condition"):
+    """Calls check() until it gives a true value; fails with a sentence when it never does."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+class Cluster:
+    """A private cluster build/NAME, made by scripts/cluster.sh, removed at the end."""
+
+    def __init__(self, name, preload_database):
+        self.name = name
+        self._script("destroy")
+        self._script("start", preload_database)
+        self._read_settings()
+
+    def _script(self, verb, *arguments):
+        done = subprocess.run(
+            [str(REPO / "scripts" / "cluster.sh"), verb, self.name, *arguments],
+            capture_output=True, text=True, timeout=120, check=False,
+        )
+        assert done.returncode == 0, f"cluster.sh {verb} failed: {done.stderr}"
+        return done.stdout
+
+    def _read_settings(self):
+        settings = dict(re.findall(r"(\w+)='([^']*)'", self._script("env")))
+        self.host = settings["PGHOST"]
+        self.port = settings["PGPORT"]
+        self.user = settings["PGUSER"]
+        self.bindir = settings["PG_BINDIR"]
+        self.log = pathlib.Path(settings["CLUSTER_LOG"])
+
+    def url(self, database):
+        return f"postgresql://{self.user}@/{database}?host={self.host}&port={self.port}"
+
+    def connect(self, database):
+        connection = psycopg2.connect(
+            host=self.host, port=self.port, user=self.user, dbname=database, application_name="e2e"
+        )
+        connection.autocommit = True
+        return connection
+
+    def admin(self, statement):
+        """Runs one statement that no transaction may hold, such as CREATE DATABASE."""
+        with contextlib.closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def tool(self, program, *arguments, **options):
+        """Runs a PostgreSQL client program (psql, pg_dump ...) against this cluster."""
+        environment = dict(os.environ, PGHOST=self.host, PGPORT=self.port, PGUSER=self.user)
+        return subprocess.run(
+            [f"{self.bindir}/{program}", *map(str, arguments)],
+            env=environment, capture_output=True, timeout=300, check=False, **options,
+        )
+
+    def stop(self, mode="fast"):
+        self._script("stop", mode)
+
+    def start(self):
+        self._script("start")
+
+    def destroy(self):
+        self._script("destroy")
+
+
+class Database:
+    """One database of a cluster, with rows as dictionaries."""
+
+    def __init__(self, cluster, name):
+        self.cluster = cluster
+        self.name = name
+        self._connection = None
+
+    @classmethod
+    def create(cls, cluster, name, extension=True):
+        cluster.admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        cluster.admin(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
+        database = cls(cluster, name)
+        if extension:
+            database.execute("CREATE EXTENSION radscheduler CASCADE")
+        return database
+
+    @property
+    def url(self):
+        return self.cluster.url(self.name)
+
+    def connect(self):
+        return self.cluster.connect(self.name)
+
+    def _run(self, query, arguments, fetch):
+        """Runs one statement; a connection that a restart of the server broke is replaced once."""
+        for attempt in (1, 2):
+            if self._connection is None or self._connection.closed:
+                self._connection = self.connect()
+            try:
+                with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+                    cursor.execute(query, arguments or None)
+                    return [dict(row) for row in cursor.fetchall()] if fetch else None
+            except psycopg2.Error as error:
+                lost = error.pgcode is None or error.pgcode.startswith("57P")
+                if attempt == 2 or not lost:
+                    raise
+                self.close()
+        return None
+
+    def execute(self, query, *arguments):
+        self._run(query, arguments, fetch=False)
+
+    def rows(self, query, *arguments):
+        return self._run(query, arguments, fetch=True)
+
+    def row(self, query, *arguments):
+        rows = self.rows(query, *arguments)
+        assert len(rows) == 1, f"expected one row, got {len(rows)}: {query}"
+        return rows[0]
+
+    def value(self, query, *arguments):
+        return next(iter(self.row(query, *arguments).values()))
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Redis:
+    """A private redis-server without persistence."""
+
+    def __init__(self):
+        self._process = None
+        self.start(free_port())
+
+    def start(self, port):
+        self.port = port
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process = subprocess.Popen(
+            ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir(),
+        )
+        eventually(self._answers, what="redis-server answering")
+
+    def _answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
+
+class Daemon:
+    """One radschedulerd on free ports. Its log goes to a file that the log test reads at the end."""
+
+    logs = []
+
+    def __init__(self, database_url, redis_url=None, **settings):
+        self.mllp_port = free_port()
+        self.http_port = free_port()
+        self.base = f"http://127.0.0.1:{self.http_port}"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database_url,
+            "RADSCHED_MLLP_PORT": str(self.mllp_port),
+            "RADSCHED_HTTP_PORT": str(self.http_port),
+            **settings,
+        }
+        if redis_url:
+            self._environment["REDIS_URL"] = redis_url
+        handle, path = tempfile.mkstemp(prefix="radschedulerd-", suffix=".log")
+        os.close(handle)
+        self.log = pathlib.Path(path)
+        Daemon.logs.append(self.log)
+        self.process = None
+        self.start()
+
+    def start(self, wait=True):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([str(DAEMON)], env=self._environment, stdout=log, stderr=log)
+        if wait:
+            eventually(self.is_healthy, seconds=20, what=f"radschedulerd being healthy (log: {self.log})")
+
+    def is_healthy(self):
+        assert self.is_alive(), f"radschedulerd ended with {self.process.returncode}:\n{self.log.read_text()[-2000:]}"
+        try:
+            return self.get("/health").status_code == 200
+        except requests.RequestException:
+            return False
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def get(self, path, **options):
+        return requests.get(self.base + path, timeout=30, **options)
+
+    def post(self, path, **options):
+        return requests.post(self.base + path, timeout=30, **options)
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def stop(self):
+        if self.is_alive():
+            self.terminate()
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError("radschedulerd did not end within 30 s of SIGTERM") from None

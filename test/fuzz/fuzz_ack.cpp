@@ -1,0 +1,56 @@
+// Acknowledgements of anything: well formed, short, and MSA-2 is MSH-10. The first line of the input is the text.
+#include "check.hpp"
+#include "radscheduler/ack.hpp"
+#include "radscheduler/charset.hpp"
+#include "radscheduler/header.hpp"
+#include "radscheduler/value.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+using namespace radscheduler;
+
+namespace {
+
+constexpr std::size_t kLongControlId = 400;
+
+std::string without_framing(std::string_view raw) {
+    std::string text(raw);
+    std::erase_if(text, [](char c) { return c == '\x0B' || c == '\x1C'; });
+    return text;
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view input(reinterpret_cast<const char*>(data), size);
+    const std::size_t line = std::min(input.find('\n'), input.size());
+    const std::string text(input.substr(0, line));
+    if (!is_valid_utf8(text)) return 0;
+
+    AckRequest request;
+    request.code = size % 3 == 0 ? AckCode::accept : AckCode::error;
+    request.control_id = "R1";
+    request.timestamp = "20260101120000";
+    request.text = text;
+    for (const char* path : {"SCH-11.4", "AIP[2]-3[1].1", "AIS[1]", ""}) {
+        request.issues.push_back({size % 2 == 0 ? "101" : text, path, Severity::warning, text, text});
+    }
+
+    const Result<std::string> canonical = normalize(input.substr(line));
+    const Result<Message> message = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
+    std::string control_id;
+    if (message) {
+        request.original = &*message;
+        control_id = without_framing(header_field(*message, 10));
+    }
+    const std::string ack = build_ack(request);
+    FUZZ_CHECK(ack.ends_with('\r'));
+    FUZZ_CHECK(ack.size() <= kMaxAckBytes || control_id.size() > kLongControlId);
+    FUZZ_CHECK(ack.find('\x1C') == std::string::npos && ack.find('\x0B') == std::string::npos);
+    const Result<Message> answer = Message::open(ack);
+    FUZZ_CHECK(answer);
+    FUZZ_CHECK(get_raw(*answer, *Path::parse("MSA-2")).raw == control_id);
+    return 0;
+}

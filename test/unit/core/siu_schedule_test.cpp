@@ -1,0 +1,142 @@
+#include "support.hpp"
+
+#include <gtest/gtest.h>
+
+namespace radscheduler {
+namespace {
+
+nlohmann::json schedule(std::string_view segments, const SiuOptions& options = {}) {
+    return test::read_segments(segments, options).at("schedule");
+}
+
+TEST(SiuSchedule, Identifiers) {
+    const auto reading = schedule("SCH|P1^PNS|F1^^2.16^ISO|3|G4");
+    EXPECT_EQ(reading.at("placer_id"), "P1");
+    EXPECT_EQ(reading.at("placer_namespace"), "PNS");
+    EXPECT_EQ(reading.at("filler_id"), "F1");
+    EXPECT_EQ(reading.at("filler_namespace"), "2.16");
+    EXPECT_EQ(reading.at("occurrence"), "3");
+    EXPECT_EQ(reading.at("visit_group"), "G4");
+    EXPECT_FALSE(test::read_segments("SCH|P1").contains("error"));
+}
+
+TEST(SiuSchedule, MissingIdentifierIsAnError) {
+    for (const char* segments : {"SCH||||||||", "PID|1||7", "SCH|^NS|\"\""}) {
+        const auto reading = test::read_segments(segments);
+        EXPECT_EQ(reading.at("error").at("code"), "101") << segments;
+        EXPECT_EQ(reading.at("error").at("path"), "SCH-2") << segments;
+    }
+}
+
+TEST(SiuSchedule, IdentifierFromAConfiguredPlace) {
+    const std::string segments = "SCH||\rPV1|1" + std::string(18, '|') + "V9";
+    EXPECT_EQ(schedule(segments, {.id_source = "PV1-19"}).at("filler_id"), "V9");
+    EXPECT_FALSE(test::read_segments(segments, {.id_source = "PV1-19"}).contains("error"));
+    EXPECT_EQ(test::read_segments(segments, {.id_source = "SCH-5"}).at("error").at("code"), "101");
+    EXPECT_EQ(test::count_warnings(test::read_segments(segments, {.id_source = "nonsense"}), "BAD_ID_SOURCE"), 1U);
+    EXPECT_EQ(schedule("SCH||F1", {.id_source = "MSH-10"}).at("filler_id"), "F1");
+}
+
+TEST(SiuSchedule, CodedTexts) {
+    const auto reading = schedule("SCH||1||||MO^Modified|72194|OFFICE^Office visit");
+    EXPECT_EQ(reading.at("event_reason"), nlohmann::json::parse(R"({"code":"MO","text":"Modified"})"));
+    EXPECT_EQ(reading.at("reason"), nlohmann::json::parse(R"({"code":"72194"})"));
+    EXPECT_EQ(reading.at("type"), nlohmann::json::parse(R"({"code":"OFFICE","text":"Office visit"})"));
+    EXPECT_TRUE(schedule("SCH||1|||||\"\"").at("reason").is_null());
+}
+
+TEST(SiuSchedule, StatusCandidatesInOrderOfTrust) {
+    const std::string sch25 = "SCH||1" + std::string(23, '|');
+    EXPECT_EQ(schedule(sch25 + "1^SCH^L^B^Booked").at("status"), nlohmann::json::parse(R"(["1","SCH","B","Booked"])"));
+    EXPECT_EQ(schedule("SCH||1\rAIS|1|D|X||||||| Cancelled\rAIS|2|A|Y|||||||Booked\rAIL|1||R|||||||||Arrived\r"
+                       "AIP|1||P|||||||||ARRIVED")
+                  .at("status"),
+              nlohmann::json::parse(R"(["Booked","ARRIVED"])"));
+    EXPECT_FALSE(schedule("SCH||1\rAIL|1||R|||||||||Arrived\rAIP|1||P|||||||||Booked").contains("status"));
+}
+
+TEST(SiuSchedule, PriorityChain) {
+    const std::string pv1 = "PV1|1|E||U\r";
+    EXPECT_EQ(schedule("SCH||1|||||STAT||||^^^^^A\rTQ1|||||||||S").at("priority"), "S");
+    EXPECT_EQ(schedule("SCH||1|||||STAT||||^^^^^A\r" + pv1).at("priority"), "A");
+    EXPECT_EQ(schedule("SCH||1|||||X^Stat|URGENT\r" + pv1).at("priority"), "URGENT");
+    EXPECT_EQ(schedule("SCH||1|||||X^Stat\r" + pv1).at("priority"), "Stat");
+    EXPECT_EQ(schedule("SCH||1\r" + pv1).at("priority"), "U");
+    EXPECT_FALSE(schedule("SCH||1\rPV1|1|O||R").contains("priority"));
+}
+
+TEST(SiuSchedule, Orders) {
+    const auto reading = schedule("SCH||1" + std::string(24, '|') + "P1~P2|A1^X\rORC|SC|P2|A2\rOBR|1" +
+                                  std::string(17, '|') + "A1\rOBR|2");
+    EXPECT_EQ(reading.at("placer_orders"), nlohmann::json::parse(R"(["P1","P2"])"));
+    EXPECT_EQ(reading.at("filler_orders"), nlohmann::json::parse(R"(["A1","A2"])"));
+}
+
+TEST(SiuSchedule, Contacts) {
+    const auto reading = schedule("SCH||1||||||||||9^WELBY^MARCUS||||||||username");
+    EXPECT_EQ(reading.at("placer_contact"), "Marcus Welby");
+    EXPECT_EQ(reading.at("entered_by"), "username");
+}
+
+TEST(SiuSchedule, NotesStayWithTheirSegment) {
+    const auto reading =
+        test::read_segments("SCH||1\rTQ1||||||||||when fasting|no metal\rNTE|1||first\\.br\\second~third\r"
+                            "NTE|2||a^b & c\rPID|1||7\rNTE|1||about the patient\rRGS|1\rAIS|1||X\r"
+                            "NTE|1||about the exam\rAIP|1||9\rNTE|1||about the person");
+    EXPECT_EQ(reading.at("schedule").at("notes"), "first\nsecond\nthird\na^b & c\nwhen fasting\nno metal");
+    EXPECT_EQ(reading.at("patient").at("notes"), "about the patient");
+    EXPECT_EQ(reading.at("services")[0].at("notes"), "about the exam");
+    EXPECT_EQ(reading.at("resources")[0].at("notes"), "about the person");
+    EXPECT_TRUE(schedule("SCH||1\rNTE|1||\"\"").at("notes").is_null());
+    EXPECT_EQ(schedule("SCH||1\rNTE|1||\"\"\rNTE|2||x").at("notes"), "x");
+}
+
+TEST(SiuVisit, ReferringPhysicianChain) {
+    const auto referring = [](const std::string& segments) {
+        return test::read_segments(segments).value("visit", nlohmann::json::object()).value("referring", "");
+    };
+    const std::string contact = "SCH||1||||||||||5^CONTACT^C\r";
+    const std::string aip = "AIP|1||6^REFERRER^R|REF\r";
+    const std::string pv1 = "PV1|1|O||||||2^COLFER^EOIN^D^MD~3^OTHER^O\r";
+    EXPECT_EQ(referring(contact + pv1 + aip), "Eoin D Colfer");
+    EXPECT_EQ(referring(contact + aip), "Referrer R" == std::string() ? "" : "R Referrer");
+    EXPECT_EQ(referring(contact), "C Contact");
+    EXPECT_EQ(referring("SCH||1"), "");
+    EXPECT_EQ(referring("SCH||1\rPV1|1|O||||||NPI99"), "NPI99");
+}
+
+TEST(SiuVisit, Fields) {
+    const auto visit =
+        test::read_segments("SCH||1\rPV1|1|O|CLINIC^R1^B2^FAC&1.2&ISO|E" + std::string(15, '|') + "V9^^^X").at("visit");
+    EXPECT_EQ(visit, nlohmann::json::parse(R"({"patient_class":"O","visit_number":"V9","admission_type":"E",
+        "location":{"point_of_care":"CLINIC","room":"R1","bed":"B2","facility":"FAC"}})"));
+    EXPECT_FALSE(test::read_segments("SCH||1").contains("visit"));
+}
+
+TEST(SiuSchedule, OrderOfSegmentsIsFree) {
+    const auto reading = test::read_segments("PID|1||7||Doe^J\rAIS|1||X\rSCH||1");
+    EXPECT_EQ(reading.at("schedule").at("filler_id"), "1");
+    EXPECT_EQ(reading.at("patient").at("family"), "Doe");
+    EXPECT_EQ(reading.at("services").size(), 1U);
+}
+
+TEST(SiuSchedule, SecondMessageInTheSameTextIsNotRead) {
+    const auto reading = test::read_segments("SCH||1\r" + std::string(test::kSample));
+    EXPECT_TRUE(test::has_warning(reading, "EXTRA_SEGMENT", "MSH[2]"));
+    EXPECT_EQ(reading.at("services").size(), 0U);
+}
+
+TEST(SiuSchedule, SecondScheduleSegmentIsRemarked) {
+    const auto reading = test::read_segments("SCH||1\rSCH||2\rSCH||3");
+    EXPECT_EQ(reading.at("schedule").at("filler_id"), "1");
+    EXPECT_EQ(test::count_warnings(reading, "EXTRA_SEGMENT"), 1U);
+}
+
+TEST(SiuSchedule, StrayLineIsRemarkedWithoutItsText) {
+    const auto reading = test::read_segments("SCH||1\rNTE|1||Dear Mrs\nSecret, please come");
+    EXPECT_EQ(test::count_warnings(reading, "BAD_SEGMENT_NAME"), 1U);
+    EXPECT_EQ(reading.at("warnings").dump().find("Secret"), std::string::npos);
+}
+
+} // namespace
+} // namespace radscheduler
