@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <malloc.h>
 
 #include "app/application.hpp"
 #include "config/load.hpp"
@@ -22,6 +23,8 @@ void print_lines(std::FILE* where, const char* prefix, const std::vector<std::st
 
 int main(int argc, char** argv) {
     using namespace radscheduler::sidecar;
+    // A fixed threshold gives the memory of large messages back to the system; glibc would raise it and keep them.
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error code, not the end of the process
     try {
         auto loaded = load(process_environment(), {argv + 1, argv + argc});

@@ -30,9 +30,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 // A variable with our prefix that we do not know is most likely a typing mistake.
 void warn_about_unknown(const Environment& environment, std::vector<std::string>& warnings) {
-    for (const auto& [name, value] : environment) {
+    for (const auto& entry : environment) {
+        const auto& name = entry.first;
         const bool ours = name.rfind("RADSCHED_", 0) == 0;
-        const auto known = [&name = name](const Option& option) { return option.variable == name; };
+        const auto known = [&name](const Option& option) { return option.variable == name; };
         if (!ours || std::any_of(options().begin(), options().end(), known)) {
             continue;
         }

@@ -80,11 +80,10 @@ DbError Connection::reported(const PGresult* result) {
     DbError error;
     error.sqlstate = field(result, PG_DIAG_SQLSTATE);
     error.kind = classify(error.sqlstate);
-    for (const int part : {PG_DIAG_SOURCE_FUNCTION, PG_DIAG_CONSTRAINT_NAME}) {
-        const auto name = field(result, part);
-        if (!name.empty()) {
-            error.place += (error.place.empty() ? "" : " ") + name;
-        }
+    error.place = field(result, PG_DIAG_SOURCE_FUNCTION);
+    const auto constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
+    if (!constraint.empty()) {
+        error.place.append(" ").append(constraint);
     }
     error.reason = error.sqlstate.empty() ? "the connection was lost" : "the server reported an error";
     // A permanent error may come from a stale plan or an extension that has just been updated: a new session is cheap.

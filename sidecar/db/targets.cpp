@@ -84,9 +84,10 @@ Targets read_targets(const std::string& database_url) {
         add("host", host.empty() ? "" : item(hosts, i));
         add("hostaddr", hostaddr.empty() ? "" : item(addresses, i));
         add("port", item(ports, i));
-        const auto shown_host = !host.empty() ? item(hosts, i) : hostaddr.empty() ? "local socket" : item(addresses, i);
-        const auto shown_port = item(ports, i);
-        target.name = shown_port.empty() ? shown_host : shown_host + ":" + shown_port;
+        target.name = !host.empty() ? item(hosts, i) : hostaddr.empty() ? "local socket" : item(addresses, i);
+        if (!item(ports, i).empty()) {
+            target.name.append(":").append(item(ports, i));
+        }
         targets.list.push_back(std::move(target));
     }
     return targets;

@@ -65,7 +65,7 @@ std::string sha256_hex(std::string_view bytes) {
     unsigned int length = 0;
     EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
     std::string hex;
-    hex.reserve(length * 2);
+    hex.reserve(std::size_t{2} * length);
     for (unsigned int i = 0; i < length; ++i) {
         hex += fmt::format("{:02x}", digest[i]);
     }

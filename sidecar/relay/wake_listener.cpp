@@ -36,7 +36,7 @@ void WakeListener::stop() {
 
 Task<void> WakeListener::run() {
     const auto self = shared_from_this();
-    Reconnect reconnect(Milliseconds(100), Milliseconds(10'000));
+    Reconnect reconnect(Milliseconds(100), Milliseconds(3000));
     std::size_t next_target = 0;
     auto step = reconnect.resume(Reconnect::Event::start, random_number());
     while (step.action != Reconnect::Action::finish) {

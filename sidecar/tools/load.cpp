@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
@@ -63,7 +64,7 @@ double percentile(const std::vector<double>& sorted, double share) {
     if (sorted.empty()) {
         return 0;
     }
-    const auto index = static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5);
+    const auto index = static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)));
     return sorted[index];
 }
 

@@ -21,13 +21,15 @@ constexpr std::array<Exam, 4> exams{{
 }};
 
 constexpr std::uint64_t scanners = 40;
-constexpr std::uint64_t slots_per_day = 16; // half hours from 09:00 to 17:00
+constexpr std::time_t opening_hour = 9;
+constexpr std::uint64_t slots_per_day = 16; // half hours
 constexpr std::uint64_t crowded_scanners = 4;
 constexpr std::time_t first_day = 1893456000; // 2030-01-01
 
 std::string day_and_time(std::uint64_t slot, const char* format) {
-    const std::time_t when =
-        first_day + static_cast<std::time_t>(slot / slots_per_day * 86400 + 9 * 3600 + slot % slots_per_day * 1800);
+    const auto day = static_cast<std::time_t>(slot / slots_per_day);
+    const auto half_hour = static_cast<std::time_t>(slot % slots_per_day);
+    const std::time_t when = first_day + day * 86400 + opening_hour * 3600 + half_hour * 1800;
     std::tm parts{};
     gmtime_r(&when, &parts);
     std::array<char, 32> text{};

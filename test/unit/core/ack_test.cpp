@@ -122,6 +122,11 @@ TEST(Ack, ShiftedHeaderIsAnsweredByItsRealControlId) {
     EXPECT_NE(answer("MSH|^~\\&|A|B|C|D|2026|SIU^S14|77|P|2.3").find("||ACK|R1|P|2.3\rMSA|AA|77\r"), std::string::npos);
 }
 
+TEST(Ack, ABatchIsAnsweredInTheDelimitersOfItsHead) {
+    EXPECT_TRUE(answer("FHS|^~\\&|X\rMSH|bad||C|D|2026||SIU^S12|M1|P|2.5").starts_with("MSH|^~\\&|"));
+    EXPECT_EQ(answer("FHS|^~\\&|X"), "MSH|^~\\&|||||20260101120001||ACK|R1|P|2.5\rMSA|AA|\r");
+}
+
 TEST(Ack, BytesWithoutAHeader) {
     AckRequest request;
     request.code = AckCode::reject;

@@ -64,7 +64,8 @@ TEST(FrameReader, GivesTheSameMessageForEverySplit) {
 TEST(FrameReader, TakesAMessageThatArrivesByteByByte) {
     FrameReader reader(1024);
     std::vector<Seen> seen;
-    for (const char c : VT + "MSH|a" + end) {
+    const auto stream = VT + "MSH|a" + end;
+    for (const char c : stream) {
         feed(reader, {&c, 1}, seen);
     }
     EXPECT_EQ(seen, (std::vector<Seen>{{Kind::message, "MSH|a"}}));
