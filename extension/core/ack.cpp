@@ -76,6 +76,14 @@ std::string escaped_within(std::string_view text, std::size_t limit, const Delim
     return escaped;
 }
 
+// The encoding characters as the first segment declares them; in a batch that is FHS or BHS, not MSH.
+std::string_view declared_encoding(const Message& message) {
+    const std::string_view head = message.text().substr(0, message.text().find('\r'));
+    std::string_view encoding;
+    split_part(head, message.delimiters().field, 2, encoding);
+    return encoding;
+}
+
 // What the acknowledgement takes over from the message it answers.
 struct Echoes {
     Delimiters delimiters;
@@ -98,7 +106,7 @@ Echoes echoes_of(const AckRequest& request) {
     const Message& original = *request.original;
     const auto field = [&](std::uint32_t number) { return header_field(original, number); };
     result.delimiters = original.delimiters();
-    if (!field(2).empty()) result.encoding = field(2);
+    result.encoding = declared_encoding(original);
     result.application = echo(field(5));
     result.facility = echo(field(6));
     result.their_application = echo(field(3));

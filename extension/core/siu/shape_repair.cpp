@@ -18,7 +18,7 @@ constexpr PartLayout kLayouts[] = {
 constexpr std::size_t kFirstScanned = 4; // AIx-1 to AIx-3 are never times
 constexpr std::size_t kFirstTimingField = 5;
 constexpr std::size_t kLastTimingField = 13;
-constexpr std::int64_t kMaxOffsetSeconds = 31 * 86400;
+constexpr std::int64_t kMaxOffsetSeconds = 31LL * 86400;
 constexpr std::size_t kTimingStart = 4; // TQ.4
 constexpr std::size_t kTimingEnd = 5;   // TQ.5
 
