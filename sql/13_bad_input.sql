@@ -25,6 +25,10 @@ SELECT * FROM pg_temp.try(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101|
 SELECT * FROM pg_temp.try(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b5|P|2.5<CR>SCH||78|||||||30|MIN|^^30^203102031000'));
 SELECT * FROM pg_temp.try(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b6|P|2.5<CR>SCH||79<CR>PID|1||BM1||TEST^B'));
 SELECT * FROM pg_temp.try(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b7|P|2.3<CR>SCH||79<CR>PID|1||BM1||TEST^B'));
+-- Several messages at once: none of them may be lost behind an acknowledgement of the first.
+SELECT * FROM pg_temp.try(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b9|P|2.5<CR>SCH||90|||||||30|MIN|^^30^203102031000<CR>PID|1||BM9||TEST^B<CR>MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b10|P|2.5<CR>SCH||91|||||||30|MIN|^^30^203102041000<CR>PID|1||BM9||TEST^B'));
+SELECT * FROM pg_temp.try(pg_temp.msg('FHS|^~\&|BAD|INPUT<CR>BHS|^~\&|BAD|INPUT<CR>MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b11|P|2.5<CR>SCH||92|||||||30|MIN|^^30^203102031000<CR>PID|1||BM9||TEST^B<CR>MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b12|P|2.5<CR>SCH||93<CR>BTS|2<CR>FTS|1'));
+SELECT count(*) AS booked FROM radscheduler.patient WHERE mrn = 'BM9';
 -- Bytes that are not UTF-8 and say nothing of it: read as Windows-1252, told as a warning, kept as sent.
 SELECT r.code, r.outcome, jsonb_path_exists(r.warnings, '$[*] ? (@.code == "CHARSET_ASSUMED")') AS told
 FROM radscheduler.ingest(pg_temp.msg('MSH|^~\&|BAD|INPUT|RADSCHED|RAD|20260101||SIU^S12|b8|P|2.5<CR>SCH||80|||||||30|MIN|^^30^203102031000<CR>PID|1||BM8||M') || '\xfc'::bytea || pg_temp.msg('LLER^A')) r;

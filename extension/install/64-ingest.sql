@@ -138,6 +138,9 @@ BEGIN
         v_error := v_reading -> 'error';
         IF v_error IS NOT NULL THEN
             r.code := 'AE';
+        ELSIF v_reading -> 'warnings' @> '[{"code": "EXTRA_SEGMENT", "path": "MSH[2]"}]' THEN
+            r.code := 'AR';
+            v_error := '{"code": "100", "path": "MSH[2]", "text": "These bytes hold more than one message, and one acknowledgement cannot answer several. Send each message by itself. All bytes are kept."}';
         END IF;
     END IF;
 
