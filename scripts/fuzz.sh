@@ -23,7 +23,7 @@ for target in "${targets[@]}"; do
     step "Fuzzing $name for $seconds seconds"
     clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
         -I "$REPO/include" -I "$REPO/extension/core" "$target" "${core[@]}" -o "$folder/$name"
-    seeds=("$REPO/test/fuzz/seeds/$name")
+    seeds=("$REPO/test/fuzz/seeds/${name#fuzz_}")
     [ -d "${seeds[0]}" ] || seeds=()
     (cd "$folder" && "./$name" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
         corpus ${seeds[@]+"${seeds[@]}"} >"$name.log" 2>&1) || {

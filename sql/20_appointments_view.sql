@@ -31,6 +31,12 @@ UPDATE appointments SET datetime = '2031-09-01 10:30' WHERE id = :first;
 UPDATE appointments SET status = 'COMPLETED' WHERE id = :first RETURNING status;
 UPDATE appointments SET duration = 45 WHERE patient_id = 'VM2' RETURNING duration;
 UPDATE appointments SET patient_name = 'Ada King', patient_phone = '+442071234567' WHERE id = :first RETURNING patient_name, patient_phone;
+-- Pointing an appointment at another patient does not rename that patient; a row without time can still be annotated.
+INSERT INTO appointments (patient_id, patient_name, modality, datetime) VALUES ('VM4', 'Alice One', 'CT', '2031-09-02 10:00'), ('VM5', 'Bert Two', 'CT', '2031-09-02 12:00');
+UPDATE appointments SET patient_id = 'VM5' WHERE patient_id = 'VM4' RETURNING patient_id, patient_name;
+INSERT INTO appointments (patient_id, patient_name, modality, status) VALUES ('VM6', 'Carol Three', 'CT', 'WAITLISTED') RETURNING datetime, status;
+UPDATE appointments SET notes = 'any day' WHERE patient_id = 'VM6' RETURNING datetime, status, notes;
+UPDATE appointments SET datetime = '2031-09-02 14:00', status = 'SCHEDULED' WHERE patient_id = 'VM6' RETURNING datetime, status;
 -- DELETE cancels: the time is free, the row says so.
 DELETE FROM appointments WHERE patient_id = 'VM2';
 SELECT status, (SELECT count(*) FROM occupancy o WHERE o.appointment_id = v.id) AS occupies FROM appointments v WHERE patient_id = 'VM2';

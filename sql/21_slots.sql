@@ -45,3 +45,5 @@ SELECT * FROM radscheduler.find_slots();
 SELECT * FROM radscheduler.find_slots('TELEPATHY');
 SELECT * FROM radscheduler.find_slots(resource => 'NO-SUCH');
 SELECT * FROM radscheduler.find_slots('MRI', duration_minutes => 0);
+SELECT * FROM radscheduler.find_slots('MRI', earliest => '2031-11-05', latest => '2031-11-04');
+SELECT * FROM radscheduler.find_slots('MRI', max_slots => -1);

@@ -19,6 +19,7 @@ SELECT status, content_type, body::jsonb ->> 'code' AS code, body::jsonb ->> 'de
     ('this is not JSON'), ('[]'), ('{"patientId": "AM2"}'),
     ((:'body'::jsonb - 'patientName')::text), (jsonb_set(:'body', '{datetime}', '"tomorrow"')::text), (jsonb_set(:'body', '{datetime}', '"2031-02-30T10:00:00Z"')::text),
     (jsonb_set(:'body', '{modality}', '"TELEPATHY"')::text), (jsonb_set(:'body', '{patientPhone}', '"call me"')::text), (jsonb_set(:'body', '{urgency}', '"whenever"')::text),
+    (jsonb_set(:'body', '{patientId}', '{"x": 1}')::text), (jsonb_set(:'body', '{notes}', '[1]', true)::text),
     (jsonb_set(:'body', '{duration}', '"-5"', true)::text)) t(b), radscheduler.api_hl7_appointment(pg_temp.b(b::text));
 SELECT status, body::jsonb ->> 'code' AS code FROM radscheduler.api_hl7_appointment('\xff00'::bytea);
 SELECT count(*) AS kept FROM radscheduler.hl7_message WHERE message_code = 'JSON' AND outcome = 'error';

@@ -37,6 +37,34 @@ CREATE TYPE radscheduler.http_reply AS (
 );
 COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body.';
 
+CREATE FUNCTION radscheduler.is_timezone(name text) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM timezone(name, '2000-01-01 00:00+00'::timestamptz);
+    RETURN true;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_timezone(text) IS 'Whether PostgreSQL knows a time zone of this name.';
+
+CREATE FUNCTION radscheduler.is_profile(profile jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_typeof(profile) = 'object'
+       AND NOT EXISTS (SELECT FROM jsonb_each(profile) p WHERE NOT CASE p.key
+               WHEN 'timezone' THEN jsonb_typeof(p.value) = 'string' AND radscheduler.is_timezone(p.value #>> '{}')
+               WHEN 'repair' THEN p.value IN ('"lenient"', '"strict"')
+               WHEN 'on_conflict' THEN p.value IN ('"flag"', '"reject"')
+               WHEN 'start_source' THEN p.value IN ('"appointment"', '"service"')
+               ELSE false END);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_profile(jsonb) IS
+    'Whether a sender profile holds only keys and values that are understood: timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service).';
+
 CREATE FUNCTION radscheduler.is_occupying(status radscheduler.appointment_status) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN status IN ('SCHEDULED'::radscheduler.appointment_status, 'CONFIRMED', 'PENDING_REVIEW', 'ARRIVED', 'IN_PROGRESS');

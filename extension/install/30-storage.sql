@@ -96,6 +96,8 @@ DECLARE
     v_parent  text;
     v_month   timestamptz;
     v_name    text;
+    v_key     text;
+    v_until   timestamptz;
     v_created text[] := '{}';
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('radscheduler.maintain'));
@@ -104,8 +106,12 @@ BEGIN
                                                   date_trunc('month', timezone('UTC', now())) + interval '3 months', interval '1 month') g LOOP
             v_name := format('%s_%s', v_parent, to_char(timezone('UTC', v_month), 'YYYYMM'));
             IF to_regclass(format('radscheduler.%I', v_name)) IS NULL THEN
-                EXECUTE format('CREATE TABLE radscheduler.%I PARTITION OF radscheduler.%I FOR VALUES FROM (%L) TO (%L)',
-                               v_name, v_parent, v_month, timezone('UTC', timezone('UTC', v_month) + interval '1 month'));
+                v_until := timezone('UTC', timezone('UTC', v_month) + interval '1 month');
+                v_key := CASE v_parent WHEN 'hl7_message' THEN 'received_at' ELSE 'recorded_at' END;
+                EXECUTE format('CREATE TABLE radscheduler.%I (LIKE radscheduler.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)', v_name, v_parent);
+                EXECUTE format('WITH moved AS (DELETE FROM radscheduler.%I WHERE %I >= %L AND %I < %L RETURNING *) INSERT INTO radscheduler.%I SELECT * FROM moved',
+                               v_parent || '_default', v_key, v_month, v_key, v_until, v_name);
+                EXECUTE format('ALTER TABLE radscheduler.%I ATTACH PARTITION radscheduler.%I FOR VALUES FROM (%L) TO (%L)', v_parent, v_name, v_month, v_until);
                 EXECUTE format('COMMENT ON TABLE radscheduler.%I IS %L', v_name, format('Rows of %s of one month (UTC).', v_parent));
                 v_created := v_created || v_name;
             END IF;
@@ -115,7 +121,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Makes the monthly partitions of hl7_message and event_log for this and the next three months. The sidecar calls it hourly; without the sidecar call it from cron at least monthly. Returns {partitions_created}.';
+    'Makes the monthly partitions of hl7_message and event_log for this and the next three months, and moves into them what had to wait in the default partition. The sidecar calls it hourly; without the sidecar call it from cron at least monthly. Returns {partitions_created}.';
 
 CREATE FUNCTION radscheduler.provision() RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -6,7 +6,7 @@ CREATE FUNCTION radscheduler.create_site(code text, name text, timezone text) RE
 DECLARE
     v_site integer;
 BEGIN
-    IF create_site.timezone IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = create_site.timezone) THEN
+    IF create_site.timezone IS NOT NULL AND NOT radscheduler.is_timezone(create_site.timezone) THEN
         RAISE EXCEPTION 'time zone "%" is not known', create_site.timezone
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use an IANA name such as America/New_York; pg_timezone_names lists them.';
     END IF;

@@ -1,5 +1,6 @@
 -- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows by id.
--- Two classes keep the phases apart, so that a hash collision can only make two writers wait for each other in turn, never in a ring.
+-- A class of its own for each phase (7421001 names, 7421003 the recording of unknown resources, 7421002 subjects) keeps them apart, so that
+-- a hash collision can only make two writers wait for each other in turn, never in a ring.
 
 CREATE FUNCTION radscheduler.lock_keys(names text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

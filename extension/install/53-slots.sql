@@ -65,6 +65,10 @@ BEGIN
         RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_minutes
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
     END IF;
+    IF latest < earliest OR max_slots < 1 THEN
+        RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN max_slots < 1 THEN 'fewer than one slot' ELSE 'a window that ends before it begins' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
+    END IF;
     IF patient_id IS NOT NULL THEN
         SELECT array_agg(DISTINCT i.patient_id) INTO v_patients
             FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = patient_id;

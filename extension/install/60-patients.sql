@@ -20,6 +20,7 @@ DECLARE
     v_phone text := p_patient #>> '{phones,0,value}';
     v_e164  text;
     v_name  text := coalesce(p_patient ->> 'display', '');
+    v_first_name text := coalesce(nullif(v_name, ''), p_patient ->> 'display_if_new', '');
 BEGIN
     warnings := '[]';
     SELECT i INTO v_best FROM jsonb_array_elements(p_patient -> 'identifiers') WITH ORDINALITY e(i, place)
@@ -47,7 +48,7 @@ BEGIN
         INSERT INTO radscheduler.patient (site_id, mrn, family_name, given_name, middle_name, suffix, display_name, birth_date, sex,
                                           phone, phone_as_sent, is_deceased)
             VALUES (p_site, v_best ->> 'value', p_patient ->> 'family', p_patient ->> 'given', p_patient ->> 'middle', p_patient ->> 'suffix',
-                    v_name, (p_patient ->> 'birth_date')::date, p_patient ->> 'sex', v_e164, v_phone,
+                    v_first_name, (p_patient ->> 'birth_date')::date, p_patient ->> 'sex', v_e164, v_phone,
                     coalesce((p_patient ->> 'deceased')::boolean, false))
             RETURNING patient.patient_id INTO resolve_patient.patient_id;
     ELSE

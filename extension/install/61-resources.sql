@@ -30,11 +30,12 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
 
-CREATE FUNCTION radscheduler.resolve_resources(p_site integer, p_items jsonb, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record
+CREATE FUNCTION radscheduler.resolve_resources(p_site integer, p_reading jsonb, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 DECLARE
+    v_items   jsonb := p_reading -> 'resources';
     v_missing integer;
     v_row     record;
     v_id      bigint;
@@ -43,7 +44,7 @@ BEGIN
     FOR v_attempt IN 1..2 LOOP
         SELECT array_agg(f.resource_id ORDER BY e.place), count(*) FILTER (WHERE f.resource_id IS NULL AND n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role))
             INTO resolve_resources.resource_ids, v_missing
-            FROM jsonb_array_elements(p_items) WITH ORDINALITY e(item, place)
+            FROM jsonb_array_elements(v_items) WITH ORDINALITY e(item, place)
             CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
             LEFT JOIN LATERAL (
                 SELECT a.resource_id FROM radscheduler.resource_alias a
@@ -51,10 +52,10 @@ BEGIN
                   AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG')
                 ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true;
         EXIT WHEN v_missing = 0 OR v_attempt = 2;
-        PERFORM pg_advisory_xact_lock(7421001, hashtext(format('resources of site %s', p_site)));
+        PERFORM pg_advisory_xact_lock(7421003, p_site);
         FOR v_row IN
             SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
-            FROM jsonb_array_elements(p_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
+            FROM jsonb_array_elements(v_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
             WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
               AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.alias = upper(n.code)
                               AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
@@ -62,7 +63,8 @@ BEGIN
         LOOP
             INSERT INTO radscheduler.resource (site_id, code, name, kind, role, modality, is_registered)
                 VALUES (p_site, v_row.code, v_row.name, v_row.kind, CASE WHEN v_row.kind = 'staff' THEN v_row.role END,
-                        CASE WHEN v_row.kind = 'equipment' THEN radscheduler.modality_guess(p_site, ARRAY[v_row.code], ARRAY[v_row.name]) END, false)
+                        CASE WHEN v_row.kind = 'equipment' THEN coalesce(radscheduler.modality_guess(p_site, ARRAY[v_row.code], ARRAY[v_row.name]),
+                                                                         radscheduler.modality_of(p_site, p_reading, NULL)) END, false)
                 RETURNING resource.resource_id INTO v_id;
             INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_site, v_row.kind, upper(v_row.code), v_id);
             warnings := warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
@@ -71,7 +73,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.resolve_resources(integer, jsonb) IS
-    'The resources of a reading, one id per element (NULL for one that is not booked, such as a referrer). An unknown one is recorded with capacity 1, no buffers and is_registered = false, and told as a warning.';
+    'The resources of a reading, one id per element (NULL for one that is not booked, such as a referrer). An unknown one is recorded with capacity 1, no buffers and is_registered = false (a scanner with the modality its name tells, else its exam''s), and told as a warning.';
 
 CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,
@@ -84,6 +86,9 @@ DECLARE
     v_code text := radscheduler.modality_code(v_site, modality);
     v_id   bigint;
 BEGIN
+    IF kind = 'staff' AND (setup_minutes <> 0 OR turnover_minutes <> 0) THEN
+        RAISE EXCEPTION 'staff have no set-up or turnover minutes' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give buffers to the room or the scanner.';
+    END IF;
     IF modality IS NOT NULL AND v_code IS NULL THEN
         RAISE EXCEPTION 'modality "%" is not known at this site', modality
             USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';

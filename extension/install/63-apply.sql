@@ -83,8 +83,13 @@ BEGIN
         warnings := warnings || radscheduler.warning('S14_EMPTY_POSSIBLE_LEGACY_CANCEL', 'SCH');
         RETURN;
     ELSE
-        IF v_action = 'amend' AND v_sent IS NOT NULL AND v_old.status <> 'COMPLETED' AND p_at > v_old.message_time AND NOT radscheduler.is_closed(v_sent) THEN
-            v_action := 'revive';
+        IF v_action = 'amend' AND v_sent <> v_old.status THEN
+            IF v_old.status <> 'COMPLETED' AND p_at > v_old.message_time AND NOT radscheduler.is_closed(v_sent) THEN
+                v_action := 'revive';
+            ELSE
+                v_sent := NULL;
+                warnings := warnings || radscheduler.warning('CLOSED_APPOINTMENT', 'SCH-25');
+            END IF;
         END IF;
         IF v_action IN ('create', 'renew') AND radscheduler.is_closed(v_sent) THEN
             v_action := CASE WHEN v_id IS NULL THEN 'tombstone' ELSE 'keep' END;
@@ -105,6 +110,13 @@ BEGIN
         RETURN;
     END IF;
 
+    IF v_action = 'amend' THEN
+        -- What is over is over: notes, people and orders may be mended, time and exams may not.
+        v_schedule := v_schedule - ARRAY['starts_at', 'ends_at', 'duration_minutes'];
+        v_has_services := false;
+        p_reading := p_reading || jsonb_build_object('schedule', v_schedule, 'services', '[]'::jsonb, 'resources', '[]'::jsonb);
+    END IF;
+
     -- Who and what. A closing needs neither.
     IF v_action <> 'close' THEN
         IF p_reading ? 'patient' THEN
@@ -113,7 +125,7 @@ BEGIN
             warnings := warnings || v_more;
         END IF;
         IF jsonb_array_length(p_reading -> 'resources') > 0 THEN
-            SELECT r.resource_ids, r.warnings INTO v_resources, v_more FROM radscheduler.resolve_resources(c_site, p_reading -> 'resources') r;
+            SELECT r.resource_ids, r.warnings INTO v_resources, v_more FROM radscheduler.resolve_resources(c_site, p_reading) r;
             warnings := warnings || v_more;
             SELECT array_agg(DISTINCT item ->> 'segment') INTO v_segments FROM jsonb_array_elements(p_reading -> 'resources') item;
         END IF;

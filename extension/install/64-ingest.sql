@@ -163,20 +163,26 @@ BEGIN
             RETURNING EXISTS (SELECT FROM radscheduler.message_key o
                               WHERE o.site_id = k.site_id AND o.sender_id = k.sender_id AND o.control_id = k.control_id) AS is_reused
             INTO v_key;
-        IF NOT FOUND THEN
+        IF v_key.is_reused IS NULL THEN
             SELECT m.message_id, m.ack, m.code, m.appointment_id, m.warnings INTO v_first
                 FROM radscheduler.message_key k
                 JOIN radscheduler.hl7_message m ON m.site_id = k.site_id AND m.received_at = k.received_at AND m.message_id = k.message_id
                 WHERE k.site_id = v_site AND k.sender_id = (v_context ->> 'sender_id')::bigint
                   AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = sha256(p_bytes);
-            r.outcome := 'duplicate';
-            r.ack := v_first.ack;
-            r.code := v_first.code;
-            r.appointment_id := v_first.appointment_id;
-            r.warnings := v_first.warnings;
-            r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
-            PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, NULL, v_first.message_id, v_received);
-            RETURN r;
+            IF FOUND THEN
+                r.outcome := 'duplicate';
+                r.ack := v_first.ack;
+                r.code := v_first.code;
+                r.appointment_id := v_first.appointment_id;
+                r.warnings := v_first.warnings;
+                r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
+                PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, NULL, v_first.message_id, v_received);
+                RETURN r;
+            END IF;
+            -- The answer went with an old partition: the message is taken anew, and its state in the schedule decides.
+            UPDATE radscheduler.message_key k SET message_id = v_message, received_at = v_received
+                WHERE k.site_id = v_site AND k.sender_id = (v_context ->> 'sender_id')::bigint
+                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = sha256(p_bytes);
         END IF;
         IF v_key.is_reused THEN
             r.warnings := r.warnings || radscheduler.warning('CONTROL_ID_REUSED', 'MSH-10');

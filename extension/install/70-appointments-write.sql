@@ -84,10 +84,11 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         NEW.patient_id := nullif(btrim(NEW.patient_id), '');
         NEW.patient_name := nullif(btrim(NEW.patient_name), '');
-        IF NEW.patient_id IS NULL OR NEW.patient_name IS NULL OR NEW.modality IS NULL OR NEW.datetime IS NULL THEN
+        IF NEW.patient_id IS NULL OR NEW.patient_name IS NULL OR NEW.modality IS NULL
+           OR NEW.datetime IS NULL AND coalesce(NEW.status, 'SCHEDULED') NOT IN ('PENDING', 'WAITLISTED', 'CANCELLED') THEN
             RAISE EXCEPTION 'an appointment needs %', CASE WHEN NEW.patient_id IS NULL THEN 'patient_id' WHEN NEW.patient_name IS NULL THEN 'patient_name'
                                                            WHEN NEW.modality IS NULL THEN 'modality' ELSE 'datetime' END
-                USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given.';
+                USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given; only PENDING, WAITLISTED and CANCELLED rows go without datetime.';
         END IF;
     END IF;
     IF TG_OP <> 'INSERT' THEN
@@ -112,8 +113,9 @@ BEGIN
                                    || CASE WHEN TG_OP <> 'DELETE' THEN format('patient/%s/%s', v_site, NEW.patient_id) END);
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
         SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
-            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)), 'display', NEW.patient_name)
-            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL THEN '{}'
+            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
+                               CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
+            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
                     WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
                     ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
             '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;

@@ -15,12 +15,16 @@ BEGIN
         RETURN;
     END IF;
     FOREACH v_key IN ARRAY ARRAY['patientId', 'patientName', 'modality', 'studyType', 'datetime', 'referringPhysician'] LOOP
-        IF coalesce(btrim(p_body ->> v_key), '') = '' THEN
+        IF jsonb_typeof(p_body -> v_key) IS DISTINCT FROM 'string' OR btrim(p_body ->> v_key) = '' THEN
             error := jsonb_build_object('code', 'missing_field', 'path', v_key, 'text', format('"%s" is required and must be a text that is not empty.', v_key));
             RETURN;
         END IF;
     END LOOP;
-    IF p_body ->> 'patientPhone' !~ '^\+?[0-9 ().-]{2,30}$' THEN
+    SELECT k.key INTO v_bad FROM jsonb_each(p_body) k
+        WHERE k.key IN ('patientPhone', 'urgency', 'notes', 'appointmentId', 'resource') AND jsonb_typeof(k.value) NOT IN ('string', 'null') LIMIT 1;
+    IF v_bad IS NOT NULL THEN
+        v_text := format('"%s" must be a text.', v_bad);
+    ELSIF p_body ->> 'patientPhone' !~ '^\+?[0-9 ().-]{2,30}$' THEN
         v_bad := 'patientPhone'; v_text := '"patientPhone" must be a phone number, for example +16175550123.';
     ELSIF v_at !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$' THEN
         v_bad := 'datetime'; v_text := '"datetime" must be an ISO 8601 date and time, for example 2024-01-15T10:00:00Z.';

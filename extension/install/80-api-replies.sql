@@ -1,5 +1,21 @@
 -- What HTTP answers are made of. The sidecar passes bytes in and answers out; what they say is decided here.
 
+CREATE FUNCTION radscheduler.api_site() RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site integer;
+BEGIN
+    IF nullif(current_setting('radscheduler.site', true), '') IS NOT NULL THEN
+        RETURN radscheduler.current_site();
+    END IF;
+    SELECT min(s.site_id) INTO v_site FROM radscheduler.sender s WHERE s.sending_application = 'API' AND s.sending_facility = '';
+    RETURN coalesce(v_site, (SELECT min(s.site_id) FROM radscheduler.site s));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.api_site() IS
+    'The site HTTP works for: the setting radscheduler.site of the daemon''s role, else the site where the sender API is registered, else the first.';
+
 CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$

@@ -37,7 +37,9 @@ BEGIN
         v_json := radscheduler.body_json(body);
         v_json := CASE WHEN jsonb_typeof(v_json) = 'object' THEN v_json -> 'message' ELSE v_json END;
         IF jsonb_typeof(v_json) IS DISTINCT FROM 'string' THEN
-            RETURN radscheduler.problem(400, 'invalid_json', 'Not an HL7 message in JSON', 'With content type application/json the body must be a JSON string, or an object whose "message" is one.');
+            r := radscheduler.ingest(body, 'http');
+            RETURN radscheduler.problem(400, 'invalid_json', 'Not an HL7 message in JSON', 'With content type application/json the body must be a JSON string, or an object whose "message" is one.',
+                                        jsonb_build_object('messageId', r.message_id));
         END IF;
         v_bytes := convert_to(v_json #>> '{}', 'UTF8');
     END IF;
@@ -92,7 +94,7 @@ CREATE FUNCTION radscheduler.api_hl7_simulate(body bytea) RETURNS radscheduler.h
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
-    v_site  integer := radscheduler.current_site();
+    v_site  integer := radscheduler.api_site();
     v_check record;
     v_error jsonb;
     r       radscheduler.ingest_result;

@@ -4,7 +4,7 @@ CREATE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 DECLARE
-    v_site     integer := radscheduler.current_site();
+    v_site     integer := radscheduler.api_site();
     v_zone     text := radscheduler.site_zone(v_site);
     v_date     date;
     v_modality text;
@@ -50,7 +50,7 @@ CREATE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.ht
 WITH day AS (
     SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,
            timezone(z.zone, date_trunc('day', timezone(z.zone, now()))) AS opens, timezone(z.zone, date_trunc('day', timezone(z.zone, now())) + interval '1 day') AS closes
-    FROM (SELECT radscheduler.current_site() AS site_id) s, LATERAL (SELECT radscheduler.site_zone(s.site_id)) z(zone)
+    FROM (SELECT radscheduler.api_site() AS site_id) s, LATERAL (SELECT radscheduler.site_zone(s.site_id)) z(zone)
 ), today AS MATERIALIZED (
     SELECT a.status, coalesce(m.label, a.modality) AS modality, extract(hour FROM timezone(d.zone, a.starts_at))::integer AS hour
     FROM day d

@@ -20,6 +20,13 @@ const config_enum_entry notify_options[] = {{"auto", kNotifyAuto, false},
                                             {"off", kNotifyOff, false},
                                             {nullptr, 0, false}};
 
+// A zone that does not exist must not wait for the first message to be found out.
+bool check_timezone(char** value, void**, GucSource) {
+    if (**value == '\0' || pg_tzset(*value) != nullptr) return true;
+    GUC_check_errdetail("Use an IANA name such as America/New_York; pg_timezone_names lists them.");
+    return false;
+}
+
 } // namespace
 
 void define_settings(bool preloading) {
@@ -29,7 +36,7 @@ void define_settings(bool preloading) {
     DefineCustomStringVariable("radscheduler.site", "Code of the site this session works for.",
                                "Needed where a database holds several sites.", &site, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("radscheduler.default_timezone", "IANA zone of sites and senders that name none.", nullptr, &default_timezone,
-                               "UTC", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                               "UTC", PGC_SUSET, 0, check_timezone, nullptr, nullptr);
     DefineCustomEnumVariable("radscheduler.notify", "How listeners on radscheduler_wake are told of new events.",
                              "transaction: NOTIFY in each writing transaction. coalesced: by the wake-up worker, at most every 20 ms. "
                              "off: listeners poll. auto: coalesced where the worker runs, else transaction.",

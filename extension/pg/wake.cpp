@@ -5,8 +5,6 @@
 #include "settings.hpp"
 
 extern "C" {
-#include "postmaster/interrupt.h"
-
 PGDLLEXPORT void rad_wake_worker_main(Datum argument);
 }
 
