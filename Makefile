@@ -29,12 +29,12 @@ extension:
 sidecar:
 	@mkdir -p build/cmake
 	@[ -f build/cmake/Makefile ] || cmake -S . -B build/cmake >build/cmake-configure.log 2>&1 || { tail -n 30 build/cmake-configure.log; exit 1; }
-	@cmake --build build/cmake -j $(JOBS) -- --no-print-directory | { grep -v 'Built target' || true; }
+	@cmake --build build/cmake -j $(JOBS) -- --no-print-directory | { grep --line-buffered -v 'Built target' || true; }
 
 install: all ## build, then install the extension into PostgreSQL's folders (root or sudo, only when something changed)
 	@scripts/install.sh
 
-demo: ## the whole story on this machine, asserted step by step; leaves the services up (DEMO_MLLP_PORT, DEMO_HTTP_PORT)
+demo: ## the whole story on this machine, asserted step by step; leaves the services up (DEMO_MLLP_PORT, DEMO_HTTP_PORT, DEMO_HOST)
 	@scripts/demo.sh
 
 demo-stop: ## stop the demo and remove its files
@@ -82,6 +82,6 @@ lint: ## formatting, clang-tidy, shellcheck, and the project's own rules
 
 clean: ## stop the demo and remove everything that was built
 	@scripts/demo-stop.sh --quiet
-	@for cluster in check e2e docs bench; do scripts/cluster.sh destroy $$cluster; done
+	@for cluster in check e2e docs benchdb; do scripts/cluster.sh destroy $$cluster; done
 	@pg_config=$$(. scripts/lib.sh; find_pg_config) && $(MAKE) --no-print-directory -s -C extension clean PG_CONFIG="$$pg_config" || true
 	rm -rf build

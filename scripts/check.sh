@@ -2,7 +2,7 @@
 # Runs test suites and counts them. usage: scripts/check.sh [unit|regress|isolation|e2e|docs]...   (default: all)
 #
 # Invariants: sets up, builds and installs first. The last line of standard output is `N passed, N failed` over the
-# suites that were asked for; a suite that could not run counts as one failure. Exit code 0 only when nothing failed.
+# suites that were asked for; a suite that could not run, or hung, counts as one failure. Exit code 0 only when nothing failed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -63,9 +63,20 @@ print(len(cases) - failed - skipped, failed)
 PY
 }
 
+# The failed tests of a JUnit file with what they printed.
+junit_failures() {
+    python3 - "$1" <<'PY'
+import sys, xml.etree.ElementTree as tree
+for case in tree.parse(sys.argv[1]).getroot().iter("testcase"):
+    if case.find("failure") is not None or case.get("status") == "fail":
+        output = case.findtext("system-out") or ""
+        print(f"FAILED {case.get('name')}\n{output.strip()[-3000:]}\n")
+PY
+}
+
 suite_unit() {
-    ctest --test-dir "$BUILD/cmake" --output-on-failure --no-tests=error -j 2 --output-junit "$results/unit.xml" >"$results/unit.log" 2>&1 ||
-        grep -A 40 -E '\(Failed\)|Failed  ' "$results/unit.log" | head -n 200
+    timeout 1200 ctest --test-dir "$BUILD/cmake" --timeout 300 --output-on-failure --no-tests=error -j 2 --output-junit "$results/unit.xml" >"$results/unit.log" 2>&1 ||
+        junit_failures "$results/unit.xml"
     junit_counts "$results/unit.xml" >"$results/unit.count"
 }
 
@@ -84,13 +95,13 @@ suite_pg() { # SUITE VARIABLE-TO-EMPTY
     "$REPO/scripts/cluster.sh" start check postgres && settings=$("$REPO/scripts/cluster.sh" env check) || return 0
     (
         eval "$settings"
-        make --no-print-directory -C "$REPO/extension" installcheck PG_CONFIG="$pg_config" "$2="
+        timeout 1200 make --no-print-directory -C "$REPO/extension" installcheck PG_CONFIG="$pg_config" "$2="
     ) >"$results/$1.log" 2>&1 || rc=$?
     if [ "$rc" -ne 0 ]; then
         tail -n 40 "$results/$1.log"
         while IFS= read -r diffs; do
             head -n 200 "$diffs"
-        done < <(find "$REPO" -name regression.diffs -newer "$results/started" -not -path "$BUILD/*")
+        done < <(find "$REPO" -name regression.diffs -newer "$results/started")
     fi
     pg_counts "$results/$1.log" >"$results/$1.count"
 }
@@ -99,12 +110,12 @@ suite_regress() { suite_pg regress ISOLATION; }
 suite_isolation() { suite_pg isolation REGRESS; }
 
 suite_e2e() {
-    (cd "$REPO/test/e2e" && /usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short --durations=10 --junitxml="$results/e2e.xml") 2>&1 | tee "$results/e2e.log" | tail -n 150 || true
+    (cd "$REPO/test/e2e" && timeout --kill-after=60 1800 /usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short --durations=10 --junitxml="$results/e2e.xml") 2>&1 | tee "$results/e2e.log" | tail -n 150 || true
     junit_counts "$results/e2e.xml" >"$results/e2e.count"
 }
 
 suite_docs() {
-    /usr/bin/python3 "$REPO/test/docs/run_docs.py" >"$results/docs.log" 2>&1 || true
+    timeout --kill-after=60 1200 /usr/bin/python3 "$REPO/test/docs/run_docs.py" >"$results/docs.log" 2>&1 || true
     grep -v '^ok ' "$results/docs.log" | sed '$d' || true
     tail -n 1 "$results/docs.log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' >"$results/docs.count"
 }

@@ -42,7 +42,7 @@ setting() { sed -n "s/^$1=//p" "$dir/cluster.conf"; }
 make_folder() {
     mkdir -p "$BUILD"
     if [ -e "$link" ] && ! is_ours; then
-        die "$link exists and is no cluster of ours. Move it away, then run this again."
+        die "$link exists and is no cluster of ours, or belongs to another user. Move it away, then run this again."
     fi
     rm -f "$link"
     if mkdir -p "$link" && chmod 700 "$link" && { [ "$(id -u)" -ne 0 ] || chown "$owner" "$link"; } &&
@@ -135,7 +135,7 @@ stop() {
 
 destroy() {
     [ -e "$link" ] || [ -L "$link" ] || return 0
-    is_ours || die "$link is no cluster of ours; nothing was removed."
+    is_ours || die "$link is no cluster of ours, or belongs to another user; nothing was removed."
     local sockets
     sockets=$(setting sockets 2>/dev/null || true)
     stop immediate

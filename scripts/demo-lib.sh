@@ -6,6 +6,7 @@
 DEMO_NAME=${DEMO_NAME:-demo}
 DEMO_MLLP_PORT=${DEMO_MLLP_PORT:-8661}
 DEMO_HTTP_PORT=${DEMO_HTTP_PORT:-3001}
+DEMO_HOST=${DEMO_HOST:-127.0.0.1}
 DEMO_URL=http://localhost:$DEMO_HTTP_PORT
 DEMO_DATABASE=radscheduler
 DEMO_DIR=$BUILD/$DEMO_NAME
@@ -47,7 +48,9 @@ demo_env() {
 }
 
 # What the running daemon was started with; a difference means: start it anew.
-daemon_key() { printf '%s %s %s %s\n' "$(sha256sum <"$BIN/radschedulerd" | cut -c1-16)" "$DEMO_MLLP_PORT" "$DEMO_HTTP_PORT" "${redis_port:-}"; }
+daemon_key() {
+    printf '%s %s %s %s %s\n' "$(sha256sum <"$BIN/radschedulerd" | cut -c1-16)" "$DEMO_MLLP_PORT" "$DEMO_HTTP_PORT" "$DEMO_HOST" "${redis_port:-}"
+}
 
 demo_check_ports() {
     local variable port
@@ -104,7 +107,8 @@ demo_start_daemon() {
     fi
     demo_spawn radschedulerd.pid radschedulerd.log env \
         DATABASE_URL="postgresql://$PGUSER@/$DEMO_DATABASE?host=$PGHOST&port=$PGPORT" REDIS_URL="redis://127.0.0.1:$redis_port/0" \
-        RADSCHED_MLLP_PORT="$DEMO_MLLP_PORT" RADSCHED_HTTP_PORT="$DEMO_HTTP_PORT" "$program"
+        RADSCHED_MLLP_HOST="$DEMO_HOST" RADSCHED_MLLP_PORT="$DEMO_MLLP_PORT" \
+        RADSCHED_HTTP_HOST="$DEMO_HOST" RADSCHED_HTTP_PORT="$DEMO_HTTP_PORT" "$program"
     for waited in $(seq 1 150); do
         pid=$(demo_pid radschedulerd.pid radschedulerd || true)
         if [ -z "$pid" ] && [ "$waited" -gt 10 ]; then break; fi
@@ -128,7 +132,7 @@ demo_assert_ack() { # ACK CODE CONTROL_ID
 
 demo_send_sample() {
     local ack
-    ack=$("$BIN/radsched-send" --host 127.0.0.1 --port "$DEMO_MLLP_PORT" sample) || die "radsched-send could not deliver the sample: $ack"
+    ack=$("$BIN/radsched-send" --host localhost --port "$DEMO_MLLP_PORT" sample) || die "radsched-send could not deliver the sample: $ack"
     demo_assert_ack "$ack" AA MSG001
 }
 
@@ -150,7 +154,7 @@ demo_message() { # TRIGGER PERSON STATUS
 
 demo_send() { # PERSON CODE
     local ack
-    ack=$(cd "$message_dir" && "$BIN/radsched-send" --host 127.0.0.1 --port "$DEMO_MLLP_PORT" file "$message_file") ||
+    ack=$(cd "$message_dir" && "$BIN/radsched-send" --host localhost --port "$DEMO_MLLP_PORT" file "$message_file") ||
         die "radsched-send could not deliver the message of person $1: $ack"
     rm -rf "$message_dir"
     demo_assert_ack "$ack" "$2" "$control_id"

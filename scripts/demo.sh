@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The whole story on this machine: packages, build, a private PostgreSQL, the daemon, the guide's message, a double
 # booking caught on both sides, and healed. Every step is asserted; the services stay up afterwards.
-# usage: scripts/demo.sh       environment: DEMO_MLLP_PORT (8661), DEMO_HTTP_PORT (3001), PG_CONFIG
+# usage: scripts/demo.sh       environment: DEMO_MLLP_PORT (8661), DEMO_HTTP_PORT (3001), PG_CONFIG,
+#                              DEMO_HOST (127.0.0.1; 0.0.0.0 lets other machines in)
 #
 # Invariants: everything lives in build/demo (DEMO_NAME names another folder). A second run reuses what is there,
 # and starts afresh only what a new build replaced.

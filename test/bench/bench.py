@@ -6,6 +6,7 @@ machine touches all of them alike. Prints a Markdown table, writes results.json 
 """
 
 import argparse
+import atexit
 import json
 import os
 import pathlib
@@ -27,7 +28,8 @@ DATABASE = "radscheduler_bench"
 class Bench:
     def __init__(self, seconds):
         self.seconds = seconds
-        self.cluster = Cluster("bench", DATABASE)
+        self.cluster = Cluster("benchdb", DATABASE)
+        atexit.register(self.cluster.destroy)
         self.database = Database.create(self.cluster, DATABASE)
         loaded = self.cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", DATABASE, "-f", HERE / "setup.sql")
         assert loaded.returncode == 0, loaded.stderr.decode()
@@ -61,7 +63,6 @@ class Bench:
     def close(self):
         self.daemon.stop()
         self.database.close()
-        self.cluster.destroy()
 
 
 def parse_figures():

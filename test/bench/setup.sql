@@ -25,7 +25,8 @@ CREATE FUNCTION radbench.slot(n bigint) RETURNS tstzrange
 
 CREATE FUNCTION radbench.message(n bigint) RETURNS bytea
     LANGUAGE sql STABLE
-    RETURN convert_to(format(
+    AS $$
+    SELECT convert_to(format(
         E'MSH|^~\\&|BENCH|MEMORIAL|RADSCHED|RAD|20270101000000||SIU^S12|B%s|P|2.5\r'
         'SCH||%s|||||||30|MIN|^^30^%s^^R||||||||||||||SCHEDULED\r'
         'PID|1||P%s^^^MEMORIAL^MR||BENCH^PERSON||19800101|M|||123 MAIN ST^^BOSTON^MA^02101||617-555-0123\r'
@@ -34,4 +35,5 @@ CREATE FUNCTION radbench.message(n bigint) RETURNS bytea
         'AIG|1|A|BENCHMR%s|EQUIPMENT||||%s\r'
         'AIP|1|A|BENCHT%s^BENCH^TECH|TECHNOLOGIST||%s\r',
         n, n, t.start, n, t.start, n % 200, t.start, n % 200, t.start), 'UTF8')
-    FROM (SELECT to_char(lower(radbench.slot(n)) AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI')) t(start);
+    FROM (SELECT to_char(lower(radbench.slot(n)) AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI')) t(start)
+    $$;
