@@ -8,7 +8,7 @@ namespace radscheduler::sidecar::http {
 
 Response problem(unsigned status, std::string_view code, std::string_view title, std::string_view detail) {
     nlohmann::ordered_json body;
-    body["type"] = "about:blank";
+    body["type"] = "urn:radscheduler:problem:" + std::string(code);
     body["title"] = title;
     body["status"] = status;
     body["detail"] = detail;

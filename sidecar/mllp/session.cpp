@@ -219,7 +219,7 @@ Task<bool> Session::write(std::string_view bytes) {
 // Somebody opened the wrong port in a browser or set the wrong one in a channel. Tell them in their own protocol.
 Task<void> Session::refuse_http() {
     const std::string body = fmt::format(
-        R"({{"type":"about:blank","title":"Wrong port","status":400,"detail":"This port speaks MLLP, not HTTP. The HTTP API is on port {}.","code":"mllp_port","success":false,"error":"This port speaks MLLP, not HTTP."}})",
+        R"({{"type":"urn:radscheduler:problem:mllp_port","title":"Wrong port","status":400,"detail":"This port speaks MLLP, not HTTP. The HTTP API is on port {}.","code":"mllp_port","success":false,"error":"This port speaks MLLP, not HTTP."}})",
         http_port_);
     const std::string reply = fmt::format("HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
                                           "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
