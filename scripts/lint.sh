@@ -53,6 +53,16 @@ PY
     fi
 fi
 
+# The adapters are built by PGXS, so CMake does not know them. What the module exports is on the list of extension/exports.map.
+pg_config=$(find_pg_config)
+mapfile -t adapters < <(files 'extension/pg/*.cpp')
+printf '%s\n' "${adapters[@]}" | xargs -P 2 -I{} clang-tidy --quiet {} -- -std=c++20 -Iinclude -Iextension/pg \
+    -isystem "$("$pg_config" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))' 2>/dev/null ||
+    finding "clang-tidy has findings in extension/pg (above)"
+make --no-print-directory -s extension || finding "the extension does not build"
+exported=$(nm -D --defined-only extension/radscheduler.so | awk '{ print $3 }' | grep -vE '^(rad_|pg_finfo_rad_|Pg_magic_func$|_PG_init$)' || true)
+[ -z "$exported" ] || finding "the module exports symbols that are not its functions"$'\n'"$exported"
+
 mapfile -t shell < <(files '*.sh' '.ci/run')
 shellcheck -x "${shell[@]}" || finding "shellcheck has findings (above)"
 

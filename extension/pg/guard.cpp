@@ -51,7 +51,8 @@ Datum guarded(FunctionCallInfo fcinfo, Body body) {
     } catch (const std::bad_alloc&) {
         failure.set(ERRCODE_OUT_OF_MEMORY, "out of memory while working on an HL7 message");
     } catch (const std::exception& error) {
-        failure.set(ERRCODE_INTERNAL_ERROR, "defect in radscheduler", error.what(), "Please report it with the statement that showed it.");
+        failure.set(ERRCODE_INTERNAL_ERROR, "defect in radscheduler", error.what(),
+                    "Please report it with the statement that showed it.");
     } catch (...) {
         failure.set(ERRCODE_INTERNAL_ERROR, "defect in radscheduler: an exception of unknown type");
     }

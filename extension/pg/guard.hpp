@@ -1,7 +1,10 @@
 // The only door between PostgreSQL and C++. Two rules make it safe:
-//  - no C++ exception leaves an entry point: guarded() catches everything, leaves the catch block, and only then raises;
-//  - no C++ object with a destructor is alive when PostgreSQL may longjmp: a body fetches its arguments first, works in a block of its
-//    own, copies the outcome into memory of PostgreSQL's with copy_out() (which never longjmps), and returns after that block.
+//  - no C++ exception leaves an entry point: guarded() catches everything, leaves the catch block, and only then
+//  raises;
+//  - no C++ object with a destructor is alive when PostgreSQL may longjmp: a body fetches its arguments first, works in
+//  a block of its
+//    own, copies the outcome into memory of PostgreSQL's with copy_out() (which never longjmps), and returns after that
+//    block.
 // Failures are values: a body fills in a Failure and returns false.
 #pragma once
 
@@ -26,8 +29,8 @@ using Body = bool (*)(FunctionCallInfo fcinfo, Datum* result, Failure* failure);
 
 Datum guarded(FunctionCallInfo fcinfo, Body body);
 
-// A copy of text in the current memory context with room for `head` bytes before it and a NUL after it. Throws std::bad_alloc where
-// palloc would longjmp.
+// A copy of text in the current memory context with room for `head` bytes before it and a NUL after it. Throws
+// std::bad_alloc where palloc would longjmp.
 char* copy_out(std::string_view text, std::size_t head = 0);
 
 inline std::string_view view_of(const struct varlena* value) {
@@ -46,6 +49,8 @@ struct varlena* varlena_of(std::string_view text);
     PG_FUNCTION_INFO_V1(name);                                                                                         \
     }                                                                                                                  \
     static bool name##_body(FunctionCallInfo fcinfo, Datum* result, ::radscheduler::pg::Failure* failure);             \
-    extern "C" Datum name(PG_FUNCTION_ARGS) { return ::radscheduler::pg::guarded(fcinfo, name##_body); }               \
+    extern "C" Datum name(PG_FUNCTION_ARGS) {                                                                          \
+        return ::radscheduler::pg::guarded(fcinfo, name##_body);                                                       \
+    }                                                                                                                  \
     static bool name##_body([[maybe_unused]] FunctionCallInfo fcinfo, Datum* result,                                   \
                             [[maybe_unused]] ::radscheduler::pg::Failure* failure)

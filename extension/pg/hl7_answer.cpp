@@ -14,14 +14,21 @@ namespace radscheduler::pg {
 namespace {
 
 bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
-    if (text == "AA") *code = AckCode::accept;
-    else if (text == "AE") *code = AckCode::error;
-    else if (text == "AR") *code = AckCode::reject;
-    else return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "an acknowledgement code is AA, AE or AR (HL7 table 0008)");
+    if (text == "AA")
+        *code = AckCode::accept;
+    else if (text == "AE")
+        *code = AckCode::error;
+    else if (text == "AR")
+        *code = AckCode::reject;
+    else
+        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
+                            "an acknowledgement code is AA, AE or AR (HL7 table 0008)");
     return true;
 }
 
-std::string_view text_or_empty(const struct varlena* value) { return value == nullptr ? std::string_view{} : view_of(value); }
+std::string_view text_or_empty(const struct varlena* value) {
+    return value == nullptr ? std::string_view{} : view_of(value);
+}
 
 std::string stamp_utc(pg_time_t seconds) {
     const auto now = static_cast<std::time_t>(seconds);
@@ -45,7 +52,8 @@ RAD_FUNCTION(rad_hl7_answer) {
     const SqlTexts severities = texts_of(fcinfo, 7);
     const SqlTexts sentences = texts_of(fcinfo, 8);
     if (paths.count != codes.count || severities.count != codes.count || sentences.count != codes.count) {
-        return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR, "the four error arrays of hl7_answer() must be of one length");
+        return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR,
+                            "the four error arrays of hl7_answer() must be of one length");
     }
     AckRequest request;
     if (!ack_code(text_or_empty(code), &request.code, failure)) return false;
@@ -53,8 +61,11 @@ RAD_FUNCTION(rad_hl7_answer) {
     request.timestamp = text_or_empty(stamp);
     request.text = text_or_empty(note);
     for (int i = 0; i < codes.count; ++i) {
-        const Severity severity = severities.at(i) == "W" ? Severity::warning : severities.at(i) == "I" ? Severity::information : Severity::error;
-        request.issues.push_back({std::string(codes.at(i)), std::string(paths.at(i)), severity, std::string(sentences.at(i)), {}});
+        const Severity severity = severities.at(i) == "W"   ? Severity::warning
+                                  : severities.at(i) == "I" ? Severity::information
+                                                            : Severity::error;
+        request.issues.push_back(
+            {std::string(codes.at(i)), std::string(paths.at(i)), severity, std::string(sentences.at(i)), {}});
     }
     const Result<std::string> canonical = normalize(text_or_empty(bytes));
     const Result<Message> message = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
@@ -78,7 +89,8 @@ RAD_FUNCTION(rad_hl7_ack) {
     const Message message = open_stored(value);
     request.original = &message;
     request.timestamp = stamp_utc(now);
-    request.control_id = "RA" + std::to_string(now % 1000000000) + "." + std::to_string(MyProcPid) + "." + std::to_string(++serial);
+    request.control_id =
+        "RA" + std::to_string(now % 1000000000) + "." + std::to_string(MyProcPid) + "." + std::to_string(++serial);
     request.text = text_or_empty(note);
     return store_message(build_ack(request), result, failure);
 }

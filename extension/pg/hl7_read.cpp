@@ -33,11 +33,13 @@ SegmentRows list_segments(const Message& message) {
     std::size_t count = 0;
     for (SegmentCursor cursor = message.segments(); cursor.next(segment);)
         ++count;
-    SegmentRows list{reinterpret_cast<SegmentRow*>(copy_out(std::string(count * sizeof(SegmentRow), '\0'))), static_cast<int>(count)};
+    SegmentRows list{reinterpret_cast<SegmentRow*>(copy_out(std::string(count * sizeof(SegmentRow), '\0'))),
+                     static_cast<int>(count)};
     std::size_t at = 0;
     for (SegmentCursor cursor = message.segments(); cursor.next(segment);) {
-        list.rows[at++] = {segment.name.data(), static_cast<int>(segment.name.size()), static_cast<int>(segment.occurrence),
-                           segment.text.data(), static_cast<int>(segment.text.size())};
+        list.rows[at++] = {segment.name.data(), static_cast<int>(segment.name.size()),
+                           static_cast<int>(segment.occurrence), segment.text.data(),
+                           static_cast<int>(segment.text.size())};
     }
     return list;
 }
@@ -47,7 +49,8 @@ bool single_path(std::string_view text, const char* function, Path* path, Failur
     const Result<Path> parsed = Path::parse(text);
     if (!parsed) return bad_path(parsed.error(), text, failure);
     if (parsed->selects_many()) {
-        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, std::string(function) + " reads one value, and * in a path means all of them", {},
+        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
+                            std::string(function) + " reads one value, and * in a path means all of them", {},
                             "Name one occurrence or repetition, for example PID-3[1], or use hl7_get_all().");
     }
     *path = *parsed;
@@ -156,7 +159,8 @@ RAD_FUNCTION(rad_hl7_segments) {
     for (int i = 0; i < list.count; ++i) {
         const SegmentRow& row = list.rows[i];
         Datum values[4] = {Int32GetDatum(i + 1), PointerGetDatum(cstring_to_text_with_len(row.name, row.name_size)),
-                           Int32GetDatum(row.occurrence), PointerGetDatum(cstring_to_text_with_len(row.text, row.text_size))};
+                           Int32GetDatum(row.occurrence),
+                           PointerGetDatum(cstring_to_text_with_len(row.text, row.text_size))};
         bool nulls[4] = {false, false, false, false};
         tuplestore_putvalues(target->setResult, target->setDesc, values, nulls);
         pfree(DatumGetPointer(values[1]));

@@ -11,7 +11,8 @@ bool store_message(std::string_view text, Datum* result, Failure* failure) {
     if (!canonical) {
         const Error& error = canonical.error();
         return failure->set(ERRCODE_INVALID_TEXT_REPRESENTATION, "not an HL7 v2 message: " + error.text,
-                            "At byte " + std::to_string(error.offset) + (error.path.empty() ? "" : ", " + error.path) + ".",
+                            "At byte " + std::to_string(error.offset) + (error.path.empty() ? "" : ", " + error.path) +
+                                ".",
                             "A message starts with MSH and its delimiters, for example MSH|^~\\&|.");
     }
     if (const Result<Message> message = Message::open(*canonical); !message) {
@@ -29,7 +30,8 @@ bool store_message(std::string_view text, Datum* result, Failure* failure) {
 std::string_view stored_text(const struct varlena* value) {
     const std::string_view stored = view_of(value);
     if (stored.empty() || stored.front() != kStoredVersion) {
-        throw std::runtime_error("a stored hl7 value has a form this version does not know; the database is newer than the library");
+        throw std::runtime_error(
+            "a stored hl7 value has a form this version does not know; the database is newer than the library");
     }
     return stored.substr(1);
 }

@@ -1,5 +1,6 @@
-// The one door to PostgreSQL's headers. Include it after every standard and core header: it brings C macros with it, and takes back
-// those that would rewrite C++ (PostgreSQL replaces the printf family and defines Min, Max, Abs and Trap).
+// The one door to PostgreSQL's headers. Include it after every standard and core header: it brings C macros with it,
+// and takes back those that would rewrite C++ (PostgreSQL replaces the printf family and defines Min, Max, Abs and
+// Trap).
 #pragma once
 
 extern "C" {

@@ -1,4 +1,5 @@
-// Charset and shape of received bytes. MSH-18 has to be read before the charset is known; it is ASCII in every charset HL7 allows.
+// Charset and shape of received bytes. MSH-18 has to be read before the charset is known; it is ASCII in every charset
+// HL7 allows.
 #include "received.hpp"
 
 #include "radscheduler/charset.hpp"

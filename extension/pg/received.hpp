@@ -1,4 +1,5 @@
-// Bytes as received, made readable: canonical UTF-8 text and its charset warning, or the reason why they are no message.
+// Bytes as received, made readable: canonical UTF-8 text and its charset warning, or the reason why they are no
+// message.
 #pragma once
 
 #include <optional>

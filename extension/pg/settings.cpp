@@ -30,20 +30,23 @@ bool check_timezone(char** value, void**, GucSource) {
 } // namespace
 
 void define_settings(bool preloading) {
-    DefineCustomBoolVariable("radscheduler.auto_provision", "Whether CREATE EXTENSION radscheduler creates the records too.",
-                             "Set off when restoring a dump made with --enable-row-security.", &auto_provision, true, PGC_USERSET, 0, nullptr,
-                             nullptr, nullptr);
+    DefineCustomBoolVariable("radscheduler.auto_provision",
+                             "Whether CREATE EXTENSION radscheduler creates the records too.",
+                             "Set off when restoring a dump made with --enable-row-security.", &auto_provision, true,
+                             PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("radscheduler.site", "Code of the site this session works for.",
-                               "Needed where a database holds several sites.", &site, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomStringVariable("radscheduler.default_timezone", "IANA zone of sites and senders that name none.", nullptr, &default_timezone,
-                               "UTC", PGC_SUSET, 0, check_timezone, nullptr, nullptr);
-    DefineCustomEnumVariable("radscheduler.notify", "How listeners on radscheduler_wake are told of new events.",
-                             "transaction: NOTIFY in each writing transaction. coalesced: by the wake-up worker, at most every 20 ms. "
-                             "off: listeners poll. auto: coalesced where the worker runs, else transaction.",
-                             &notify_mode, kNotifyAuto, notify_options, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                               "Needed where a database holds several sites.", &site, "", PGC_USERSET, 0, nullptr,
+                               nullptr, nullptr);
+    DefineCustomStringVariable("radscheduler.default_timezone", "IANA zone of sites and senders that name none.",
+                               nullptr, &default_timezone, "UTC", PGC_SUSET, 0, check_timezone, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "radscheduler.notify", "How listeners on radscheduler_wake are told of new events.",
+        "transaction: NOTIFY in each writing transaction. coalesced: by the wake-up worker, at most every 20 ms. "
+        "off: listeners poll. auto: coalesced where the worker runs, else transaction.",
+        &notify_mode, kNotifyAuto, notify_options, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     if (preloading) {
-        DefineCustomStringVariable("radscheduler.database", "Database whose listeners the wake-up worker tells.", nullptr, &worker_database, "",
-                                   PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+        DefineCustomStringVariable("radscheduler.database", "Database whose listeners the wake-up worker tells.",
+                                   nullptr, &worker_database, "", PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
     }
     MarkGUCPrefixReserved("radscheduler");
 }

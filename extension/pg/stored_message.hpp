@@ -1,5 +1,5 @@
-// The stored form of the type hl7: one version byte, then the message as UTF-8 text with CR as segment end. The version byte lets a later
-// form stand beside this one without rewriting tables.
+// The stored form of the type hl7: one version byte, then the message as UTF-8 text with CR as segment end. The version
+// byte lets a later form stand beside this one without rewriting tables.
 #pragma once
 
 #include <string>

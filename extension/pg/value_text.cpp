@@ -22,12 +22,14 @@ Datum text_array(const SqlText* texts, int count) {
     auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * (count + 1)));
     for (int i = 0; i < count; ++i) {
         nulls[i] = texts[i].data == nullptr;
-        values[i] = nulls[i] ? 0 : PointerGetDatum(cstring_to_text_with_len(texts[i].data, static_cast<int>(texts[i].size)));
+        values[i] =
+            nulls[i] ? 0 : PointerGetDatum(cstring_to_text_with_len(texts[i].data, static_cast<int>(texts[i].size)));
     }
     int dimensions[1] = {count};
     int lower_bounds[1] = {1};
     if (count == 0) return PointerGetDatum(construct_empty_array(TEXTOID));
-    return PointerGetDatum(construct_md_array(values, nulls, 1, dimensions, lower_bounds, TEXTOID, -1, false, TYPALIGN_INT));
+    return PointerGetDatum(
+        construct_md_array(values, nulls, 1, dimensions, lower_bounds, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 SqlTexts texts_of(FunctionCallInfo fcinfo, int argument) {

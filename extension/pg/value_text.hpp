@@ -1,4 +1,5 @@
-// From values of a message to texts of SQL: NULL for what was not sent or sent empty, two quotes for the HL7 null, escapes decoded.
+// From values of a message to texts of SQL: NULL for what was not sent or sent empty, two quotes for the HL7 null,
+// escapes decoded.
 #pragma once
 
 #include <string>
@@ -11,7 +12,8 @@
 
 namespace radscheduler::pg {
 
-// A text of PostgreSQL's memory; data is nullptr for NULL. Plain data, so that it may be alive when PostgreSQL longjmps.
+// A text of PostgreSQL's memory; data is nullptr for NULL. Plain data, so that it may be alive when PostgreSQL
+// longjmps.
 struct SqlText {
     char* data;
     std::size_t size;

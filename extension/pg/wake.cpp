@@ -45,17 +45,22 @@ void attach_memory() {
     LWLockRelease(AddinShmemInitLock);
 }
 
-bool worker_serves_us() { return shared != nullptr && pg_atomic_read_u32(&shared->database) == MyDatabaseId; }
+bool worker_serves_us() {
+    return shared != nullptr && pg_atomic_read_u32(&shared->database) == MyDatabaseId;
+}
 
 void on_transaction_end(XactEvent event, void*) {
     if (event == XACT_EVENT_COMMIT && transaction_has_events && worker_serves_us()) {
         pg_atomic_write_u32(&shared->pending, 1);
         SetLatch(shared->latch);
     }
-    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) transaction_has_events = false;
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        transaction_has_events = false;
 }
 
-void worker_gone(int, Datum) { pg_atomic_write_u32(&shared->database, 0); }
+void worker_gone(int, Datum) {
+    pg_atomic_write_u32(&shared->database, 0);
+}
 
 } // namespace
 

@@ -1,6 +1,6 @@
-// Telling listeners that event_log has grown. A NOTIFY in every commit serialises commits across the cluster; so a transaction only sets
-// a flag in shared memory when it commits, and one background worker notifies at most every 20 ms. A lost wake-up costs latency, never
-// an event: whoever listens also polls.
+// Telling listeners that event_log has grown. A NOTIFY in every commit serialises commits across the cluster; so a
+// transaction only sets a flag in shared memory when it commits, and one background worker notifies at most every 20
+// ms. A lost wake-up costs latency, never an event: whoever listens also polls.
 #pragma once
 
 namespace radscheduler::pg {
