@@ -70,7 +70,7 @@ bench: install ## measure parsing, ingest and MLLP beside their floors; results 
 
 fuzz: ## run every fuzz target for FUZZ_SECONDS (default 60) each
 	@scripts/setup.sh build dev
-	@scripts/fuzz.sh
+	@test/fuzz/run.sh $${FUZZ_SECONDS:-60}
 
 format: ## format the C++ sources in place
 	@scripts/setup.sh dev

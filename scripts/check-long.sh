@@ -12,4 +12,5 @@ cmake --build "$BUILD/sanitize" -j "${JOBS:-2}"
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1 \
     ctest --test-dir "$BUILD/sanitize" --output-on-failure --no-tests=error -j 2
 
-FUZZ_SECONDS=${FUZZ_SECONDS:-600} "$REPO/scripts/fuzz.sh"
+step "Fuzzers"
+"$REPO/test/fuzz/run.sh" "${FUZZ_SECONDS:-600}"

@@ -35,6 +35,20 @@ if [ ${#cpp[@]} -gt 0 ]; then
     [ -z "$misformatted" ] || finding "formatting differs from .clang-format; 'make format' mends it"$'\n'"$misformatted"
 fi
 
+# clang-tidy on one file; skipped when this file, every header and the settings are as they were when it last was clean.
+headers=$( (cat .clang-tidy CMakeLists.txt; printf '%s\0' "${cpp[@]}" | grep -zE '\.(hpp|h)$' | xargs -0 cat) | sha256sum)
+export headers
+tidy() { # FILE ARGUMENTS-OF-CLANG-TIDY...
+    local file=$1 stamp
+    shift
+    stamp=build/lint/$( (printf '%s\n' "$headers" "$*"; cat "$file") | sha256sum | cut -c1-32)
+    [ ! -e "$stamp" ] || return 0
+    clang-tidy --quiet "$file" "$@" 2>/dev/null || return 1
+    touch "$stamp"
+}
+export -f tidy
+mkdir -p build/lint
+
 # clang-tidy on everything CMake compiles that is ours.
 make --no-print-directory -s sidecar || finding "the CMake build failed; clang-tidy needs its compile commands"
 if [ -f build/cmake/compile_commands.json ]; then
@@ -48,7 +62,7 @@ for entry in json.load(open("build/cmake/compile_commands.json")):
 PY
     )
     if [ ${#units[@]} -gt 0 ]; then
-        printf '%s\n' "${units[@]}" | sort -u | xargs -P 2 -n 4 clang-tidy -p build/cmake --quiet --extra-arg=-Wno-unknown-warning-option 2>/dev/null ||
+        printf '%s\n' "${units[@]}" | sort -u | xargs -P 2 -I{} bash -c 'tidy "$@"' tidy {} -p build/cmake --extra-arg=-Wno-unknown-warning-option ||
             finding "clang-tidy has findings (above)"
     fi
 fi
@@ -56,8 +70,8 @@ fi
 # The adapters are built by PGXS, so CMake does not know them. What the module exports is on the list of extension/exports.map.
 pg_config=$(find_pg_config)
 mapfile -t adapters < <(files 'extension/pg/*.cpp')
-printf '%s\n' "${adapters[@]}" | xargs -P 2 -I{} clang-tidy --quiet {} -- -std=c++20 -Iinclude -Iextension/pg \
-    -isystem "$("$pg_config" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))' 2>/dev/null ||
+printf '%s\n' "${adapters[@]}" | xargs -P 2 -I{} bash -c 'tidy "$@"' tidy {} -- -std=c++20 -Iinclude -Iextension/pg \
+    -isystem "$("$pg_config" --includedir-server)" '-DPGDLLEXPORT=__attribute__((visibility("default")))' ||
     finding "clang-tidy has findings in extension/pg (above)"
 make --no-print-directory -s extension || finding "the extension does not build"
 exported=$(nm -D --defined-only extension/radscheduler.so | awk '{ print $3 }' | grep -vE '^(rad_|pg_finfo_rad_|Pg_magic_func$|_PG_init$)' || true)

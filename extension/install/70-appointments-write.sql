@@ -65,7 +65,7 @@ COMMENT ON FUNCTION radscheduler.check_appointment_values(integer, text, integer
     'The words of an appointment written in SQL as stored values; raises 22023 with a hint for one that cannot be.';
 
 CREATE FUNCTION radscheduler.appointments_write() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_site      integer := CASE WHEN TG_OP = 'INSERT' THEN radscheduler.current_site() END;
