@@ -10,7 +10,6 @@ SELECT id AS first FROM appointments WHERE patient_id = 'VM1' \gset
 INSERT INTO appointments (patient_id, patient_name, modality, datetime, duration) VALUES ('VM2', 'Charles Babbage', 'ct', '2031-09-01 10:00', 20), ('VM3', 'Mary Somerville', 'X-Ray', '2031-09-01 10:00', 10);
 SELECT patient_id, modality, duration, status FROM appointments WHERE patient_id IN ('VM2', 'VM3') ORDER BY 1;
 -- A double booking fails and names the other one.
-\set VERBOSITY verbose
 DO $$
 DECLARE v_state text; v_message text; v_detail text; v_hint text; v_constraint text;
 BEGIN

@@ -38,6 +38,7 @@ SELECT status, body::jsonb #>> '{result,appointment,patient_id}' AS patient, bod
 FROM radscheduler.api_hl7_simulate(pg_temp.b('{"patientId": "MRN|1^2&3", "patientName": "John O\\Neil", "patientPhone": "+1234567890", "modality": "MRI", "studyType": "Brain w/o contrast", "datetime": "2024-01-15T10:00:00Z", "referringPhysician": "Dr. Smith", "urgency": "routine"}'));
 SELECT status, body::jsonb #>> '{result,appointment,patient_id}' LIKE 'SIM-%' AS made_up, body::jsonb #>> '{result,appointment,duration}' AS minutes FROM radscheduler.api_hl7_simulate(pg_temp.b('{"patientName": "Test Patient", "modality": "MRI", "datetime": "2024-01-16T10:00:00Z"}'));
 SELECT status, body::jsonb ->> 'success' AS success FROM radscheduler.api_hl7_simulate('{}');
+SELECT status, body::jsonb ->> 'code' AS code, body::jsonb ? 'messageId' AS kept FROM radscheduler.api_hl7_simulate('not json');
 SELECT status, body::jsonb ->> 'detail' AS detail FROM radscheduler.api_hl7_simulate('{"scenario": "apocalypse"}');
 SELECT status, body::jsonb ->> 'detail' AS detail FROM radscheduler.api_hl7_simulate('{"datetime": "soon"}');
 -- The list by site-local day, and the dashboard from the records.

@@ -100,7 +100,8 @@ DECLARE
     r       radscheduler.ingest_result;
 BEGIN
     IF jsonb_typeof(v_json) IS DISTINCT FROM 'object' THEN
-        RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not a JSON object in UTF-8.');
+        r := radscheduler.ingest_json('null', body, 'http');
+        RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not a JSON object in UTF-8.', jsonb_build_object('messageId', r.message_id));
     END IF;
     IF v_json ? 'scenario' AND coalesce(v_json ->> 'scenario', '') NOT IN ('dramatic_save', 'efficiency_boost', 'bulk_processing') THEN
         RETURN radscheduler.problem(400, 'invalid_field', 'The simulation cannot be run', '"scenario" must be dramatic_save, efficiency_boost or bulk_processing.');

@@ -4,6 +4,7 @@ Needs the built daemon (build/cmake/bin) and the installed extension; makes ever
 """
 
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from support.mllp import Client  # noqa: E402
-from support.services import DAEMON, Cluster, Daemon, Database, Redis  # noqa: E402
+from support.services import DAEMON, LOGS, Cluster, Daemon, Database, Redis  # noqa: E402
 
 MAIN_DATABASE = "radscheduler_e2e"
 
@@ -45,6 +46,7 @@ class System:
 @pytest.fixture(scope="session")
 def cluster():
     assert DAEMON.exists(), f"{DAEMON} is missing: run `make` first"
+    shutil.rmtree(LOGS, ignore_errors=True)
     cluster = Cluster("e2e", MAIN_DATABASE)
     yield cluster
     cluster.destroy()

@@ -22,6 +22,7 @@ REPO = pathlib.Path(__file__).resolve().parents[3]
 BIN = REPO / "build" / "cmake" / "bin"
 DAEMON = BIN / "radschedulerd"
 SEND = BIN / "radsched-send"
+LOGS = REPO / "build" / "daemon-logs"
 
 
 def free_port():
@@ -240,7 +241,8 @@ class Daemon:
         }
         if redis_url:
             self._environment["REDIS_URL"] = redis_url
-        handle, path = tempfile.mkstemp(prefix="radschedulerd-", suffix=".log")
+        LOGS.mkdir(parents=True, exist_ok=True)
+        handle, path = tempfile.mkstemp(prefix="radschedulerd-", suffix=".log", dir=LOGS)
         os.close(handle)
         self.log = pathlib.Path(path)
         Daemon.logs.append(self.log)
