@@ -1,13 +1,13 @@
 -- Who the patient is: found by identifier, never by name; created when new; brought up to date by newer messages.
 
-CREATE FUNCTION radscheduler.patient_lock_names(p_site integer, p_patient jsonb, p_facility text) RETURNS text[]
+CREATE FUNCTION radscheduler.patient_lock_names(p_site integer, p_patient jsonb) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT array_agg(format('patient/%s/%s', p_site, i ->> 'value')) FROM jsonb_array_elements(p_patient -> 'identifiers') i);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.patient_lock_names(integer, jsonb, text) IS 'Names for lock_keys() under which messages about one patient wait for each other.';
+COMMENT ON FUNCTION radscheduler.patient_lock_names(integer, jsonb) IS 'Names for lock_keys() under which messages about one patient wait for each other.';
 
 CREATE FUNCTION radscheduler.resolve_patient(p_site integer, p_patient jsonb, p_facility text, p_region text,
                                              OUT patient_id bigint, OUT warnings jsonb) RETURNS record

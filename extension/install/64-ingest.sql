@@ -106,6 +106,8 @@ DECLARE
     v_header   jsonb := v_head -> 'header';
     v_context  jsonb := radscheduler.message_context(v_header, p_channel, p_peer);
     v_site     integer := (v_context ->> 'site_id')::integer;
+    v_sender   bigint := (v_context ->> 'sender_id')::bigint;
+    v_sha256   bytea := sha256(p_bytes);
     v_reading  jsonb;
     v_error    jsonb := v_head -> 'error';
     v_applied  record;
@@ -152,13 +154,13 @@ BEGIN
             r.warnings := r.warnings || radscheduler.warning('CLOCK_SKEW', 'MSH-7');
         END IF;
         PERFORM radscheduler.lock_keys(ARRAY[
-                    'appointment/' || (v_context ->> 'sender_id') || '/F/' || (v_reading #>> '{schedule,filler_id}'),
-                    'appointment/' || (v_context ->> 'sender_id') || '/P/' || (v_reading #>> '{schedule,placer_id}')]
-                    || radscheduler.patient_lock_names(v_site, v_reading -> 'patient', v_context ->> 'facility'));
+                    'appointment/' || v_sender || '/F/' || (v_reading #>> '{schedule,filler_id}'),
+                    'appointment/' || v_sender || '/P/' || (v_reading #>> '{schedule,placer_id}')]
+                    || radscheduler.patient_lock_names(v_site, v_reading -> 'patient'));
 
         -- The duplicate guard, before anything else is written.
         INSERT INTO radscheduler.message_key AS k (site_id, sender_id, control_id, body_sha256, message_id, received_at)
-            VALUES (v_site, (v_context ->> 'sender_id')::bigint, v_header ->> 'control_id', sha256(p_bytes), v_message, v_received)
+            VALUES (v_site, v_sender, v_header ->> 'control_id', v_sha256, v_message, v_received)
             ON CONFLICT DO NOTHING
             RETURNING EXISTS (SELECT FROM radscheduler.message_key o
                               WHERE o.site_id = k.site_id AND o.sender_id = k.sender_id AND o.control_id = k.control_id) AS is_reused
@@ -167,8 +169,8 @@ BEGIN
             SELECT m.message_id, m.ack, m.code, m.appointment_id, m.warnings INTO v_first
                 FROM radscheduler.message_key k
                 JOIN radscheduler.hl7_message m ON m.site_id = k.site_id AND m.received_at = k.received_at AND m.message_id = k.message_id
-                WHERE k.site_id = v_site AND k.sender_id = (v_context ->> 'sender_id')::bigint
-                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = sha256(p_bytes);
+                WHERE k.site_id = v_site AND k.sender_id = v_sender
+                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
             IF FOUND THEN
                 r.outcome := 'duplicate';
                 r.ack := v_first.ack;
@@ -181,8 +183,8 @@ BEGIN
             END IF;
             -- The answer went with an old partition: the message is taken anew, and its state in the schedule decides.
             UPDATE radscheduler.message_key k SET message_id = v_message, received_at = v_received
-                WHERE k.site_id = v_site AND k.sender_id = (v_context ->> 'sender_id')::bigint
-                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = sha256(p_bytes);
+                WHERE k.site_id = v_site AND k.sender_id = v_sender
+                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
         END IF;
         IF v_key.is_reused THEN
             r.warnings := r.warnings || radscheduler.warning('CONTROL_ID_REUSED', 'MSH-10');
@@ -205,8 +207,8 @@ BEGIN
     IF v_error IS NOT NULL THEN
         r.outcome := CASE WHEN r.code = 'AR' THEN 'rejected' ELSE 'error' END;
         DELETE FROM radscheduler.message_key k
-            WHERE k.site_id = v_site AND k.sender_id = (v_context ->> 'sender_id')::bigint
-              AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = sha256(p_bytes);
+            WHERE k.site_id = v_site AND k.sender_id = v_sender
+              AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
     END IF;
     r.ack := radscheduler.answer(p_bytes, r.code, v_message, v_context ->> 'zone', v_error, r.conflicts);
     PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, v_error, NULL, v_received);

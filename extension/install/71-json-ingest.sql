@@ -1,5 +1,14 @@
 -- The integration guide's JSON: the same core, the same log.
 
+CREATE FUNCTION radscheduler.json_time(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN regexp_replace(replace(value, ' ', 'T'), '([+-]\d\d)(\d\d)$', '\1:\2');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.json_time(text) IS 'An ISO 8601 time of a JSON body in the one form to_instant() reads: T between date and time, a colon in the offset.';
+
 CREATE FUNCTION radscheduler.json_reading(p_site integer, p_body jsonb, OUT reading jsonb, OUT error jsonb) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -49,7 +58,7 @@ BEGIN
     reading := jsonb_build_object(
         'header', jsonb_build_object('message_code', 'JSON', 'trigger_event', 'S12'),
         'schedule', jsonb_strip_nulls(jsonb_build_object(
-            'filler_id', p_body ->> 'appointmentId', 'starts_at', regexp_replace(replace(v_at, ' ', 'T'), '([+-]\d\d)(\d\d)$', '\1:\2'),
+            'filler_id', p_body ->> 'appointmentId', 'starts_at', radscheduler.json_time(v_at),
             'duration_minutes', (p_body ->> 'duration')::integer, 'priority', p_body ->> 'urgency', 'notes', p_body ->> 'notes',
             'modality', p_body ->> 'modality')),
         'patient', jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', p_body ->> 'patientId')),
@@ -87,7 +96,7 @@ BEGIN
     v_error := v_read.error;
     IF v_error IS NULL THEN
         PERFORM radscheduler.lock_keys(ARRAY['appointment/' || v_sender || '/F/' || (v_read.reading #>> '{schedule,filler_id}'), 'body/' || encode(sha256(v_bytes), 'hex')]
-                                       || radscheduler.patient_lock_names(v_site, v_read.reading -> 'patient', ''));
+                                       || radscheduler.patient_lock_names(v_site, v_read.reading -> 'patient'));
         INSERT INTO radscheduler.message_key (site_id, sender_id, control_id, body_sha256, message_id, received_at)
             VALUES (v_site, v_sender, '', sha256(v_bytes), r.message_id, v_received) ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN

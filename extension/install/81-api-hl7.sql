@@ -65,7 +65,7 @@ DECLARE
     v_zone   text := radscheduler.site_zone(p_site);
     v_token  text := upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 12));
     v_names  text[] := regexp_split_to_array(btrim(coalesce(nullif(btrim(p_body ->> 'patientName'), ''), 'Test Patient')), '\s+');
-    v_iso    text := regexp_replace(replace(p_body ->> 'datetime', ' ', 'T'), '([+-]\d\d)(\d\d)$', '\1:\2');
+    v_iso    text := radscheduler.json_time(p_body ->> 'datetime');
     v_start  timestamptz := coalesce(radscheduler.to_instant(v_iso, v_zone), date_trunc('minute', now()) + interval '1 hour');
     v_start_hl7 text := to_char(timezone('UTC', v_start), 'YYYYMMDDHH24MI') || '+0000';
     v_minutes text := coalesce(p_body ->> 'duration', '');
