@@ -2,6 +2,7 @@
 #include "radscheduler/message.hpp"
 
 #include "ascii.hpp"
+#include "segment_group.hpp"
 
 #include <cstring>
 
@@ -126,20 +127,17 @@ Result<Message> Message::open(std::string_view canonical) {
 }
 
 std::string_view Message::segment(std::string_view name, std::size_t occurrence) const {
-    const char* position = begin_;
-    const char* const end = begin_ + size_;
-    while (position < end) {
-        const auto left = static_cast<std::size_t>(end - position);
-        const auto* stop = static_cast<const char*>(std::memchr(position, '\r', left));
-        const char* line_end = stop != nullptr ? stop : end;
-        const auto length = static_cast<std::size_t>(line_end - position);
-        if (length >= name.size() && std::memcmp(position, name.data(), name.size()) == 0 &&
-            (length == name.size() || position[name.size()] == delimiters_.field) && --occurrence == 0) {
-            return {position, length};
-        }
-        position = line_end + 1;
+    return find_segment(text(), delimiters_.field, name, occurrence);
+}
+
+std::string_view Message::scope(const Path& path) const {
+    std::string_view scope = text();
+    for (std::uint32_t i = 0; i < path.group_count && scope.data() != nullptr; ++i) {
+        const Path::Group& group = path.groups[i];
+        scope = group_of(scope, delimiters_.field, group.segment_name(),
+                         group.occurrence == Path::kAll ? 1 : group.occurrence);
     }
-    return {};
+    return scope;
 }
 
 } // namespace radscheduler

@@ -4,6 +4,8 @@
 #include "ascii.hpp"
 #include "radscheduler/message.hpp"
 
+#include <optional>
+
 namespace radscheduler {
 
 namespace {
@@ -20,7 +22,7 @@ public:
 
     Error fail(const std::string& sentence) const {
         return {ErrorCode::bad_path, position_, std::string(text_),
-                sentence + " A path reads SEG[n]-F[r].C.S, for example PID-3[2].1."};
+                sentence + " A path reads SEG[n]-F[r].C.S, for example PID-3[2].1 or RGS[2]/AIL-3."};
     }
 
     // A number from 1 to kMaxIndex.
@@ -62,25 +64,29 @@ private:
 
 } // namespace
 
-Result<Path> Path::parse(std::string_view text) {
-    PathReader reader(text);
-    Path path;
-    if (!is_segment_name(text.substr(0, 3))) {
-        return reader.fail("A segment name of three capitals or digits is expected at the start.");
-    }
-    for (std::size_t i = 0; i < 3; ++i)
-        path.segment[i] = text[i];
-    reader.skip(3);
+namespace {
 
+using Step = Path::Group;
+
+// SEG or SEG[n].
+Result<Step> read_step(PathReader& reader) {
+    if (!is_segment_name(reader.rest().substr(0, 3))) {
+        return reader.fail("A segment name of three capitals or digits is expected here.");
+    }
+    Step step;
+    for (std::size_t i = 0; i < step.segment.size(); ++i)
+        step.segment[i] = reader.rest()[i];
+    reader.skip(step.segment.size());
     if (reader.peek() == '[') {
         Result<std::uint32_t> occurrence = reader.index("segment");
         if (!occurrence) return occurrence.error();
-        path.occurrence = *occurrence;
+        step.occurrence = *occurrence;
     }
-    if (reader.peek() != '-' && reader.peek() != '.') {
-        return reader.fail("A dash and a field number are expected here.");
-    }
-    reader.skip(1);
+    return step;
+}
+
+// F[r].C.S, up to the end of the text.
+std::optional<Error> read_field(PathReader& reader, Path& path) {
     Result<std::uint32_t> field = reader.number("field");
     if (!field) return field.error();
     path.field = *field;
@@ -104,15 +110,70 @@ Result<Path> Path::parse(std::string_view text) {
         }
     }
     if (!reader.at_end()) return reader.fail("The path goes on where it should end.");
+    return std::nullopt;
+}
+
+Result<Path> read_path(std::string_view text, bool segment_alone) {
+    PathReader reader(text);
+    Path path;
+    Result<Step> step = read_step(reader);
+    if (!step) return step.error();
+    while (reader.peek() == '/') {
+        if (path.group_count == Path::kMaxGroups) return reader.fail("A path goes through three groups at most.");
+        path.groups[path.group_count++] = *step;
+        reader.skip(1);
+        step = read_step(reader);
+        if (!step) return step.error();
+    }
+    path.segment = step->segment;
+    path.occurrence = step->occurrence;
+    if (segment_alone && reader.at_end()) {
+        path.field = 0;
+        return path;
+    }
+    if (reader.peek() != '-' && reader.peek() != '.') {
+        return reader.fail("A dash and a field number are expected here.");
+    }
+    reader.skip(1);
+    if (std::optional<Error> error = read_field(reader, path)) return *std::move(error);
     return path;
 }
 
+std::string shown_index(std::uint32_t value) {
+    return value == Path::kAll ? std::string("*") : std::to_string(value);
+}
+
+std::string shown_step(const Step& step) {
+    std::string text(step.segment_name());
+    if (step.occurrence != 1) text += "[" + shown_index(step.occurrence) + "]";
+    return text;
+}
+
+} // namespace
+
+Result<Path> Path::parse(std::string_view text) {
+    return read_path(text, false);
+}
+
+Result<Path> Path::parse_extent(std::string_view text) {
+    return read_path(text, true);
+}
+
+bool Path::selects_many() const {
+    for (std::uint32_t i = 0; i < group_count; ++i) {
+        if (groups[i].occurrence == kAll) return true;
+    }
+    return occurrence == kAll || repetition == kAll;
+}
+
 std::string Path::to_string() const {
-    const auto index = [](std::uint32_t value) { return value == kAll ? std::string("*") : std::to_string(value); };
-    std::string text(segment_name());
-    if (occurrence != 1) text += "[" + index(occurrence) + "]";
+    std::string text;
+    for (std::uint32_t i = 0; i < group_count; ++i)
+        text += shown_step(groups[i]) + "/";
+    text += shown_step({segment, occurrence});
+    if (field == 0) return text;
     text += "-" + std::to_string(field);
-    if (repetition_given) text += "[" + index(repetition) + "]";
+    if (repetition_given) text += "[" + shown_index(repetition) + "]";
     if (component != 0) text += "." + std::to_string(component);
     if (subcomponent != 0) text += "." + std::to_string(subcomponent);
     return text;

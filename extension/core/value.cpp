@@ -3,6 +3,7 @@
 
 #include "radscheduler/escape.hpp"
 #include "scan.hpp"
+#include "segment_group.hpp"
 
 namespace radscheduler {
 
@@ -93,16 +94,57 @@ State state_of(std::string_view raw) {
     return raw == "\"\"" ? State::null : State::value;
 }
 
+namespace {
+
+// The segment that a path names; `*` stands for the first.
+std::string_view segment_at(const Message& message, const Path& path) {
+    const std::string_view scope = path.group_count == 0 ? message.text() : message.scope(path);
+    return find_segment(scope, message.delimiters().field, path.segment_name(), first_occurrence(path));
+}
+
+// The groups of one level within their parents, in order.
+std::vector<std::string_view> groups_within(const std::vector<std::string_view>& parents, const Path::Group& step,
+                                            char field_separator) {
+    std::vector<std::string_view> groups;
+    for (std::string_view rest : parents) {
+        if (step.occurrence != Path::kAll) {
+            rest = group_of(rest, field_separator, step.segment_name(), step.occurrence);
+            if (rest.data() != nullptr) groups.push_back(rest);
+            continue;
+        }
+        // A group ends where the next of its kind opens, so that each search goes on behind the last group.
+        while (true) {
+            const std::string_view group = group_of(rest, field_separator, step.segment_name(), kFirst);
+            if (group.data() == nullptr) break;
+            groups.push_back(group);
+            rest.remove_prefix(static_cast<std::size_t>(group.data() + group.size() - rest.data()));
+        }
+    }
+    return groups;
+}
+
+void append_values(std::vector<Value>& values, std::string_view segment, const Path& path,
+                   const Delimiters& delimiters) {
+    if (path.repetition == Path::kAll) {
+        append_repetitions(values, segment, path, delimiters);
+    } else {
+        values.push_back(value_in(segment, path, delimiters));
+    }
+}
+
+} // namespace
+
 Value get(const Message& message, const Path& path) {
-    const std::string_view segment = message.segment(path.segment_name(), first_occurrence(path));
+    const std::string_view segment = segment_at(message, path);
     if (segment.data() == nullptr) return {};
     return value_in(segment, path, message.delimiters());
 }
 
 Value get_raw(const Message& message, const Path& path) {
     const Delimiters& delimiters = message.delimiters();
-    const std::string_view segment = message.segment(path.segment_name(), first_occurrence(path));
+    const std::string_view segment = segment_at(message, path);
     if (segment.data() == nullptr) return {};
+    if (path.field == 0) return present(segment);
     if (is_delimiter_field(path) || path.subcomponent != 0) return value_in(segment, path, delimiters);
 
     std::string_view extent;
@@ -118,48 +160,45 @@ Value get_raw(const Message& message, const Path& path) {
 std::vector<Value> get_all(const Message& message, const Path& path) {
     std::vector<Value> values;
     const Delimiters& delimiters = message.delimiters();
-    const bool every_segment = path.occurrence == Path::kAll;
-    const bool every_repetition = path.repetition == Path::kAll;
-    if (!every_segment) {
-        const std::string_view segment = message.segment(path.segment_name(), path.occurrence);
-        if (segment.data() == nullptr) return values;
-        if (every_repetition) {
-            append_repetitions(values, segment, path, delimiters);
-        } else if (const Value value = value_in(segment, path, delimiters); value.state != State::absent) {
-            values.push_back(value);
+    std::vector<std::string_view> scopes{message.text()};
+    for (std::uint32_t i = 0; i < path.group_count; ++i)
+        scopes = groups_within(scopes, path.groups[i], delimiters.field);
+
+    const bool one = !path.selects_many();
+    for (std::string_view scope : scopes) {
+        if (path.occurrence != Path::kAll) {
+            const std::string_view segment =
+                find_segment(scope, delimiters.field, path.segment_name(), path.occurrence);
+            if (segment.data() != nullptr) {
+                append_values(values, segment, path, delimiters);
+            } else if (path.group_count != 0 && !one && path.repetition != Path::kAll) {
+                values.emplace_back();
+            }
+            continue;
         }
-        return values;
-    }
-    SegmentCursor cursor = message.segments();
-    for (Segment segment; cursor.next(segment);) {
-        if (segment.name != path.segment_name()) continue;
-        if (every_repetition) {
-            append_repetitions(values, segment.text, path, delimiters);
-        } else {
-            values.push_back(value_in(segment.text, path, delimiters));
+        while (!scope.empty()) {
+            const std::string_view line = take_line(scope);
+            if (is_named(line, delimiters.field, path.segment_name())) append_values(values, line, path, delimiters);
         }
     }
+    if (one && !values.empty() && values.front().state == State::absent) values.clear();
     return values;
 }
 
 void get_many(const Message& message, std::span<const Path> paths, std::span<Value> values) {
+    const Delimiters& delimiters = message.delimiters();
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        values[i] = paths[i].group_count == 0 ? Value{} : get(message, paths[i]);
     std::vector<std::uint32_t> to_go;
     to_go.reserve(paths.size());
     for (const Path& path : paths)
-        to_go.push_back(first_occurrence(path));
-    for (Value& value : values)
-        value = {};
-    const Delimiters& delimiters = message.delimiters();
+        to_go.push_back(path.group_count == 0 ? first_occurrence(path) : 0);
     std::string_view rest = message.text();
     while (!rest.empty()) {
-        const std::size_t end = rest.find('\r');
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+        const std::string_view line = take_line(rest);
         for (std::size_t i = 0; i < paths.size(); ++i) {
-            const std::string_view name = paths[i].segment_name();
-            const bool named =
-                line.starts_with(name) && (line.size() == name.size() || line[name.size()] == delimiters.field);
-            if (named && --to_go[i] == 0) values[i] = value_in(line, paths[i], delimiters);
+            if (to_go[i] == 0 || !is_named(line, delimiters.field, paths[i].segment_name())) continue;
+            if (--to_go[i] == 0) values[i] = value_in(line, paths[i], delimiters);
         }
     }
 }

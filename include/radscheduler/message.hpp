@@ -10,6 +10,7 @@
 #pragma once
 
 #include "radscheduler/delimiters.hpp"
+#include "radscheduler/path.hpp"
 #include "radscheduler/result.hpp"
 
 #include <cstddef>
@@ -58,6 +59,10 @@ public:
 
     // Text of a segment without its CR; data() == nullptr when there is no such occurrence.
     std::string_view segment(std::string_view name, std::size_t occurrence = 1) const;
+
+    // The text in which a path's occurrences count: the group it names, or the whole message when it names none. Groups
+    // with `*` stand for the first. data() == nullptr when there is no such group.
+    std::string_view scope(const Path& path) const;
 
     SegmentCursor segments() const { return {text(), delimiters_.field}; }
 

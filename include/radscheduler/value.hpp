@@ -35,12 +35,13 @@ struct Value {
 Value get(const Message& message, const Path& path);
 
 // Exactly the extent that the path names, without descending to the first part: PID-3 is the whole field with all its
-// repetitions, PID-3[2] one repetition with its components, PID-3.4 a component with its subcomponents.
+// repetitions, PID-3[2] one repetition with its components, PID-3.4 a component with its subcomponents. A path of
+// Path::parse_extent() may name a whole segment.
 Value get_raw(const Message& message, const Path& path);
 
 // Every value of a path with `*`. SEG[*]: one entry per occurrence, absent ones included, so that several such lists
 // stay aligned. F[*]: one entry per repetition sent, none when the field is absent or empty. Both: repetitions of all
-// occurrences in order. Without `*`: one entry, or none when absent.
+// occurrences in order. GROUP[*]: one entry per group, as for SEG[*]. Without `*`: one entry, or none when absent.
 std::vector<Value> get_all(const Message& message, const Path& path);
 
 // Many paths in one scan over the segments. Precondition: values.size() == paths.size().
