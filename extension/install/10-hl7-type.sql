@@ -18,12 +18,17 @@ CREATE FUNCTION radscheduler.hl7_send(radscheduler.hl7) RETURNS bytea
     AS 'MODULE_PATHNAME', 'rad_hl7_send' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION radscheduler.hl7_send(radscheduler.hl7) IS 'Binary output: the message as text in the client encoding.';
 
+CREATE FUNCTION radscheduler.hl7_subscript(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'rad_hl7_subscript' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_subscript(internal) IS 'Makes message[''PID-5.1''] mean hl7_get(message, ''PID-5.1''). Called by PostgreSQL only.';
+
 CREATE TYPE radscheduler.hl7 (
     INPUT = radscheduler.hl7_in,
     OUTPUT = radscheduler.hl7_out,
     RECEIVE = radscheduler.hl7_recv,
     SEND = radscheduler.hl7_send,
     INTERNALLENGTH = VARIABLE,
+    SUBSCRIPT = radscheduler.hl7_subscript,
     STORAGE = extended
 );
 COMMENT ON TYPE radscheduler.hl7 IS 'An HL7 v2 message: UTF-8 text, stored as given with CR as segment end, behind a version byte.';

@@ -1,12 +1,21 @@
 // Input, output and casts of the type hl7.
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
+#include "settings.hpp"
 #include "stored_message.hpp"
 
 namespace radscheduler::pg {
 
 bool store_message(std::string_view text, Datum* result, Failure* failure) {
+    if (text.size() > static_cast<std::size_t>(max_message_bytes)) {
+        return failure->set(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                            "a message of " + std::to_string(text.size()) +
+                                " bytes is larger than radscheduler.max_message_bytes (" +
+                                std::to_string(max_message_bytes) + ")",
+                            {}, "Raise the setting, or split the message.");
+    }
     const Result<std::string> canonical = normalize(text);
     if (!canonical) {
         const Error& error = canonical.error();
@@ -40,6 +49,28 @@ Message open_stored(const struct varlena* value) {
     Result<Message> message = Message::open(stored_text(value));
     if (!message) throw std::runtime_error("a stored hl7 value cannot be opened: " + message.error().text);
     return *message;
+}
+
+namespace {
+
+// Enough for nearly every header; what is longer is fetched whole.
+constexpr int kHeaderBytes = 2000;
+
+bool in_header(const Path& path) {
+    return path.group_count == 0 && path.occurrence == 1 && path.segment_name() == "MSH";
+}
+
+} // namespace
+
+const struct varlena* fetch_stored(FunctionCallInfo fcinfo, int argument, std::span<const Path> paths) {
+    auto* datum = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
+    if (!VARATT_IS_EXTENDED(datum) || VARATT_IS_SHORT(datum)) return datum;
+    if (!std::all_of(paths.begin(), paths.end(), in_header)) return PG_DETOAST_DATUM_PACKED(PointerGetDatum(datum));
+    const struct varlena* head = PG_DETOAST_DATUM_SLICE(PointerGetDatum(datum), 0, kHeaderBytes);
+    const std::string_view text = view_of(head);
+    // A batch begins with FHS or BHS, and the MSH stands behind that.
+    if (text.substr(1, 3) == "MSH" && text.find('\r') != std::string_view::npos) return head;
+    return PG_DETOAST_DATUM_PACKED(PointerGetDatum(datum));
 }
 
 RAD_FUNCTION(rad_hl7_in) {

@@ -7,6 +7,7 @@ namespace radscheduler::pg {
 
 int notify_mode = kNotifyAuto;
 char* worker_database = nullptr;
+int max_message_bytes = kDefaultMaxMessageBytes;
 
 namespace {
 
@@ -39,6 +40,10 @@ void define_settings(bool preloading) {
                                nullptr, nullptr);
     DefineCustomStringVariable("radscheduler.default_timezone", "IANA zone of sites and senders that name none.",
                                nullptr, &default_timezone, "UTC", PGC_SUSET, 0, check_timezone, nullptr, nullptr);
+    DefineCustomIntVariable("radscheduler.max_message_bytes", "Largest message that the type hl7 takes, in bytes.",
+                            "Larger ones raise 54000. Bytes that arrive are logged whatever their size.",
+                            &max_message_bytes, kDefaultMaxMessageBytes, kSmallestMaxMessageBytes, MaxAllocSize / 2,
+                            PGC_SUSET, GUC_UNIT_BYTE, nullptr, nullptr, nullptr);
     DefineCustomEnumVariable(
         "radscheduler.notify", "How listeners on radscheduler_wake are told of new events.",
         "transaction: NOTIFY in each writing transaction. coalesced: by the wake-up worker, at most every 20 ms. "

@@ -1,4 +1,4 @@
-// The settings radscheduler.* (GUCs). SQL reads them with current_setting(); only the wake-up needs them here.
+// The settings radscheduler.* (GUCs). SQL reads most of them with current_setting(); these are needed here too.
 #pragma once
 
 namespace radscheduler::pg {
@@ -7,6 +7,10 @@ enum Notify { kNotifyAuto, kNotifyTransaction, kNotifyCoalesced, kNotifyOff };
 
 extern int notify_mode;
 extern char* worker_database;
+
+inline constexpr int kDefaultMaxMessageBytes = 128 * 1024 * 1024;
+inline constexpr int kSmallestMaxMessageBytes = 1024;
+extern int max_message_bytes;
 
 // preloading: called from shared_preload_libraries, when settings of the postmaster can be made.
 void define_settings(bool preloading);

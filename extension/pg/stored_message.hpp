@@ -2,6 +2,7 @@
 // byte lets a later form stand beside this one without rewriting tables.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,8 +14,12 @@ namespace radscheduler::pg {
 
 inline constexpr char kStoredVersion = 1;
 
-// Validates and stores. False with the failure set (22P02) when the text is no message.
+// Validates and stores. False with the failure set: 22P02 when the text is no message, 54000 when it is too large.
 bool store_message(std::string_view text, Datum* result, Failure* failure);
+
+// The stored value in argument `argument`. Where the paths look at nothing behind the first segment, a value that is
+// stored out of line or compressed is fetched as far as that segment only. May longjmp.
+const struct varlena* fetch_stored(FunctionCallInfo fcinfo, int argument, std::span<const Path> paths);
 
 // The text of a stored message; throws std::runtime_error when the version byte is not ours (a downgrade).
 std::string_view stored_text(const struct varlena* value);

@@ -1,35 +1,92 @@
 // Texts in and out of SQL: see value_text.hpp.
 #include "value_text.hpp"
 
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <vector>
+
 #include "radscheduler/escape.hpp"
 
 namespace radscheduler::pg {
 
-SqlText sql_text(const Value& value, const Path& path, const Delimiters& delimiters) {
-    if (value.state == State::absent || value.state == State::empty) return {nullptr, 0};
-    const bool verbatim = value.state == State::null || (path.segment_name() == "MSH" && path.field <= 2);
-    if (verbatim) return {copy_out(value.raw), value.raw.size()};
-    const std::string text = decode(value.raw, delimiters);
-    return {copy_out(text), text.size()};
+namespace {
+
+bool is_null(const Value& value) {
+    return value.state == State::absent || value.state == State::empty;
 }
 
-SqlText* new_texts(std::size_t count) {
-    return reinterpret_cast<SqlText*>(copy_out(std::string(count * sizeof(SqlText), '\0')));
+bool needs_decoding(const Value& value, const Path& path, const Delimiters& delimiters) {
+    if (value.state != State::value || delimiters.escape == '\0') return false;
+    if (path.field <= 2 && is_header_name(path.segment_name())) return false;
+    return value.raw.find(delimiters.escape) != std::string_view::npos;
 }
 
-Datum text_array(const SqlText* texts, int count) {
-    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * (count + 1)));
-    for (int i = 0; i < count; ++i) {
-        nulls[i] = texts[i].data == nullptr;
-        values[i] =
-            nulls[i] ? 0 : PointerGetDatum(cstring_to_text_with_len(texts[i].data, static_cast<int>(texts[i].size)));
+// Appends 4-byte-aligned texts to an array value whose head has been written.
+class ElementWriter {
+public:
+    explicit ElementWriter(char* data) : position_(data) {}
+
+    void add(std::string_view text) {
+        SET_VARSIZE(position_, VARHDRSZ + text.size());
+        std::memcpy(position_ + VARHDRSZ, text.data(), text.size());
+        position_ += VARHDRSZ + text.size();
+        for (; reinterpret_cast<std::uintptr_t>(position_) % ALIGNOF_INT != 0; ++position_)
+            *position_ = 0;
     }
-    int dimensions[1] = {count};
-    int lower_bounds[1] = {1};
-    if (count == 0) return PointerGetDatum(construct_empty_array(TEXTOID));
-    return PointerGetDatum(
-        construct_md_array(values, nulls, 1, dimensions, lower_bounds, TEXTOID, -1, false, TYPALIGN_INT));
+
+private:
+    char* position_;
+};
+
+} // namespace
+
+struct varlena* text_of(const Value& value, const Path& path, const Delimiters& delimiters) {
+    if (is_null(value)) return nullptr;
+    if (!needs_decoding(value, path, delimiters)) return varlena_of(value.raw);
+    return varlena_of(decode(value.raw, delimiters));
+}
+
+Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Delimiters& delimiters) {
+    std::vector<std::string> decoded;
+    std::vector<std::string_view> texts(values.size());
+    std::size_t nulls = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const Path& path = paths[paths.size() == 1 ? 0 : i];
+        nulls += is_null(values[i]) ? 1 : 0;
+        if (is_null(values[i])) continue;
+        texts[i] = values[i].raw;
+        if (!needs_decoding(values[i], path, delimiters)) continue;
+        if (decoded.empty()) decoded.reserve(values.size()); // so that the views stay where they are
+        texts[i] = decoded.emplace_back(decode(values[i].raw, delimiters));
+    }
+    const auto count = static_cast<int>(values.size());
+    std::size_t size = count == 0   ? sizeof(ArrayType)
+                       : nulls != 0 ? ARR_OVERHEAD_WITHNULLS(1, count)
+                                    : ARR_OVERHEAD_NONULLS(1);
+    const auto head = size;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        size += is_null(values[i]) ? 0 : INTALIGN(VARHDRSZ + texts[i].size());
+    if (size > MaxAllocSize) throw std::bad_alloc();
+    auto* memory = static_cast<char*>(palloc_extended(size, MCXT_ALLOC_NO_OOM));
+    if (memory == nullptr) throw std::bad_alloc();
+    std::memset(memory, 0, head);
+    auto* array = reinterpret_cast<ArrayType*>(memory);
+    SET_VARSIZE(array, size);
+    array->ndim = count == 0 ? 0 : 1;
+    array->dataoffset = nulls != 0 ? static_cast<int32>(head) : 0;
+    array->elemtype = TEXTOID;
+    if (count == 0) return PointerGetDatum(array);
+    ARR_DIMS(array)[0] = count;
+    ARR_LBOUND(array)[0] = 1;
+    bits8* present = ARR_NULLBITMAP(array);
+    ElementWriter writer(ARR_DATA_PTR(array));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (is_null(values[i])) continue;
+        if (present != nullptr) present[i / 8] |= static_cast<bits8>(1U << (i % 8));
+        writer.add(texts[i]);
+    }
+    return PointerGetDatum(array);
 }
 
 SqlTexts texts_of(FunctionCallInfo fcinfo, int argument) {

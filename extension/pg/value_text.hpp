@@ -2,6 +2,7 @@
 // escapes decoded.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,17 +13,19 @@
 
 namespace radscheduler::pg {
 
+// A value as SQL text in the current memory context; nullptr for NULL. Throws std::bad_alloc.
+struct varlena* text_of(const Value& value, const Path& path, const Delimiters& delimiters);
+
+// The values as text[], in one allocation. One path stands for all values, or there is one path for each.
+// Throws std::bad_alloc.
+Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Delimiters& delimiters);
+
 // A text of PostgreSQL's memory; data is nullptr for NULL. Plain data, so that it may be alive when PostgreSQL
 // longjmps.
 struct SqlText {
     char* data;
     std::size_t size;
 };
-
-SqlText sql_text(const Value& value, const Path& path, const Delimiters& delimiters);
-
-// text[] of the given texts.
-Datum text_array(const SqlText* texts, int count);
 
 // The elements of a text[] argument; NULL elements have data nullptr. May longjmp.
 struct SqlTexts {
@@ -32,9 +35,6 @@ struct SqlTexts {
     bool is_null(int i) const { return items[i].data == nullptr; }
 };
 SqlTexts texts_of(FunctionCallInfo fcinfo, int argument);
-
-// Room for `count` texts, all NULL. Throws std::bad_alloc.
-SqlText* new_texts(std::size_t count);
 
 // 22023 that points at the character. Returns false.
 bool bad_path(const Error& error, std::string_view path, Failure* failure);

@@ -28,9 +28,15 @@ CREATE FUNCTION radscheduler.hl7_state(message radscheduler.hl7, path text) RETU
 COMMENT ON FUNCTION radscheduler.hl7_state(radscheduler.hl7, text) IS
     'absent (not sent), empty (sent as nothing: no change), null (sent as two quotes: delete the value) or value.';
 
+CREATE FUNCTION radscheduler.hl7_segments_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'rad_hl7_segments_support' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_segments_support(internal) IS
+    'Tells the planner how many segments to expect: counted in a constant, else the average width of the column over 60 bytes a segment. Called by PostgreSQL only.';
+
 CREATE FUNCTION radscheduler.hl7_segments(message radscheduler.hl7, OUT ordinal integer, OUT name text, OUT occurrence integer, OUT segment text)
     RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'rad_hl7_segments' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 ROWS 10;
+    AS 'MODULE_PATHNAME', 'rad_hl7_segments' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 ROWS 10
+    SUPPORT radscheduler.hl7_segments_support;
 COMMENT ON FUNCTION radscheduler.hl7_segments(radscheduler.hl7) IS
     'The segments in order: position from 1, three-letter name, which one of that name, undecoded text.';
 
