@@ -17,6 +17,12 @@ std::string_view error_name(ErrorCode code) {
         return "bad_path";
     case ErrorCode::bad_timestamp:
         return "bad_timestamp";
+    case ErrorCode::bad_json:
+        return "bad_json";
+    case ErrorCode::bad_edit:
+        return "bad_edit";
+    case ErrorCode::bad_fragment:
+        return "bad_fragment";
     }
     return "unknown";
 }

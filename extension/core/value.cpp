@@ -123,6 +123,48 @@ std::vector<std::string_view> groups_within(const std::vector<std::string_view>&
     return groups;
 }
 
+// What the path names within one repetition: all of it, a component, a subcomponent.
+Value part_of_repetition(std::string_view repetition, const Path& path, const Delimiters& delimiters) {
+    if (path.subcomponent != 0) return leaf_of_repetition(repetition, path, delimiters);
+    if (path.component != 0 && !split_part(repetition, delimiters.component, path.component, repetition)) return {};
+    return present(repetition);
+}
+
+// The extent in one given segment; `*` as repetition means the first, or the whole field when there is no component.
+Value raw_in(std::string_view segment, const Path& path, const Delimiters& delimiters) {
+    if (path.field == 0) return present(segment);
+    if (is_delimiter_field(path) || path.subcomponent != 0) return value_in(segment, path, delimiters);
+
+    std::string_view extent;
+    if (!find_field(segment, path, delimiters, extent)) return {};
+    const bool whole_field = path.component == 0 && (!path.repetition_given || path.repetition == Path::kAll);
+    if (whole_field) return present(extent);
+    const std::uint32_t wanted = path.repetition == Path::kAll ? kFirst : path.repetition;
+    if (!split_part(extent, delimiters.repetition, wanted, extent)) return {};
+    return part_of_repetition(extent, path, delimiters);
+}
+
+// Every segment that the path names, in order.
+std::vector<std::string_view> segments_at(const Message& message, const Path& path) {
+    const char separator = message.delimiters().field;
+    std::vector<std::string_view> scopes{message.text()};
+    for (std::uint32_t i = 0; i < path.group_count; ++i)
+        scopes = groups_within(scopes, path.groups[i], separator);
+    std::vector<std::string_view> segments;
+    for (std::string_view scope : scopes) {
+        if (path.occurrence != Path::kAll) {
+            const std::string_view segment = find_segment(scope, separator, path.segment_name(), path.occurrence);
+            if (segment.data() != nullptr) segments.push_back(segment);
+            continue;
+        }
+        while (!scope.empty()) {
+            const std::string_view line = take_line(scope);
+            if (is_named(line, separator, path.segment_name())) segments.push_back(line);
+        }
+    }
+    return segments;
+}
+
 void append_values(std::vector<Value>& values, std::string_view segment, const Path& path,
                    const Delimiters& delimiters) {
     if (path.repetition == Path::kAll) {
@@ -141,20 +183,9 @@ Value get(const Message& message, const Path& path) {
 }
 
 Value get_raw(const Message& message, const Path& path) {
-    const Delimiters& delimiters = message.delimiters();
     const std::string_view segment = segment_at(message, path);
     if (segment.data() == nullptr) return {};
-    if (path.field == 0) return present(segment);
-    if (is_delimiter_field(path) || path.subcomponent != 0) return value_in(segment, path, delimiters);
-
-    std::string_view extent;
-    if (!find_field(segment, path, delimiters, extent)) return {};
-    const bool whole_field = path.component == 0 && (!path.repetition_given || path.repetition == Path::kAll);
-    if (whole_field) return present(extent);
-    const std::uint32_t wanted = path.repetition == Path::kAll ? kFirst : path.repetition;
-    if (!split_part(extent, delimiters.repetition, wanted, extent)) return {};
-    if (path.component != 0 && !split_part(extent, delimiters.component, path.component, extent)) return {};
-    return present(extent);
+    return raw_in(segment, path, message.delimiters());
 }
 
 std::vector<Value> get_all(const Message& message, const Path& path) {
@@ -182,6 +213,31 @@ std::vector<Value> get_all(const Message& message, const Path& path) {
         }
     }
     if (one && !values.empty() && values.front().state == State::absent) values.clear();
+    return values;
+}
+
+std::vector<Value> get_all_raw(const Message& message, const Path& path) {
+    const Delimiters& delimiters = message.delimiters();
+    const bool each_repetition = path.repetition == Path::kAll && path.field != 0 && !is_delimiter_field(path);
+    std::vector<Value> values;
+    const auto add = [&values](const Value& value) {
+        if (value.state != State::absent) values.push_back(value);
+    };
+    for (const std::string_view segment : segments_at(message, path)) {
+        if (!each_repetition) {
+            add(raw_in(segment, path, delimiters));
+            continue;
+        }
+        std::string_view field;
+        if (!find_field(segment, path, delimiters, field) || field.empty()) continue;
+        std::string_view rest = field;
+        while (true) {
+            const std::size_t end = rest.find(delimiters.repetition);
+            add(part_of_repetition(rest.substr(0, end), path, delimiters));
+            if (end == std::string_view::npos) break;
+            rest.remove_prefix(end + 1);
+        }
+    }
     return values;
 }
 

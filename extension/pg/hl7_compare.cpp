@@ -1,5 +1,5 @@
-// Equality, order and hashing of messages: by their bytes. The order has no meaning of its own; it is there for DISTINCT,
-// GROUP BY, unique and merge.
+// Equality, order and hashing of messages: by their bytes. The order has no meaning of its own; it is there for
+// DISTINCT, GROUP BY, unique and merge.
 #include <string_view>
 
 #include "guard.hpp"

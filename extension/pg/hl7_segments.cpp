@@ -61,16 +61,15 @@ RAD_FUNCTION(rad_hl7_segments_support) {
     if (!IsA(node, SupportRequestRows)) return true;
     auto* request = reinterpret_cast<SupportRequestRows*>(node);
     if (!IsA(request->node, FuncExpr)) return true;
-    auto* argument =
-        static_cast<Node*>(linitial(reinterpret_cast<const FuncExpr*>(request->node)->args));
+    auto* argument = static_cast<Node*>(linitial(reinterpret_cast<const FuncExpr*>(request->node)->args));
     argument = estimate_expression_value(request->root, argument);
     if (IsA(argument, Const)) {
         const auto* constant = reinterpret_cast<const Const*>(argument);
         if (constant->constisnull) {
             request->rows = 0;
         } else {
-            request->rows = count_of(open_stored(reinterpret_cast<struct varlena*>(
-                PG_DETOAST_DATUM_PACKED(constant->constvalue))));
+            request->rows =
+                count_of(open_stored(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(constant->constvalue))));
         }
     } else {
         const int width = column_width(request, argument);

@@ -1,5 +1,5 @@
-// message['PID-5.1']: subscripts of the type hl7. One subscript, a path; the result is what hl7_get() gives. Nothing can
-// be assigned through it: hl7_set() returns a changed message.
+// message['PID-5.1']: subscripts of the type hl7. One subscript, a path; the result is what hl7_get() gives. Nothing
+// can be assigned through it: hl7_set() returns a changed message.
 #include "guard.hpp"
 
 extern "C" PGDLLEXPORT Datum rad_hl7_get(PG_FUNCTION_ARGS);

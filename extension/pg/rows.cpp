@@ -17,8 +17,7 @@ void* allocate(std::size_t size) {
 
 RowBuilder::RowBuilder(std::size_t columns, std::size_t rows)
     : rows_{static_cast<Datum*>(allocate(columns * rows * sizeof(Datum))),
-            static_cast<bool*>(allocate(columns * rows * sizeof(bool))), columns, rows} {
-}
+            static_cast<bool*>(allocate(columns * rows * sizeof(bool))), columns, rows} {}
 
 void RowBuilder::datum(Datum value) {
     rows_.values[cell_] = value;

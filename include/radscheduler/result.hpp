@@ -21,6 +21,9 @@ enum class ErrorCode {
     bad_delimiters, // MSH-1 or MSH-2 cannot serve as delimiters
     bad_path,       // the text is not SEG[n]-F[r].C.S
     bad_timestamp,  // not an HL7 date or time
+    bad_json,       // the JSON does not describe a message
+    bad_edit,       // the change cannot be made
+    bad_fragment,   // the fragments of a continued message do not fit together
 };
 
 struct Error {

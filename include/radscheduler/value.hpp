@@ -44,6 +44,9 @@ Value get_raw(const Message& message, const Path& path);
 // occurrences in order. GROUP[*]: one entry per group, as for SEG[*]. Without `*`: one entry, or none when absent.
 std::vector<Value> get_all(const Message& message, const Path& path);
 
+// Every extent that a path with `*` names, those that were sent: segments (path.field == 0), fields, repetitions, ….
+std::vector<Value> get_all_raw(const Message& message, const Path& path);
+
 // Many paths in one scan over the segments. Precondition: values.size() == paths.size().
 void get_many(const Message& message, std::span<const Path> paths, std::span<Value> values);
 

