@@ -1,4 +1,5 @@
-// Purpose: acknowledgements of the original mode (MSA-1 AA, AE, AR).
+// Purpose: acknowledgements of the original mode (MSA-1 AA, AE, AR) and of the enhanced mode (CA, CE, CR as well), in
+// one form. Which of them a message asks for: ack_mode.hpp.
 //
 // Invariants: whole MSH-3..6 swapped as raw text; the sender's delimiters; MSA-2 byte-identical to MSH-10 (only the
 // framing bytes 0x0B and 0x1C, which MLLP cannot carry, are left out); every segment ends in CR; at most
@@ -21,7 +22,8 @@ namespace radscheduler {
 
 inline constexpr std::size_t kMaxAckBytes = 999;
 
-enum class AckCode { accept, error, reject }; // AA, AE, AR
+// AA, AE, AR, CA, CE, CR
+enum class AckCode { accept, error, reject, commit_accept, commit_error, commit_reject };
 enum class Severity { error, warning, information };
 
 struct AckIssue {
@@ -38,7 +40,7 @@ struct AckRequest {
     std::string control_id;                   // MSH-10 of the acknowledgement
     std::string timestamp;                    // MSH-7, HL7 form
     std::string text;                         // MSA-3, versions before 2.7 only
-    std::vector<AckIssue> issues;             // one ERR each (before 2.5 only when code is not accept)
+    std::vector<AckIssue> issues;             // one ERR each (before 2.5 only when code is no acceptance)
     std::string application = "RADSCHEDULER"; // MSH-3 when there is no original
 };
 
