@@ -33,8 +33,18 @@ std::string_view code_name(AckCode code) {
         return "AE";
     case AckCode::reject:
         return "AR";
+    case AckCode::commit_accept:
+        return "CA";
+    case AckCode::commit_error:
+        return "CE";
+    case AckCode::commit_reject:
+        return "CR";
     }
     return "AE";
+}
+
+bool accepts(AckCode code) {
+    return code == AckCode::accept || code == AckCode::commit_accept;
 }
 
 std::string_view severity_name(Severity severity) {
@@ -209,7 +219,7 @@ std::string old_err(const AckIssue& issue, std::size_t limit, const Delimiters& 
 
 // The issues that this version can carry; a text that has no MSA-3 to stand in becomes one.
 std::vector<AckIssue> issues_for(const AckRequest& request, int version) {
-    const bool accepted = request.code == AckCode::accept;
+    const bool accepted = accepts(request.code);
     if (version < kVersion25 && accepted) return {};
     std::vector<AckIssue> issues = request.issues;
     if (version >= kVersion27 && issues.empty() && !request.text.empty()) {

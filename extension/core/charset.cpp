@@ -1,9 +1,10 @@
-// UTF-8 validation and the three fallback charsets.
+// UTF-8 validation, and which charset a message is read in.
 #include "radscheduler/charset.hpp"
 
 #include "ascii.hpp"
+#include "radscheduler/delimiters.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -11,69 +12,84 @@ namespace radscheduler {
 
 namespace {
 
-enum class Charset { latin1, latin9, windows1252, other };
+constexpr std::string_view kUtf8 = "UTF-8";
+constexpr std::string_view kAscii = "US-ASCII";
+constexpr std::string_view kLastResort = "CP1252";
+constexpr std::size_t kLongestEncodingName = 40;
 
-// Windows-1252, bytes 0x80..0x9F; the five undefined ones map to the C1 control of the same number.
-constexpr std::array<char16_t, 32> kWindows1252 = {0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
-                                                   0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
-                                                   0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
-                                                   0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
-
-char16_t to_unicode(unsigned char byte, Charset charset) {
-    if (charset == Charset::windows1252 && byte >= 0x80 && byte <= 0x9F) return kWindows1252[byte - 0x80];
-    if (charset == Charset::latin9) {
-        switch (byte) {
-        case 0xA4:
-            return 0x20AC;
-        case 0xA6:
-            return 0x0160;
-        case 0xA8:
-            return 0x0161;
-        case 0xB4:
-            return 0x017D;
-        case 0xB8:
-            return 0x017E;
-        case 0xBC:
-            return 0x0152;
-        case 0xBD:
-            return 0x0153;
-        case 0xBE:
-            return 0x0178;
-        default:
-            break;
-        }
-    }
-    return byte;
+// A name that may be handed to iconv as it is: no suffix like //TRANSLIT, which would change text in silence.
+bool is_encoding_name(std::string_view name) {
+    return !name.empty() && name.size() <= kLongestEncodingName && std::all_of(name.begin(), name.end(), [](char c) {
+        return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.' || c == ':';
+    });
 }
 
-void append_utf8(std::string& out, char16_t unit) {
-    if (unit < 0x80) {
-        out.push_back(static_cast<char>(unit));
-    } else if (unit < 0x800) {
-        out.push_back(static_cast<char>(0xC0 | (unit >> 6)));
-        out.push_back(static_cast<char>(0x80 | (unit & 0x3F)));
-    } else {
-        out.push_back(static_cast<char>(0xE0 | (unit >> 12)));
-        out.push_back(static_cast<char>(0x80 | ((unit >> 6) & 0x3F)));
-        out.push_back(static_cast<char>(0x80 | (unit & 0x3F)));
-    }
+// A conversion that moves the delimiters is none: the encoding does not contain ASCII.
+bool keeps_delimiters(std::string_view bytes, std::string_view text) {
+    const Result<Delimiters> before = Delimiters::read(bytes);
+    if (!before) return true;
+    const Result<Delimiters> after = Delimiters::read(text);
+    return after && *after == *before;
 }
 
-// MSH-18 may repeat; the first repetition is the default charset. Letters and digits only, so that the many
-// spellings (8859/1, ISO-8859-1, ISO_8859_1, ISO IR100) fall together.
-Charset declared_charset(std::string_view msh18) {
-    std::string key;
-    for (const char c : msh18) {
-        if (is_alpha(c) || is_digit(c)) {
-            key.push_back(to_upper(c));
-        } else if (c != '/' && c != '-' && c != '_' && c != ' ' && c != '.') {
-            break;
-        }
+// The steps of to_utf8(). The first thing that goes wrong is what the warning tells, whichever later step succeeds.
+class CharsetReading {
+public:
+    CharsetReading(std::string_view bytes, const CharsetConverter* converter) : bytes_(bytes), converter_(converter) {}
+
+    bool convert(std::string_view encoding) {
+        result_.text.clear();
+        result_.encoding = encoding;
+        return convert_charset(encoding, bytes_, converter_, result_.text);
     }
-    if (key.starts_with("ISO")) key.erase(0, 3);
-    if (key == "88591" || key == "IR100" || key == "LATIN1") return Charset::latin1;
-    if (key == "885915" || key == "LATIN9") return Charset::latin9;
-    return Charset::other;
+
+    void blame(std::string_view what, std::string_view remedy) {
+        if (!trouble_.empty()) return;
+        trouble_ = what;
+        remedy_ = remedy;
+    }
+
+    const std::string& text() const { return result_.text; }
+    bool has_trouble() const { return !trouble_.empty(); }
+
+    Utf8Text take() {
+        if (has_trouble()) {
+            result_.warning = Warning{"CHARSET_FAILED", "MSH-18",
+                                      std::string(trouble_) + "; they were read as " + result_.encoding + ". " +
+                                          std::string(remedy_)};
+        }
+        return std::move(result_);
+    }
+
+private:
+    std::string_view bytes_;
+    const CharsetConverter* converter_;
+    Utf8Text result_;
+    std::string_view trouble_;
+    std::string_view remedy_;
+};
+
+bool read_override(CharsetReading& reading, std::string_view charset, std::string_view bytes) {
+    if (is_wide_unicode(charset)) {
+        reading.blame("The charset set for this sender is UTF-16 or UTF-32, whose bytes cannot hold HL7 delimiters",
+                      "Set a charset that contains ASCII.");
+        return false;
+    }
+    const std::string_view known = declared_encoding(charset, '~', bytes);
+    if (!known.empty() && reading.convert(known)) return true;
+    if (known.empty() && is_encoding_name(charset) && reading.convert(charset) &&
+        keeps_delimiters(bytes, reading.text())) {
+        return true;
+    }
+    reading.blame("The charset set for this sender is not known or does not fit its bytes",
+                  "Correct the charset of the sender.");
+    return false;
+}
+
+bool read_declared(CharsetReading& reading, std::string_view encoding) {
+    if (reading.convert(encoding)) return true;
+    reading.blame("The charset in MSH-18 does not fit the bytes", "Correct MSH-18 or send UTF-8.");
+    return false;
 }
 
 } // namespace
@@ -124,22 +140,36 @@ std::string_view utf8_prefix(std::string_view text, std::size_t limit) {
     return text.substr(0, limit);
 }
 
-Utf8Text to_utf8(std::string_view bytes, std::string_view declared_msh18) {
-    if (is_valid_utf8(bytes)) return {std::string(bytes), std::nullopt};
-    Charset charset = declared_charset(declared_msh18);
-    Utf8Text result;
-    if (charset == Charset::other) {
-        charset = Charset::windows1252;
-        result.warning = Warning{"CHARSET_ASSUMED", "MSH-18",
-                                 declared_msh18.empty()
-                                     ? "The bytes are not UTF-8 and MSH-18 names no charset; they were read as "
-                                       "Windows-1252. Name the charset in MSH-18."
-                                     : "The bytes are not UTF-8 and the charset in MSH-18 does not explain them; they "
-                                       "were read as Windows-1252. Correct MSH-18 or send UTF-8."};
+Utf8Text to_utf8(std::string_view bytes, std::string_view declared_msh18, const CharsetConverter* converter,
+                 std::string_view override_charset) {
+    CharsetReading reading(bytes, converter);
+    if (!override_charset.empty() && read_override(reading, override_charset, bytes)) return reading.take();
+
+    const Result<Delimiters> delimiters = Delimiters::read(bytes);
+    const std::string_view declared =
+        declared_encoding(declared_msh18, delimiters ? delimiters->repetition : '~', bytes);
+    // Text in a 7-bit encoding is always valid UTF-8, so it has to be tried first; without a shift it is ASCII.
+    const bool shifted = declared.starts_with("ISO-2022") && bytes.find('\x1B') != std::string_view::npos;
+    if (shifted && read_declared(reading, declared)) return reading.take();
+    if (reading.convert(kUtf8)) return reading.take();
+
+    const bool built_in = declared == "ISO-8859-1" || declared == "ISO-8859-15" || declared == kLastResort;
+    const bool says_more = !declared.empty() && declared != kUtf8 && declared != kAscii && !shifted;
+    if (says_more && (built_in || converter != nullptr) && read_declared(reading, declared)) return reading.take();
+    if (is_wide_unicode(declared_msh18)) {
+        reading.blame("MSH-18 declares UTF-16 or UTF-32, whose bytes cannot hold HL7 delimiters",
+                      "Send UTF-8, or another charset that contains ASCII.");
     }
-    result.text.reserve(bytes.size() + bytes.size() / 8);
-    for (const char c : bytes)
-        append_utf8(result.text, to_unicode(static_cast<unsigned char>(c), charset));
+
+    reading.convert(kLastResort);
+    if (reading.has_trouble()) return reading.take();
+    Utf8Text result = reading.take();
+    result.warning = Warning{"CHARSET_ASSUMED", "MSH-18",
+                             declared_msh18.empty()
+                                 ? "The bytes are not UTF-8 and MSH-18 names no charset; they were read as "
+                                   "Windows-1252. Name the charset in MSH-18."
+                                 : "The bytes are not UTF-8 and the charset in MSH-18 does not explain them; they "
+                                   "were read as Windows-1252. Correct MSH-18 or send UTF-8."};
     return result;
 }
 

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace radscheduler {
 
 namespace {
 
 constexpr std::size_t kLongestName = 64; // longer is no charset; keeps a long MSH-18 from costing anything
-constexpr char kEscape = '\x1B';
 
 struct Name {
     std::string_view key; // letters and digits only, capitals, without a leading ISO
@@ -123,12 +123,25 @@ std::string key_of(std::string_view charset) {
     return key;
 }
 
-bool holds(std::string_view bytes, std::string_view sequence) {
-    return bytes.find(sequence) != std::string_view::npos;
-}
+// What the bytes say about the ISO 2022 sets they use; looked up once, however often MSH-18 repeats.
+struct Shifts {
+    bool any = false;
+    bool katakana = false;    // ESC ( I
+    bool kanji_0212 = false;  // ESC $ ( D
+    bool korean_7bit = false; // ESC $ ) C, and no byte beyond ASCII
+};
 
-bool is_seven_bit(std::string_view bytes) {
-    return std::none_of(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
+Shifts shifts_of(std::string_view bytes) {
+    const auto holds = [bytes](std::string_view sequence) { return bytes.find(sequence) != std::string_view::npos; };
+    Shifts shifts;
+    shifts.any = holds("\x1B");
+    if (!shifts.any) return shifts;
+    shifts.katakana = holds("\x1B(I");
+    shifts.kanji_0212 = holds("\x1B$(D");
+    shifts.korean_7bit = holds("\x1B$)C") && std::none_of(bytes.begin(), bytes.end(), [](char c) {
+                             return (static_cast<unsigned char>(c) & 0x80) != 0;
+                         });
+    return shifts;
 }
 
 } // namespace
@@ -147,26 +160,25 @@ bool is_wide_unicode(std::string_view charset) {
 }
 
 std::string_view declared_encoding(std::string_view msh18, char repetition_separator, std::string_view bytes) {
-    std::string_view first;
-    bool begun = false;
-    while (!begun || !msh18.empty()) {
-        const std::size_t end = repetition_separator == '\0' ? std::string_view::npos : msh18.find(repetition_separator);
+    std::optional<Shifts> shifts;
+    std::string_view chosen;
+    while (true) {
+        const std::size_t end =
+            repetition_separator == '\0' ? std::string_view::npos : msh18.find(repetition_separator);
         const std::string_view encoding = iconv_name(msh18.substr(0, end));
-        // Alternates can only be reached by escape sequences, so one of the ISO 2022 family decides. A set that has an
-        // 8-bit form counts as default only when it is named first.
-        if (encoding.starts_with("ISO-2022-JP") && holds(bytes, {&kEscape, 1})) {
-            // No encoding of iconv holds all the sets: katakana is in -3, the supplementary kanji of 0212 in -2.
-            return holds(bytes, "\x1B(I") || encoding == "ISO-2022-JP-3" ? "ISO-2022-JP-3" : "ISO-2022-JP-2";
+        const bool japanese = encoding.starts_with("ISO-2022-JP");
+        const bool korean = encoding == "EUC-KR";
+        if ((japanese || korean) && !shifts) shifts = shifts_of(bytes);
+        if (japanese && shifts->any) {
+            // One encoding stands for all Japanese sets, but iconv need not know katakana in the one with JIS X 0212.
+            return shifts->katakana && !shifts->kanji_0212 ? "ISO-2022-JP-3" : "ISO-2022-JP-2";
         }
-        if (encoding == "EUC-KR" && holds(bytes, "\x1B$)C") && is_seven_bit(bytes)) return "ISO-2022-KR";
-        if (!begun || (first == "US-ASCII" && !encoding.empty()) || (first.empty() && !encoding.empty())) {
-            first = encoding;
-        }
-        begun = true;
-        if (end == std::string_view::npos) break;
+        if (korean && shifts->korean_7bit) return "ISO-2022-KR";
+        // Without shifts the first set counts; ASCII, or nothing, says less than the alternate behind it.
+        if (chosen.empty() || chosen == "US-ASCII") chosen = encoding.empty() ? chosen : encoding;
+        if (end == std::string_view::npos) return chosen;
         msh18.remove_prefix(end + 1);
     }
-    return first;
 }
 
 } // namespace radscheduler

@@ -2,7 +2,7 @@
 #include "radscheduler/escape.hpp"
 
 #include "ascii.hpp"
-#include "radscheduler/charset.hpp"
+#include "escape_scan.hpp"
 
 #include <cstddef>
 
@@ -42,84 +42,82 @@ char delimiter_for(char letter, const Delimiters& delimiters) {
     }
 }
 
-bool append_hex(std::string& out, std::string_view digits) {
-    if (digits.empty() || digits.size() % 2 != 0) return false;
-    const std::size_t mark = out.size();
-    for (std::size_t i = 0; i < digits.size(); i += 2) {
-        const int high = hex_value(digits[i]);
-        const int low = hex_value(digits[i + 1]);
-        if (high < 0 || low < 0 || (high | low) == 0) {
-            out.resize(mark);
-            return false;
-        }
-        out.push_back(static_cast<char>(high * 16 + low));
-    }
-    if (!is_valid_utf8(std::string_view(out).substr(mark))) {
-        out.resize(mark);
-        return false;
-    }
-    return true;
-}
-
-bool append_meaning(std::string& out, std::string_view body, const Delimiters& delimiters) {
+// True when the body has a meaning, which is then appended. `formatted` is set for Formatting::rendered only.
+bool append_meaning(std::string& out, std::string_view body, const Delimiters& delimiters, const DecodeOptions& options,
+                    FormattedText* formatted) {
     if (body.size() == 1) {
-        const char meaning = delimiter_for(body[0], delimiters);
-        if (meaning == '\0') return false;
-        out.push_back(meaning);
-        return true;
+        if (const char meaning = delimiter_for(body[0], delimiters); meaning != '\0') {
+            if (formatted != nullptr) formatted->print();
+            out.push_back(meaning);
+            return true;
+        }
     }
-    if (body == ".br") {
+    if (formatted != nullptr) {
+        if (looks_like_escape(body) && formatted->command(body)) return true;
+        formatted->print();
+    } else if (body == ".br" && options.formatting == Formatting::line_breaks) {
         out.push_back('\n');
         return true;
     }
-    return !body.empty() && body[0] == 'X' && append_hex(out, body.substr(1));
+    const std::size_t mark = out.size();
+    return append_hex_bytes(out, body) && settle_hex_bytes(out, mark, options.hex);
 }
 
-// End of the escape's body, or npos when a delimiter or the end of the text comes first.
-std::size_t body_end(std::string_view raw, std::size_t begin, const Delimiters& delimiters) {
-    for (std::size_t i = begin; i < raw.size(); ++i) {
+// End of the escape's body, or npos when a delimiter, a CR or the end of the text comes first.
+std::size_t body_end(std::string_view raw, const Delimiters& delimiters) {
+    for (std::size_t i = 1; i < raw.size(); ++i) {
         if (raw[i] == delimiters.escape) return i;
-        if (delimiters.separates(raw[i])) return std::string_view::npos;
+        if (delimiters.separates(raw[i]) || raw[i] == '\r') return std::string_view::npos;
     }
     return std::string_view::npos;
 }
 
 } // namespace
 
-void decode_to(std::string& out, std::string_view raw, const Delimiters& delimiters) {
-    if (delimiters.escape == '\0') {
+bool EscapeScanner::next(EscapePiece& piece) {
+    if (rest_.empty()) return false;
+    std::size_t length = rest_.find(delimiters_.escape);
+    piece.closed = false;
+    if (length == 0) {
+        const std::size_t close = body_end(rest_, delimiters_);
+        piece.closed = close != std::string_view::npos;
+        piece.body = piece.closed ? rest_.substr(1, close - 1) : std::string_view{};
+        length = piece.closed ? close + 1 : 1;
+    }
+    piece.text = rest_.substr(0, length);
+    rest_.remove_prefix(piece.text.size());
+    return true;
+}
+
+std::string_view EscapeScanner::reopen(const EscapePiece& piece) {
+    if (looks_like_escape(piece.body)) return piece.text;
+    rest_ = {piece.text.data() + 1, piece.text.size() - 1 + rest_.size()};
+    return piece.text.substr(0, 1);
+}
+
+void decode_to(std::string& out, std::string_view raw, const Delimiters& delimiters, const DecodeOptions& options) {
+    if (delimiters.escape == '\0' || raw.find(delimiters.escape) == std::string_view::npos) {
         out.append(raw);
         return;
     }
-    std::size_t position = 0;
-    while (true) {
-        const std::size_t open = raw.find(delimiters.escape, position);
-        out.append(raw.substr(position, open == std::string_view::npos ? open : open - position));
-        if (open == std::string_view::npos) return;
-        const std::size_t close = body_end(raw, open + 1, delimiters);
-        if (close == std::string_view::npos) {
-            out.push_back(delimiters.escape);
-            position = open + 1;
-            continue;
+    FormattedText rendered(out);
+    FormattedText* const formatted = options.formatting == Formatting::rendered ? &rendered : nullptr;
+    EscapeScanner scanner(raw, delimiters);
+    for (EscapePiece piece; scanner.next(piece);) {
+        if (piece.closed) {
+            if (append_meaning(out, piece.body, delimiters, options, formatted)) continue;
+            piece.text = scanner.reopen(piece);
         }
-        const std::string_view body = raw.substr(open + 1, close - open - 1);
-        if (append_meaning(out, body, delimiters)) {
-            position = close + 1;
-        } else if (looks_like_escape(body)) {
-            out.append(raw.substr(open, close - open + 1));
-            position = close + 1;
-        } else {
-            out.push_back(delimiters.escape);
-            position = open + 1;
-        }
+        if (formatted != nullptr) formatted->print();
+        out.append(piece.text);
     }
 }
 
-std::string decode(std::string_view raw, const Delimiters& delimiters) {
+std::string decode(std::string_view raw, const Delimiters& delimiters, const DecodeOptions& options) {
     if (delimiters.escape == '\0' || raw.find(delimiters.escape) == std::string_view::npos) return std::string(raw);
     std::string out;
     out.reserve(raw.size());
-    decode_to(out, raw, delimiters);
+    decode_to(out, raw, delimiters, options);
     return out;
 }
 

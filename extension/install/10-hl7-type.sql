@@ -46,6 +46,25 @@ COMMENT ON CAST (text AS radscheduler.hl7) IS 'Parses and validates; explicit, b
 CREATE CAST (radscheduler.hl7 AS text) WITH FUNCTION radscheduler.hl7_text(radscheduler.hl7) AS ASSIGNMENT;
 COMMENT ON CAST (radscheduler.hl7 AS text) IS 'The message as text, segments ended by CR.';
 
+CREATE FUNCTION radscheduler.hl7(bytes bytea) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_from_bytea' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7(bytea) IS
+    'Bytes as received to hl7: valid UTF-8 as it is, else in the charset that MSH-18 names (HL7 table 0211, repetitions for ISO 2022), else as Windows-1252. Hex escapes of that charset become those of UTF-8; MSH-18 stays as sent.';
+
+CREATE FUNCTION radscheduler.hl7(bytes bytea, charset text) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_from_bytea_as' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7(bytea, text) IS
+    'Bytes as received in a charset that is known better than MSH-18 says: a name of HL7 table 0211 or of iconv. Raises 22023 for an unknown name.';
+
+CREATE FUNCTION radscheduler.hl7_bytes(message radscheduler.hl7) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_to_text' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_bytes(radscheduler.hl7) IS 'The message as UTF-8 bytes, segments ended by CR: what ingest() takes.';
+
+CREATE CAST (bytea AS radscheduler.hl7) WITH FUNCTION radscheduler.hl7(bytea);
+COMMENT ON CAST (bytea AS radscheduler.hl7) IS 'Bytes as received, charset by MSH-18; explicit, because it can fail.';
+CREATE CAST (radscheduler.hl7 AS bytea) WITH FUNCTION radscheduler.hl7_bytes(radscheduler.hl7);
+COMMENT ON CAST (radscheduler.hl7 AS bytea) IS 'The message as UTF-8 bytes.';
+
 CREATE FUNCTION radscheduler.hl7_try(value text) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_try' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION radscheduler.hl7_try(text) IS 'The text as hl7, or NULL when it is no message.';

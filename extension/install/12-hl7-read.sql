@@ -5,6 +5,11 @@ CREATE FUNCTION radscheduler.hl7_get(message radscheduler.hl7, path text) RETURN
 COMMENT ON FUNCTION radscheduler.hl7_get(radscheduler.hl7, text) IS
     'The value at a path SEG[n]-F[r].C.S (dot or dash after the segment; first of everything by default), escapes decoded. NULL when it was not sent or sent empty; the HL7 null is two quotes. A bad path raises 22023 and points at the character.';
 
+CREATE FUNCTION radscheduler.hl7_get(message radscheduler.hl7, path text, formatting text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_get_formatted' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_get(radscheduler.hl7, text, text) IS
+    'hl7_get() with a choice for the formatting commands of HL7 chapter 2.7: kept (all as sent), line_breaks (\.br\ is a line feed, others as sent: what hl7_get() does) or rendered (line breaks, blank lines, indents and skips made, highlighting dropped).';
+
 CREATE OPERATOR radscheduler.->> (FUNCTION = radscheduler.hl7_get, LEFTARG = radscheduler.hl7, RIGHTARG = text);
 COMMENT ON OPERATOR radscheduler.->> (radscheduler.hl7, text) IS 'The value at a path, as hl7_get: message ->> ''PID-5.1''.';
 

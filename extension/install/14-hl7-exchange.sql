@@ -11,3 +11,23 @@ CREATE FUNCTION radscheduler.hl7_timestamp(value text, zone text, OUT instant ti
     AS 'MODULE_PATHNAME', 'rad_hl7_timestamp' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION radscheduler.hl7_timestamp(text, text) IS
     'hl7_timestamp() for a time that is read in the given IANA zone unless it carries an offset. warning is also TIME_IN_DST_GAP (the time does not exist that day; moved past the gap) or TIME_AMBIGUOUS (it exists twice; the first was taken). Raises 22023 for an unknown zone.';
+
+CREATE FUNCTION radscheduler.hl7_split_batch(bytes bytea, OUT kind text, OUT message integer, OUT file integer, OUT batch integer, OUT byte_offset integer,
+                                             OUT body bytea, OUT code text, OUT path text, OUT sentence text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'rad_hl7_split_batch' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200 ROWS 100;
+COMMENT ON FUNCTION radscheduler.hl7_split_batch(bytea) IS
+    'The messages of a batch file (FHS, BHS, MSH …, BTS, FTS; HL7 chapter 2.10.3), of several joined, or of messages without envelope. kind = message: number from 1, file and batch (0: in none), where it begins, and its bytes with CR line ends, for ingest(). kind = warning, behind the message it was seen after: code, segment, sentence (wrong BTS-1 or FTS-1 count, missing trailer, message outside a batch, empty batch, stray text, unreadable header). No message is ever left out.';
+
+CREATE FUNCTION radscheduler.hl7_split_batch(value text, OUT kind text, OUT message integer, OUT file integer, OUT batch integer, OUT byte_offset integer,
+                                             OUT body text, OUT code text, OUT path text, OUT sentence text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'rad_hl7_split_batch' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200 ROWS 100;
+COMMENT ON FUNCTION radscheduler.hl7_split_batch(text) IS 'hl7_split_batch() for text; the body can be cast to hl7, or given to hl7_try().';
+
+CREATE FUNCTION radscheduler.hl7_join_continuation(VARIADIC fragments radscheduler.hl7[]) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_join_continuation' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
+COMMENT ON FUNCTION radscheduler.hl7_join_continuation(radscheduler.hl7[]) IS
+    'One message from the fragments that its sender cut it into (DSC and MSH-14, ADD; HL7 chapter 2.10.2), given in order. Raises 22023 with the fragment and place when they do not fit together.';
+
+CREATE FUNCTION radscheduler.hl7_continues(message radscheduler.hl7) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'rad_hl7_continues' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_continues(radscheduler.hl7) IS 'Whether the message goes on in another one (it ends in DSC with a pointer).';

@@ -1,5 +1,5 @@
 // Reading a stored message in SQL: one value, many values, the undecoded text, the state.
-#include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,13 +23,32 @@ bool return_text(struct varlena* text, FunctionCallInfo fcinfo, Datum* result) {
     return true;
 }
 
+std::optional<Formatting> formatting_named(std::string_view word) {
+    if (word == "kept") return Formatting::kept;
+    if (word == "line_breaks") return Formatting::line_breaks;
+    if (word == "rendered") return Formatting::rendered;
+    return std::nullopt;
+}
+
 } // namespace
 
 RAD_FUNCTION(rad_hl7_get) {
     const Path* path = cached_path(fcinfo, 1, PathUse::one_value, "hl7_get()", failure);
     if (path == nullptr) return false;
     const Message message = open_stored(fetch_stored(fcinfo, 0, {path, 1}));
-    return return_text(text_of(get(message, *path), *path, message.delimiters()), fcinfo, result);
+    return return_text(text_of(get(message, *path), *path, message), fcinfo, result);
+}
+
+RAD_FUNCTION(rad_hl7_get_formatted) {
+    const Path* path = cached_path(fcinfo, 1, PathUse::one_value, "hl7_get()", failure);
+    if (path == nullptr) return false;
+    const std::string_view word = view_of(PG_GETARG_VARLENA_PP(2));
+    const std::optional<Formatting> formatting = formatting_named(word);
+    if (!formatting) {
+        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "formatting is kept, line_breaks or rendered");
+    }
+    const Message message = open_stored(fetch_stored(fcinfo, 0, {path, 1}));
+    return return_text(text_of(get(message, *path), *path, message, *formatting), fcinfo, result);
 }
 
 RAD_FUNCTION(rad_hl7_raw) {
@@ -51,7 +70,7 @@ RAD_FUNCTION(rad_hl7_get_all) {
     const Path* path = cached_path(fcinfo, 1, PathUse::many_values, "hl7_get_all()", failure);
     if (path == nullptr) return false;
     const Message message = open_stored(fetch_stored(fcinfo, 0, {path, 1}));
-    *result = text_array_of(get_all(message, *path), {path, 1}, message.delimiters());
+    *result = text_array_of(get_all(message, *path), {path, 1}, message);
     return true;
 }
 
@@ -61,7 +80,7 @@ RAD_FUNCTION(rad_hl7_fields) {
     const Message message = open_stored(fetch_stored(fcinfo, 0, paths));
     std::vector<Value> values(paths.size());
     get_many(message, paths, values);
-    *result = text_array_of(values, paths, message.delimiters());
+    *result = text_array_of(values, paths, message);
     return true;
 }
 

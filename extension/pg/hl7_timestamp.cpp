@@ -152,7 +152,7 @@ Datum row_of(FunctionCallInfo fcinfo, const Reading& reading) {
 } // namespace
 
 RAD_FUNCTION(rad_hl7_timestamp) {
-    const std::string_view text = view_of(PG_GETARG_VARLENA_PP(0));
+    const std::string_view value = view_of(PG_GETARG_VARLENA_PP(0));
     const pg_tz* zone = nullptr;
     if (PG_NARGS() > 1) {
         const char* name = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -162,7 +162,7 @@ RAD_FUNCTION(rad_hl7_timestamp) {
                                 "Use an IANA name such as America/New_York; pg_timezone_names lists them.");
         }
     }
-    const Reading reading = read(text, zone);
+    const Reading reading = read(value, zone);
     *result = row_of(fcinfo, reading);
     return true;
 }

@@ -3,6 +3,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "radscheduler/charset.hpp"
+
+#include "received.hpp"
 #include "settings.hpp"
 #include "stored_message.hpp"
 
@@ -104,6 +107,35 @@ RAD_FUNCTION(rad_hl7_send) {
 RAD_FUNCTION(rad_hl7_from_text) {
     const struct varlena* value = PG_GETARG_VARLENA_PP(0);
     return store_message(view_of(value), result, failure);
+}
+
+namespace {
+
+bool store_bytes(std::string_view bytes, std::string_view charset, Datum* result, Failure* failure) {
+    if (!charset.empty() && iconv_name(charset).empty()) {
+        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
+                            "\"" + std::string(charset.substr(0, 60)) + "\" is no charset that HL7 messages come in",
+                            {}, "Use a name of HL7 table 0211 (8859/1, ISO IR87, GB 18030-2000) or of iconv.");
+    }
+    const Received received = receive(bytes, charset);
+    if (!received.error) return store_message(received.text, result, failure);
+    // What is no message is refused with the same words as text.
+    return failure->set(ERRCODE_INVALID_TEXT_REPRESENTATION, "not an HL7 v2 message: " + received.error->text,
+                        "At " + received.error->path + ".",
+                        "A message starts with MSH and its delimiters, for example MSH|^~\\&|.");
+}
+
+} // namespace
+
+RAD_FUNCTION(rad_hl7_from_bytea) {
+    const struct varlena* bytes = PG_GETARG_VARLENA_PP(0);
+    return store_bytes(view_of(bytes), {}, result, failure);
+}
+
+RAD_FUNCTION(rad_hl7_from_bytea_as) {
+    const struct varlena* bytes = PG_GETARG_VARLENA_PP(0);
+    const struct varlena* charset = PG_GETARG_VARLENA_PP(1);
+    return store_bytes(view_of(bytes), view_of(charset), result, failure);
 }
 
 RAD_FUNCTION(rad_hl7_try) {

@@ -5,6 +5,8 @@
 #include "radscheduler/charset.hpp"
 #include "radscheduler/header.hpp"
 
+#include "iconv_charset.hpp"
+
 namespace radscheduler::pg {
 
 namespace {
@@ -14,9 +16,19 @@ SiuError why(const Error& error) {
     return {code, error.path.empty() ? "MSH" : error.path, error.text};
 }
 
+struct Encoding {
+    std::string_view name;
+    const CharsetConverter* converter;
+};
+
+bool hex_of_encoding(void* context, std::string_view bytes, std::string& out) {
+    const auto* encoding = static_cast<const Encoding*>(context);
+    return convert_charset(encoding->name, bytes, encoding->converter, out);
+}
+
 } // namespace
 
-Received receive(std::string_view bytes) {
+Received receive(std::string_view bytes, std::string_view charset) {
     Received received;
     Result<std::string> canonical = normalize(bytes);
     if (!canonical) {
@@ -28,10 +40,24 @@ Received receive(std::string_view bytes) {
         received.error = why(message.error());
         return received;
     }
-    Utf8Text decoded = to_utf8(*canonical, header_field(*message, 18));
-    received.text = std::move(decoded.text);
+    const CharsetConverter converter = iconv_converter();
+    Utf8Text decoded = to_utf8(*canonical, header_field(*message, 18), &converter, charset);
+    Encoding encoding{decoded.encoding, &converter};
+    received.text = hex_to_utf8(decoded.text, message->delimiters(), {hex_of_encoding, &encoding});
     received.warning = std::move(decoded.warning);
     return received;
+}
+
+DeclaredHexText::DeclaredHexText(const Message& message)
+    : message_(&message), hook_{convert, const_cast<Message*>(message_)} {}
+
+bool DeclaredHexText::convert(void* context, std::string_view bytes, std::string& out) {
+    const auto* message = static_cast<const Message*>(context);
+    const std::string_view declared = header_field(*message, 18);
+    if (declared.empty()) return false;
+    const CharsetConverter converter = iconv_converter();
+    return convert_charset(declared_encoding(declared, message->delimiters().repetition, bytes), bytes, &converter,
+                           out);
 }
 
 } // namespace radscheduler::pg

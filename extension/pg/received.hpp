@@ -1,11 +1,12 @@
 // Bytes as received, made readable: canonical UTF-8 text and its charset warning, or the reason why they are no
-// message.
+// message. Hex escapes of the sender's charset are those of UTF-8 in the text.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "radscheduler/escape.hpp"
 #include "radscheduler/message.hpp"
 #include "radscheduler/result.hpp"
 #include "radscheduler/siu/reading.hpp"
@@ -18,6 +19,20 @@ struct Received {
     std::optional<SiuError> error;
 };
 
-Received receive(std::string_view bytes);
+// charset: a name of HL7 table 0211 or of iconv that holds whatever MSH-18 says; empty for none.
+Received receive(std::string_view bytes, std::string_view charset = {});
+
+// Hex runs of a stored message: bytes in the charset that its MSH-18 names.
+class DeclaredHexText {
+public:
+    explicit DeclaredHexText(const Message& message);
+    const HexText* hook() const { return &hook_; }
+
+private:
+    static bool convert(void* context, std::string_view bytes, std::string& out);
+
+    const Message* message_;
+    HexText hook_;
+};
 
 } // namespace radscheduler::pg

@@ -6,7 +6,9 @@
 #include <new>
 #include <vector>
 
-#include "radscheduler/escape.hpp"
+#include "radscheduler/delimiters.hpp"
+
+#include "received.hpp"
 
 namespace radscheduler::pg {
 
@@ -41,13 +43,16 @@ private:
 
 } // namespace
 
-struct varlena* text_of(const Value& value, const Path& path, const Delimiters& delimiters) {
+struct varlena* text_of(const Value& value, const Path& path, const Message& message, Formatting formatting) {
     if (is_null(value)) return nullptr;
-    if (!needs_decoding(value, path, delimiters)) return varlena_of(value.raw);
-    return varlena_of(decode(value.raw, delimiters));
+    if (!needs_decoding(value, path, message.delimiters())) return varlena_of(value.raw);
+    const DeclaredHexText hex(message);
+    return varlena_of(decode(value.raw, message.delimiters(), {formatting, hex.hook()}));
 }
 
-Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Delimiters& delimiters) {
+Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Message& message) {
+    const DeclaredHexText hex(message);
+    const DecodeOptions options{Formatting::line_breaks, hex.hook()};
     std::vector<std::string> decoded;
     std::vector<std::string_view> texts(values.size());
     std::size_t nulls = 0;
@@ -56,9 +61,9 @@ Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, 
         nulls += is_null(values[i]) ? 1 : 0;
         if (is_null(values[i])) continue;
         texts[i] = values[i].raw;
-        if (!needs_decoding(values[i], path, delimiters)) continue;
+        if (!needs_decoding(values[i], path, message.delimiters())) continue;
         if (decoded.empty()) decoded.reserve(values.size()); // so that the views stay where they are
-        texts[i] = decoded.emplace_back(decode(values[i].raw, delimiters));
+        texts[i] = decoded.emplace_back(decode(values[i].raw, message.delimiters(), options));
     }
     const auto count = static_cast<int>(values.size());
     std::size_t size = count == 0   ? sizeof(ArrayType)

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "radscheduler/escape.hpp"
 #include "radscheduler/path.hpp"
 #include "radscheduler/value.hpp"
 
@@ -14,11 +15,12 @@
 namespace radscheduler::pg {
 
 // A value as SQL text in the current memory context; nullptr for NULL. Throws std::bad_alloc.
-struct varlena* text_of(const Value& value, const Path& path, const Delimiters& delimiters);
+struct varlena* text_of(const Value& value, const Path& path, const Message& message,
+                        Formatting formatting = Formatting::line_breaks);
 
 // The values as text[], in one allocation. One path stands for all values, or there is one path for each.
 // Throws std::bad_alloc.
-Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Delimiters& delimiters);
+Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, const Message& message);
 
 // A text of PostgreSQL's memory; data is nullptr for NULL. Plain data, so that it may be alive when PostgreSQL
 // longjmps.

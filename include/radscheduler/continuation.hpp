@@ -1,12 +1,10 @@
-// Purpose: joins what a sender had to cut: a message sent as several (DSC at the end of one, MSH-14 of the next), and
-// a segment sent as several (ADD).
+// Purpose: joining the fragments of a message that its sender cut in pieces.
 //
-// Rules: DSC-1 of a fragment equals MSH-14 of the next; MSH-3, MSH-4, MSH-9 and the delimiters are those of the first.
-// Every fragment but the last ends in its DSC. An ADD continues the last character of the segment before it, where the
-// first ADD of a later fragment continues the last segment of the fragment before. An ADD without text marks a segment
-// that goes on in the next ADD. A header (MSH) is never continued. An empty DSC-1 at the very end means "no more".
-// Result: canonical text; the first MSH as it was, no DSC, no ADD.
-// Source: HL7 v2.5 chapters 2.10.2, 2.15.1 (ADD), 2.15.4 (DSC), 2.15.9.14 (MSH-14).
+// A fragment that goes on ends in DSC|pointer, and the MSH-14 of the next fragment repeats the pointer. Where the cut
+// is within a segment, a bare ADD stands behind that segment (before DSC) and the next fragment begins, after its MSH,
+// with ADD|rest: the text behind the first separator goes on where the cut segment ended, without a separator between.
+// One message may also hold such a pair without DSC. The result is the first MSH with all other segments, no DSC, no
+// ADD. Fragments are given in order. Source: HL7 v2.5 chapter 2.10.2, 2.15.1 (ADD), 2.15.4 (DSC).
 #pragma once
 
 #include "radscheduler/result.hpp"
@@ -17,9 +15,12 @@
 
 namespace radscheduler {
 
-// The fragments in the order sent; one alone is joined within itself.
-// Errors: those of Message::open(), and bad_fragment. The sentence names the fragment (from 1), Error::path the place
-// in it, Error::offset the byte of the segment in it.
-Result<std::string> join_continuation(std::span<const std::string_view> canonical_fragments);
+// Errors: bad_fragment, Error::offset is the fragment's number from 1 and Error::path the place in it: no fragment, a
+// pointer that does not match, another sender, type or delimiters, an interactive continuation (DSC-2 = I), the last
+// fragment going on; those of Message::open() when a fragment is no message.
+Result<std::string> join_continuation(std::span<const std::string_view> fragments);
+
+// Whether the message goes on in another one (its last segment is a DSC with a pointer).
+bool continues(std::string_view canonical);
 
 } // namespace radscheduler

@@ -1,49 +1,32 @@
-// Purpose: changing a message text at a path, and building one from nothing but paths and texts.
+// Purpose: changing one place of a message and nothing else. Every function takes canonical text and gives canonical
+// text; bytes outside the place stay as they are.
 //
-// Every function takes canonical text and gives new canonical text; nothing but the named place changes, except that
-// separators are added up to a place that is not there yet. A path names the extent that get_raw() reads: PID-3 the
-// whole field, PID-3[2] one repetition, PID-3.4 a component of the first repetition, PID-3.4.2 a subcomponent. `*`
-// changes every group, segment or repetition that exists. A segment one past the last (NTE[3] where there are two) is
-// added at the end of the message, or of the group that the path names. MSH-1 and MSH-2 never change, nor do those of
-// FHS and BHS.
-// Errors: those of Message::open(), and bad_edit with Error::path the path. Cost: the sizes of message and result.
-// Source: HL7 v2.5 chapters 2.5, 2.6, 2.7.
+// A path names its whole extent: PID-3 a field with all repetitions, PID-3[2] a repetition, PID-3.4 a component of the
+// first repetition, PID-3.4.2 a subcomponent. `*` names every occurrence or repetition that exists.
+// MSH-1 and MSH-2 (and their twins in FHS, BHS) cannot be changed: every other place depends on them.
+// Errors: bad_edit (Error::path is the path), bad_delimiters and the like when the text is no message.
+// Source: HL7 v2.5 chapters 2.5, 2.10.
 #pragma once
 
-#include "radscheduler/delimiters.hpp"
 #include "radscheduler/path.hpp"
 #include "radscheduler/result.hpp"
 
-#include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace radscheduler {
 
-// By so much a change may make a message grow, beyond the size of one value: only `*` and far indexes come near.
-inline constexpr std::size_t kMaxEditGrowth = std::size_t{64} * 1024 * 1024;
+// Puts encoded text at a place. Parts that lie before it and are not there yet are sent empty. A segment that is
+// missing is appended (to the group the path names, else to the message) when its number is the next one. The text must
+// not hold a separator that would reach beyond the place, a line end or NUL.
+Result<std::string> set_encoded(std::string_view canonical, const Path& path, std::string_view encoded);
 
-// Writes text that is already encoded: it may hold the separators below the level of the place, and escapes.
-// Afterwards get_raw() of the path gives the same text.
-Result<std::string> set_value(std::string_view canonical, const Path& path, std::string_view encoded);
-
-// Writes plain text, escaped. `""` (two double quotes) is written as the HL7 null, empty text as nothing.
+// The same with plain text, escaped. Two double quotes are the HL7 null; the empty text is sent as nothing.
 Result<std::string> set_text(std::string_view canonical, const Path& path, std::string_view text);
 
-// Takes a place out. A segment (path.field == 0; a group's first segment goes without its group) or a repetition named
-// by its number goes away and later ones move up. A field, component or subcomponent is emptied; if it was the last of
-// its parent, the separators before it go too, and so on upwards. What is not there is no error: the text comes back
-// as it was. The segment that begins the message cannot be removed.
-Result<std::string> remove_value(std::string_view canonical, const Path& path);
-
-struct PathText {
-    Path path;
-    std::string_view text;
-};
-
-// A message that begins as MSH with these delimiters and has the texts set in order, as set_text() does.
-// Errors: bad_delimiters too, when no header can declare them.
-Result<std::string> build_message(std::span<const PathText> texts, const Delimiters& delimiters = {});
+// Takes out a segment (path.field == 0) or a repetition, so that later ones move up; empties a field, component or
+// subcomponent, and cuts the empty places that are then at the end of what holds it. What is not there stays so.
+// The first segment cannot be taken out.
+Result<std::string> remove_place(std::string_view canonical, const Path& path);
 
 } // namespace radscheduler
