@@ -1,7 +1,7 @@
 // One pass over the lines: headers and trailers move the state, everything else belongs to the message before it.
 #include "radscheduler/batch.hpp"
 
-#include "ascii.hpp"
+#include "batch_line.hpp"
 #include "radscheduler/delimiters.hpp"
 #include "radscheduler/message.hpp"
 
@@ -11,51 +11,7 @@ namespace radscheduler {
 
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::size_t kNone = std::string_view::npos;
-
-constexpr bool is_framing(char c) {
-    return c == '\x0B' || c == '\x1C';
-}
-
-enum class Kind { message, batch_header, file_header, batch_trailer, file_trailer, other };
-
-// What begins here. A name counts only if something follows that can separate fields, or nothing at all: free text
-// that was wrapped ("MSH is missing") goes on being part of its message.
-Kind kind_of(std::string_view line) {
-    if (line.size() > 3) {
-        const char next = line[3];
-        const bool ends_name = is_framing(next) || (next > ' ' && next < '\x7F' && !is_alpha(next) && !is_digit(next));
-        if (!ends_name) return Kind::other;
-    }
-    const std::string_view name = line.substr(0, 3);
-    if (name == "MSH") return Kind::message;
-    if (name == "BHS") return Kind::batch_header;
-    if (name == "FHS") return Kind::file_header;
-    if (name == "BTS") return Kind::batch_trailer;
-    if (name == "FTS") return Kind::file_trailer;
-    return Kind::other;
-}
-
-std::string_view without_framing(std::string_view line) {
-    while (!line.empty() && (is_framing(line.back()) || is_blank(line.back())))
-        line.remove_suffix(1);
-    return line;
-}
-
-// BTS-1 or FTS-1 when it is a number that can be a count. The trailer brings its own separator.
-bool read_count(std::string_view line, std::size_t& count) {
-    constexpr std::size_t longest = 9;
-    line = without_framing(line);
-    if (line.size() < 5) return false;
-    const std::string_view field = line.substr(4);
-    std::string_view digits = trim(field.substr(0, field.find(line[3])));
-    while (digits.size() > 1 && digits.front() == '0')
-        digits.remove_prefix(1);
-    if (!all_digits(digits) || digits.size() > longest) return false;
-    count = static_cast<std::size_t>(digits_value(digits));
-    return true;
-}
 
 std::string counted(std::size_t count, const char* one, const char* many) {
     return std::to_string(count) + " " + (count == 1 ? one : many);
@@ -78,66 +34,44 @@ private:
         std::size_t end = 0;
     };
 
-    // End of the line that begins at position_: its CR or LF, or a framing byte with a header or trailer right behind.
-    std::size_t line_end() const {
-        std::size_t end = position_;
-        while (true) {
-            end = bytes_.find_first_of("\r\n\x0B\x1C", end);
-            if (end == kNone) return bytes_.size();
-            if (!is_framing(bytes_[end])) return end;
-            if (end > position_ && kind_of(bytes_.substr(end + 1, 4)) != Kind::other) return end;
-            ++end;
-        }
-    }
-
-    std::size_t content_begin(std::size_t end) const {
-        std::size_t begin = position_;
-        while (begin < end) {
-            if (is_blank(bytes_[begin]) || is_framing(bytes_[begin])) {
-                ++begin;
-            } else if (bytes_.substr(begin).starts_with(kByteOrderMark)) {
-                begin += kByteOrderMark.size();
-            } else {
-                break;
-            }
-        }
-        return std::min(begin, end);
-    }
-
     void line() {
         const std::size_t begin = position_;
-        const std::size_t end = line_end();
-        const Extent content{content_begin(end), end};
-        const Kind kind = kind_of(bytes_.substr(content.begin, content.end - content.begin));
-        position_ = end < bytes_.size() && !is_framing(bytes_[end]) ? end + 1 : end;
-        if (kind == Kind::other) {
-            if (message_ == kNone && content.begin != content.end) stray(content);
+        const std::size_t end = batch_line_end(bytes_, begin);
+        const Extent content{batch_content_begin(bytes_, begin, end), end};
+        const BatchLine kind = batch_line(text_of(content));
+        // A framing byte or NUL that ended the line begins the next.
+        const bool line_break = end < bytes_.size() && (bytes_[end] == '\r' || bytes_[end] == '\n');
+        position_ = line_break ? end + 1 : end;
+        if (kind == BatchLine::other) {
+            if (content.begin == content.end) return;
+            filler_ = position_;
+            if (message_ == kNone) stray(content);
             return;
         }
-        end_message(begin);
+        end_message();
         switch (kind) {
-        case Kind::message:
+        case BatchLine::message:
             begin_message(content);
             break;
-        case Kind::batch_header:
+        case BatchLine::batch_header:
             begin_batch(content);
             break;
-        case Kind::file_header:
+        case BatchLine::file_header:
             begin_file(content);
             break;
-        case Kind::batch_trailer:
+        case BatchLine::batch_trailer:
             batch_trailer(content);
             break;
-        case Kind::file_trailer:
+        case BatchLine::file_trailer:
             file_trailer(content);
             break;
-        case Kind::other:
+        case BatchLine::other:
             break;
         }
     }
 
     void finish() {
-        end_message(bytes_.size());
+        end_message();
         const Extent here{bytes_.size(), bytes_.size()};
         if (in_batch_) end_batch(here);
         if (in_file_) end_file(here);
@@ -146,6 +80,7 @@ private:
 
     void begin_message(Extent header) {
         message_ = header.begin;
+        filler_ = position_;
         ++ordinal_;
         check_delimiters(header);
         ++batch_messages_;
@@ -155,13 +90,13 @@ private:
         ++outside_;
     }
 
-    void end_message(std::size_t end) {
+    void end_message() {
         report_stray();
         if (message_ == kNone) return;
-        std::string_view text = bytes_.substr(message_, end - message_);
+        std::string_view text = text_of({message_, filler_});
         std::string without_nul;
         if (const auto nuls = std::count(text.begin(), text.end(), '\0'); nuls != 0) {
-            warn("NUL_BYTE", "", {message_, end},
+            warn("NUL_BYTE", "", {message_, filler_},
                  "Message " + std::to_string(ordinal_) + " held " +
                      counted(static_cast<std::size_t>(nuls), "NUL byte", "NUL bytes") +
                      ", which were left out; look whether the file was damaged or is UTF-16.");
@@ -171,8 +106,8 @@ private:
         }
         Result<std::string> canonical = normalize(text);
         if (canonical) {
-            reading_.messages.push_back({ordinal_, in_file_ ? file_ : 0, in_batch_ ? batch_ : 0, message_,
-                                         std::move(*canonical)});
+            reading_.messages.push_back(
+                {ordinal_, in_file_ ? file_ : 0, in_batch_ ? batch_ : 0, message_, std::move(*canonical)});
         }
         message_ = kNone;
     }
@@ -206,7 +141,7 @@ private:
         enveloped_ = true;
         const std::size_t found = in_batch_ ? batch_messages_ : outside_;
         std::size_t declared = 0;
-        if (read_count(text_of(trailer), declared) && declared != found) {
+        if (read_batch_count(text_of(trailer), declared) && declared != found) {
             warn("BATCH_COUNT_WRONG", "BTS-1", trailer,
                  "BTS-1 declares " + counted(declared, "message", "messages") + " and there are " +
                      std::to_string(found) + "; ask the sender whether the batch is complete.");
@@ -237,8 +172,7 @@ private:
                  "File " + std::to_string(file_) + " has no FTS at its end; ask the sender whether it is complete.");
         }
         if (file_batches_ == 0 && file_messages_ == 0) {
-            warn("FILE_EMPTY", "FHS", file_begin_,
-                 "File " + std::to_string(file_) + " holds no batch and no message.");
+            warn("FILE_EMPTY", "FHS", file_begin_, "File " + std::to_string(file_) + " holds no batch and no message.");
         }
         in_file_ = false;
     }
@@ -254,7 +188,7 @@ private:
         // Messages of a file without any BHS make one batch to some senders and none to others.
         const std::size_t most = file_batches_ == 0 && file_messages_ != 0 ? 1 : file_batches_;
         std::size_t declared = 0;
-        if (read_count(text_of(trailer), declared) && (declared < file_batches_ || declared > most)) {
+        if (read_batch_count(text_of(trailer), declared) && (declared < file_batches_ || declared > most)) {
             warn("FILE_COUNT_WRONG", "FTS-1", trailer,
                  "FTS-1 declares " + counted(declared, "batch", "batches") + " and there are " +
                      std::to_string(file_batches_) + "; ask the sender whether the file is complete.");
@@ -265,10 +199,10 @@ private:
     // Messages that stood outside any batch, once it is clear that the sender uses envelopes.
     void report_outside() {
         if (outside_ != 0 && enveloped_) {
-            BatchWarning warning = warning_at(
-                "MESSAGE_OUTSIDE_BATCH", "MSH", outside_begin_.header,
-                counted(outside_, "message stands", "messages stand") + " outside any batch, the first is message " +
-                    std::to_string(outside_begin_.ordinal) + "; they were kept.");
+            BatchWarning warning = warning_at("MESSAGE_OUTSIDE_BATCH", "MSH", outside_begin_.header,
+                                              counted(outside_, "message stands", "messages stand") +
+                                                  " outside any batch, the first is message " +
+                                                  std::to_string(outside_begin_.ordinal) + "; they were kept.");
             warning.message = outside_begin_.ordinal;
             warning.batch = 0;
             add(std::move(warning));
@@ -330,6 +264,7 @@ private:
     BatchReading reading_;
     std::size_t left_out_ = 0;
     std::size_t message_ = kNone; // where the message being read begins
+    std::size_t filler_ = 0;      // behind the last line that held anything
     std::size_t ordinal_ = 0;
     Extent stray_;
     bool enveloped_ = false; // any BHS, BTS, FHS or FTS so far

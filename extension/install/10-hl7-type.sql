@@ -56,6 +56,11 @@ CREATE FUNCTION radscheduler.hl7(bytes bytea, charset text) RETURNS radscheduler
 COMMENT ON FUNCTION radscheduler.hl7(bytea, text) IS
     'Bytes as received in a charset that is known better than MSH-18 says: a name of HL7 table 0211 or of iconv. Raises 22023 for an unknown name.';
 
+CREATE FUNCTION radscheduler.hl7_charset(name text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_hl7_charset' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.hl7_charset(text) IS
+    'The iconv name of a charset named as in HL7 table 0211 or in a usual spelling: ISO-8859-2 for 8859/2. NULL for a name that is not known.';
+
 CREATE FUNCTION radscheduler.hl7_bytes(message radscheduler.hl7) RETURNS bytea
     AS 'MODULE_PATHNAME', 'rad_hl7_to_text' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION radscheduler.hl7_bytes(radscheduler.hl7) IS 'The message as UTF-8 bytes, segments ended by CR: what ingest() takes.';

@@ -1,4 +1,4 @@
--- Reading and answering HL7 in SQL.
+-- Reading HL7 in SQL.
 
 CREATE FUNCTION radscheduler.hl7_get(message radscheduler.hl7, path text) RETURNS text
     AS 'MODULE_PATHNAME', 'rad_hl7_get' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
@@ -45,11 +45,6 @@ CREATE FUNCTION radscheduler.hl7_segments(message radscheduler.hl7, OUT ordinal 
 COMMENT ON FUNCTION radscheduler.hl7_segments(radscheduler.hl7) IS
     'The segments in order: position from 1, three-letter name, which one of that name, undecoded text.';
 
-CREATE FUNCTION radscheduler.hl7_ack(message radscheduler.hl7, code text DEFAULT 'AA', note text DEFAULT NULL) RETURNS radscheduler.hl7
-    AS 'MODULE_PATHNAME', 'rad_hl7_ack' LANGUAGE c VOLATILE PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION radscheduler.hl7_ack(radscheduler.hl7, text, text) IS
-    'An acknowledgement (HL7 chapter 2.9) of the message: MSH-3..6 swapped, the sender''s delimiters, MSA-1 = code (AA, AE or AR), MSA-2 = MSH-10 as sent. Its own MSH-10 is new at each call.';
-
 CREATE FUNCTION radscheduler.hl7_escape(value text) RETURNS text
     AS 'MODULE_PATHNAME', 'rad_hl7_escape' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
 COMMENT ON FUNCTION radscheduler.hl7_escape(text) IS
@@ -65,13 +60,7 @@ CREATE FUNCTION radscheduler.hl7_header(bytes bytea) RETURNS jsonb
 COMMENT ON FUNCTION radscheduler.hl7_header(bytea) IS
     'The header of the bytes of a message in whatever charset: {header, warnings}, or {error: {code, path, text}}. Never raises for bad bytes.';
 
-CREATE FUNCTION radscheduler.siu_read(bytes bytea, lenient boolean DEFAULT true, start_source text DEFAULT 'appointment') RETURNS jsonb
+CREATE FUNCTION radscheduler.siu_read(bytes bytea, lenient boolean DEFAULT true, start_source text DEFAULT 'appointment', charset text DEFAULT '') RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_siu_read' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION radscheduler.siu_read(bytea, boolean, text) IS
-    'siu_parse for bytes as received: lenient = false turns every repair into an error, start_source = service lets AIS-4 win over SCH-11. Never raises for bad bytes: {error: {code, path, text}}.';
-
-CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text, stamp text, note text,
-                                        error_codes text[], error_paths text[], error_severities text[], error_texts text[]) RETURNS bytea
-    AS 'MODULE_PATHNAME', 'rad_hl7_answer' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[]) IS
-    'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). Never raises for bad bytes; under 1,000 bytes.';
+COMMENT ON FUNCTION radscheduler.siu_read(bytea, boolean, text, text) IS
+    'siu_parse for bytes as received: lenient = false turns every repair into an error, start_source = service lets AIS-4 win over SCH-11, charset (HL7 table 0211 or iconv) holds whatever MSH-18 says. Never raises for bad bytes: {error: {code, path, text}}.';

@@ -31,3 +31,19 @@ COMMENT ON FUNCTION radscheduler.hl7_join_continuation(radscheduler.hl7[]) IS
 CREATE FUNCTION radscheduler.hl7_continues(message radscheduler.hl7) RETURNS boolean
     AS 'MODULE_PATHNAME', 'rad_hl7_continues' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION radscheduler.hl7_continues(radscheduler.hl7) IS 'Whether the message goes on in another one (it ends in DSC with a pointer).';
+
+CREATE FUNCTION radscheduler.hl7_ack(message radscheduler.hl7, code text DEFAULT 'AA', note text DEFAULT NULL) RETURNS radscheduler.hl7
+    AS 'MODULE_PATHNAME', 'rad_hl7_ack' LANGUAGE c VOLATILE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_ack(radscheduler.hl7, text, text) IS
+    'An acknowledgement (HL7 chapter 2.9) of the message: MSH-3..6 swapped, the sender''s delimiters and MSH-18, MSA-1 = code (AA, AE, AR; CA, CE, CR), MSA-2 = MSH-10 as sent, the note where the version has a place for it. Its own MSH-10 is new at each call. Which codes are due tells hl7_ack_due().';
+
+CREATE FUNCTION radscheduler.hl7_ack_due(message radscheduler.hl7, outcome text DEFAULT 'AA', OUT accept text, OUT application text)
+    AS 'MODULE_PATHNAME', 'rad_hl7_ack_due' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION radscheduler.hl7_ack_due(radscheduler.hl7, text) IS
+    'Which acknowledgements the sender asks for when the outcome of its message is AA, AE or AR: the accept acknowledgement (CA, CE, CR) by MSH-15 and the application acknowledgement by MSH-16, each NULL when none is due (HL7 chapter 2.9.3, table 0155). With both fields empty: original mode, the outcome itself.';
+
+CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text, stamp text, note text,
+                                        error_codes text[], error_paths text[], error_severities text[], error_texts text[]) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_answer' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[]) IS
+    'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, or what hl7_ack_due() makes of it (the accept acknowledgement before the application acknowledgement; no bytes at all when none is due), own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). Never raises for bad bytes; under 1,000 bytes.';

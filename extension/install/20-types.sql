@@ -59,11 +59,12 @@ BEGIN
                WHEN 'repair' THEN p.value IN ('"lenient"', '"strict"')
                WHEN 'on_conflict' THEN p.value IN ('"flag"', '"reject"')
                WHEN 'start_source' THEN p.value IN ('"appointment"', '"service"')
+               WHEN 'charset' THEN jsonb_typeof(p.value) = 'string' AND radscheduler.hl7_charset(p.value #>> '{}') IS NOT NULL
                ELSE false END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.is_profile(jsonb) IS
-    'Whether a sender profile holds only keys and values that are understood: timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service).';
+    'Whether a sender profile holds only keys and values that are understood: timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service), charset (HL7 table 0211).';
 
 CREATE FUNCTION radscheduler.is_occupying(status radscheduler.appointment_status) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

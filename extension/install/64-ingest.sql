@@ -135,7 +135,8 @@ BEGIN
         v_error := '{"code": "201", "path": "MSH-9.2", "text": "This trigger event is not taken here: send S12, S13, S14, S15, S16, S17 or S26. The message is kept."}';
     ELSE
         v_reading := radscheduler.siu_read(p_bytes, coalesce(v_context #>> '{profile,repair}', 'lenient') <> 'strict',
-                                           coalesce(v_context #>> '{profile,start_source}', 'appointment'));
+                                           coalesce(v_context #>> '{profile,start_source}', 'appointment'),
+                                           coalesce(v_context #>> '{profile,charset}', ''));
         r.warnings := r.warnings || (v_reading -> 'warnings');
         v_error := v_reading -> 'error';
         IF v_error IS NOT NULL THEN
@@ -264,4 +265,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.ingest(bytea, text, text) IS
-    'Takes the bytes of one HL7 v2 message as received: logs them, applies them and returns the acknowledgement to send, in the caller''s transaction. Bad messages are values (AE, AR), never errors; it raises only for what trying again may cure (SQLSTATE classes 08, 40, 53, 55, 57, 58) or for missing rights. channel: mllp, http, sql; peer: network address. Repeated bytes return the stored acknowledgement.';
+    'Takes the bytes of one HL7 v2 message as received: logs them, applies them and returns the acknowledgement to send, in the caller''s transaction. Bad messages are values (AE, AR), never errors; it raises only for what trying again may cure (SQLSTATE classes 08, 40, 53, 55, 57, 58) or for missing rights. channel: mllp, http, sql; peer: network address. Repeated bytes return the stored acknowledgement. A sender in enhanced mode (MSH-15, MSH-16) is answered CA, CE or CR where it asks for that, else AA, AE or AR; no bytes where it asks for nothing.';

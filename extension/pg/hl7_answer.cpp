@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "radscheduler/ack.hpp"
+#include "radscheduler/ack_mode.hpp"
 
 #include "received.hpp"
 #include "stored_message.hpp"
@@ -20,10 +21,54 @@ bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
         *code = AckCode::error;
     else if (text == "AR")
         *code = AckCode::reject;
+    else if (text == "CA")
+        *code = AckCode::commit_accept;
+    else if (text == "CE")
+        *code = AckCode::commit_error;
+    else if (text == "CR")
+        *code = AckCode::commit_reject;
     else
         return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
-                            "an acknowledgement code is AA, AE or AR (HL7 table 0008)");
+                            "an acknowledgement code is AA, AE, AR, CA, CE or CR (HL7 table 0008)");
     return true;
+}
+
+// What goes back over the connection that the message came by: the accept acknowledgement where the sender asks for
+// one, else the application acknowledgement. Two answers to one message would be taken for the answer to the next. An
+// acceptance says nothing of what became of the message, so that it carries no text and no ERR.
+bool choose_answer(const Message& message, AckRequest& request) {
+    const AckDue due = ack_due(message, request.code);
+    if (!due.accept && !due.application) return false;
+    request.code = due.accept ? *due.accept : *due.application;
+    if (request.code == AckCode::commit_accept) {
+        request.text.clear();
+        request.issues.clear();
+    }
+    return true;
+}
+
+const char* code_text(AckCode code) {
+    switch (code) {
+    case AckCode::accept:
+        return "AA";
+    case AckCode::error:
+        return "AE";
+    case AckCode::reject:
+        return "AR";
+    case AckCode::commit_accept:
+        return "CA";
+    case AckCode::commit_error:
+        return "CE";
+    case AckCode::commit_reject:
+        return "CR";
+    }
+    return nullptr;
+}
+
+void due_codes(const Message& message, AckCode outcome, const char* (&codes)[2]) {
+    const AckDue due = ack_due(message, outcome);
+    if (due.accept) codes[0] = code_text(*due.accept);
+    if (due.application) codes[1] = code_text(*due.application);
 }
 
 std::string_view text_or_empty(const struct varlena* value) {
@@ -70,6 +115,10 @@ RAD_FUNCTION(rad_hl7_answer) {
     const Result<std::string> canonical = normalize(text_or_empty(bytes));
     const Result<Message> message = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
     request.original = message ? &*message : nullptr;
+    if (message && !choose_answer(*message, request)) {
+        *result = PointerGetDatum(varlena_of({}));
+        return true;
+    }
     *result = PointerGetDatum(varlena_of(build_ack(request)));
     return true;
 }
@@ -93,6 +142,26 @@ RAD_FUNCTION(rad_hl7_ack) {
         "RA" + std::to_string(now % 1000000000) + "." + std::to_string(MyProcPid) + "." + std::to_string(++serial);
     request.text = text_or_empty(note);
     return store_message(build_ack(request), result, failure);
+}
+
+// (accept text, application text): see hl7_ack_due().
+RAD_FUNCTION(rad_hl7_ack_due) {
+    const struct varlena* value = PG_GETARG_VARLENA_PP(0);
+    const struct varlena* code = PG_GETARG_VARLENA_PP(1);
+    AckCode outcome{};
+    if (!ack_code(view_of(code), &outcome, failure)) return false;
+    const char* codes[2] = {};
+    due_codes(open_stored(value), outcome, codes);
+    TupleDesc shape = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE) elog(ERROR, "hl7_ack_due() returns a row");
+    Datum values[2] = {};
+    bool nulls[2] = {};
+    for (int i = 0; i < 2; ++i) {
+        nulls[i] = codes[i] == nullptr;
+        if (!nulls[i]) values[i] = CStringGetTextDatum(codes[i]);
+    }
+    *result = HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls));
+    return true;
 }
 
 } // namespace radscheduler::pg

@@ -67,7 +67,7 @@ bool in_header(const Path& path) {
 
 const struct varlena* fetch_stored(FunctionCallInfo fcinfo, int argument, std::span<const Path> paths) {
     auto* datum = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
-    if (!VARATT_IS_EXTENDED(datum) || VARATT_IS_SHORT(datum)) return datum;
+    if (!VARATT_IS_EXTERNAL(datum) && !VARATT_IS_COMPRESSED(datum)) return datum;
     if (!std::all_of(paths.begin(), paths.end(), in_header)) return PG_DETOAST_DATUM_PACKED(PointerGetDatum(datum));
     const struct varlena* head = PG_DETOAST_DATUM_SLICE(PointerGetDatum(datum), 0, kHeaderBytes);
     const std::string_view text = view_of(head);
@@ -136,6 +136,13 @@ RAD_FUNCTION(rad_hl7_from_bytea_as) {
     const struct varlena* bytes = PG_GETARG_VARLENA_PP(0);
     const struct varlena* charset = PG_GETARG_VARLENA_PP(1);
     return store_bytes(view_of(bytes), view_of(charset), result, failure);
+}
+
+RAD_FUNCTION(rad_hl7_charset) {
+    const std::string_view encoding = iconv_name(view_of(PG_GETARG_VARLENA_PP(0)));
+    fcinfo->isnull = encoding.empty();
+    if (!encoding.empty()) *result = PointerGetDatum(varlena_of(encoding));
+    return true;
 }
 
 RAD_FUNCTION(rad_hl7_try) {

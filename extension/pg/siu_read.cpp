@@ -1,6 +1,7 @@
 // The typed reading in SQL: hl7_header(), siu_read(), siu_parse(). Bad bytes are values here, never errors.
 #include <string>
 
+#include "radscheduler/ack_mode.hpp"
 #include "radscheduler/header.hpp"
 #include "radscheduler/json_writer.hpp"
 #include "radscheduler/siu/reader.hpp"
@@ -33,10 +34,13 @@ std::string header_of(std::string_view bytes) {
     return "{\"header\":" + header_json(*message) + "}";
 }
 
-std::string reading_of(std::string_view bytes, const SiuOptions& options) {
-    const Received received = receive(bytes);
+std::string reading_of(std::string_view bytes, const SiuOptions& options, std::string_view charset) {
+    const Received received = receive(bytes, charset);
     if (received.error) return refusal(*received.error);
-    SiuReading reading = read_siu(*Message::open(received.text), options);
+    const Result<Message> message = Message::open(received.text);
+    SiuReading reading = read_siu(*message, options);
+    for (Warning& warning : ack_due(*message, AckCode::accept).warnings)
+        reading.warnings.push_back(std::move(warning));
     if (received.warning) reading.warnings.push_back(*received.warning);
     return to_json(reading);
 }
@@ -57,12 +61,13 @@ RAD_FUNCTION(rad_siu_read) {
     if (view_of(source) != "appointment" && view_of(source) != "service") {
         return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "start_source must be appointment or service");
     }
+    const struct varlena* charset = PG_GETARG_VARLENA_PP(3);
     char* json = nullptr;
     {
         SiuOptions options;
         options.lenient = lenient;
         options.start_source = view_of(source) == "service" ? StartSource::service : StartSource::standard;
-        json = copy_out(reading_of(view_of(bytes), options));
+        json = copy_out(reading_of(view_of(bytes), options, view_of(charset)));
     }
     *result = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
     return true;

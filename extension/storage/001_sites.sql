@@ -35,7 +35,7 @@ COMMENT ON COLUMN radscheduler.sender.site_id IS 'Site whose schedule its messag
 COMMENT ON COLUMN radscheduler.sender.sender_id IS 'Identity within the database.';
 COMMENT ON COLUMN radscheduler.sender.sending_application IS 'MSH-3 as sent.';
 COMMENT ON COLUMN radscheduler.sender.sending_facility IS 'MSH-4 as sent.';
-COMMENT ON COLUMN radscheduler.sender.profile IS 'Reading rules: timezone (IANA), repair (lenient|strict), on_conflict (flag|reject), start_source (appointment|service).';
+COMMENT ON COLUMN radscheduler.sender.profile IS 'Reading rules: timezone (IANA), repair (lenient|strict), on_conflict (flag|reject), start_source (appointment|service), charset (HL7 table 0211; overrides MSH-18).';
 COMMENT ON COLUMN radscheduler.sender.is_registered IS 'False when the first message of an unknown pair created the row; set true once someone has looked at it.';
 COMMENT ON COLUMN radscheduler.sender.created_at IS 'When the sender was recorded.';
 

@@ -49,10 +49,10 @@ COMMENT ON COLUMN radscheduler.hl7_message.processing_id IS 'MSH-11.1.';
 COMMENT ON COLUMN radscheduler.hl7_message.version_id IS 'MSH-12.1.';
 COMMENT ON COLUMN radscheduler.hl7_message.message_time IS 'MSH-7 as an instant.';
 COMMENT ON COLUMN radscheduler.hl7_message.outcome IS 'applied, flagged (applied with a conflict), duplicate, stale, ignored (nothing to do), error (AE), rejected (AR).';
-COMMENT ON COLUMN radscheduler.hl7_message.code IS 'MSA-1 of the acknowledgement (HL7 table 0008).';
+COMMENT ON COLUMN radscheduler.hl7_message.code IS 'What became of the message: AA, AE or AR (HL7 table 0008). In enhanced mode the acknowledgement itself may say CA or CR.';
 COMMENT ON COLUMN radscheduler.hl7_message.warnings IS 'Every lenient repair and doubt: [{code, path, text}]; no patient data.';
 COMMENT ON COLUMN radscheduler.hl7_message.error IS 'Why it was not applied: {code (HL7 table 0357), path, text}.';
-COMMENT ON COLUMN radscheduler.hl7_message.ack IS 'The acknowledgement as sent, without framing.';
+COMMENT ON COLUMN radscheduler.hl7_message.ack IS 'The acknowledgement as sent, without framing; no bytes where the sender asked for none (MSH-15, MSH-16).';
 COMMENT ON COLUMN radscheduler.hl7_message.appointment_id IS 'Appointment it was about, when known.';
 COMMENT ON COLUMN radscheduler.hl7_message.duplicate_of IS 'message_id of the first reception of the same bytes.';
 

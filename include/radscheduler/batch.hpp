@@ -4,7 +4,7 @@
 // Invariants: everything that begins like a message (MSH at the start of a line) is in `messages`, in order, however
 // broken the envelope around it; nothing else is. Bytes that belong to no message and no envelope are reported by
 // place. The envelope never changes a message: each reads its own delimiters. Lines end in CR, LF or CRLF; framing
-// bytes (0x0B, 0x1C), byte-order marks and blanks before a header are skipped. Works on bytes of any charset that
+// bytes (0x0B, 0x1C), NULs, byte-order marks and blanks before a header are skipped. Works on bytes of any charset that
 // contains ASCII and costs one pass.
 // Source: HL7 v2.5 chapters 2.10.3 (batch protocol), 2.15.2, 2.15.3, 2.15.6, 2.15.7 (BHS, BTS, FHS, FTS).
 #pragma once
@@ -30,7 +30,8 @@ struct BatchMessage {
 struct BatchWarning {
     std::string code;
     std::string path;        // "BTS-1"; empty for content that is no segment of the envelope
-    std::size_t message = 0; // ordinal of the last message begun before this place; 0 before the first
+    std::size_t message = 0; // ordinal of the last message begun before this place (MESSAGE_OUTSIDE_BATCH: of the
+                             // first one outside); 0 before the first
     std::size_t file = 0;
     std::size_t batch = 0;
     std::size_t offset = 0; // bytes of the input that are meant: a header or trailer, or the stray content
@@ -40,7 +41,7 @@ struct BatchWarning {
 
 struct BatchReading {
     std::vector<BatchMessage> messages;
-    std::vector<BatchWarning> warnings; // at most kMaxBatchWarnings, then one MORE_WARNINGS
+    std::vector<BatchWarning> warnings; // as they were noticed: at most kMaxBatchWarnings, then one MORE_WARNINGS
 };
 
 inline constexpr std::size_t kMaxBatchWarnings = 10000;

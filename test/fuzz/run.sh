@@ -6,7 +6,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-message siu timestamp ack}
+fuzzers=${*:-message siu timestamp ack batch json edit}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 

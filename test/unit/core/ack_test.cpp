@@ -180,6 +180,30 @@ TEST(Ack, HugeHeaderFieldsAreCutButNotTheControlId) {
               std::string::npos);
 }
 
+TEST(Ack, CommitCodesHaveTheSameForm) {
+    const std::string header = "MSH|^~\\&|A|B|C|D|2026||SIU^S12^SIU_S12|M1|P|2.5|||AL|NE||8859/1";
+    AckRequest request;
+    request.code = AckCode::commit_accept;
+    EXPECT_EQ(answer(header, request), "MSH|^~\\&|C|D|A|B|20260101120001||ACK^S12^ACK|R1|P|2.5||||||8859/1\r"
+                                       "MSA|CA|M1\r")
+        << "an accept acknowledgement is not acknowledged: MSH-15 and MSH-16 stay empty";
+    request.issues = {issue("102", "SCH-11.4", "No such day.")};
+    request.code = AckCode::commit_error;
+    EXPECT_NE(answer(header, request).find("MSA|CE|M1\rERR||SCH^1^11^1^4|102^"), std::string::npos);
+    request.code = AckCode::commit_reject;
+    EXPECT_NE(answer(header, request).find("MSA|CR|M1\rERR||"), std::string::npos);
+    EXPECT_NE(answer(version("2.3.1"), request).find("MSA|CR|M1\rERR|SCH^1^11^102&No such day.\r"), std::string::npos);
+    request.code = AckCode::commit_accept;
+    EXPECT_TRUE(answer(version("2.3.1"), request).ends_with("MSA|CA|M1\r")) << "no ERR beside an acceptance";
+}
+
+TEST(Ack, CharsetIsCarriedWithItsRepetitions) {
+    EXPECT_NE(answer("MSH|^~\\&|A|B|C|D|2026||SIU^S12|M1|P|2.3.1||||||~ISO IR87").find("|2.3.1||||||~ISO IR87\r"),
+              std::string::npos);
+    EXPECT_NE(answer("MSH$%*@!$A$B$C$D$2026$$SIU%S12$M1$P$2.5$$$$$$8859/1*8859/2").find("$2.5$$$$$$8859/1*8859/2\r"),
+              std::string::npos);
+}
+
 TEST(Ack, TableTexts) {
     EXPECT_EQ(hl7_error_text("101"), "Required field missing");
     EXPECT_EQ(hl7_error_text("999"), "");
