@@ -47,9 +47,10 @@ SELECT bool_and(a.body::text = b.body::text) AS same FROM message a JOIN message
 \! rm -f /tmp/radscheduler_message.bin
 DROP TABLE message, message_copy;
 -- A C++ exception (here: a stored form of a later version) becomes an ordinary error, and the session lives on.
-CREATE CAST (bytea AS radscheduler.hl7) WITHOUT FUNCTION;
-SELECT radscheduler.hl7_text('\x0241'::bytea::radscheduler.hl7);
-SELECT radscheduler.hl7_get('\x01'::bytea::radscheduler.hl7, 'PID-3');
-SELECT radscheduler.hl7_text(''::bytea::radscheduler.hl7);
-DROP CAST (bytea AS radscheduler.hl7);
+-- A bit string of 8 bits begins with the byte 8, one of 1 bit with the byte 1.
+CREATE CAST (bit varying AS radscheduler.hl7) WITHOUT FUNCTION;
+SELECT radscheduler.hl7_text(B'01000001'::bit varying::radscheduler.hl7);
+SELECT radscheduler.hl7_get(B'1'::bit varying::radscheduler.hl7, 'PID-3');
+SELECT B'11111111'::bit varying::radscheduler.hl7::jsonb;
+DROP CAST (bit varying AS radscheduler.hl7);
 SELECT 'alive' AS session;

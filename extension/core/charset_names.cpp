@@ -159,6 +159,14 @@ bool is_wide_unicode(std::string_view charset) {
     return std::find(kWide.begin(), kWide.end(), key) != kWide.end();
 }
 
+namespace {
+
+bool has_high_bytes(std::string_view bytes) {
+    return std::any_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+} // namespace
+
 std::string_view declared_encoding(std::string_view msh18, char repetition_separator, std::string_view bytes) {
     std::optional<Shifts> shifts;
     std::string_view chosen;
@@ -173,6 +181,8 @@ std::string_view declared_encoding(std::string_view msh18, char repetition_separ
             // One encoding stands for all Japanese sets, but iconv need not know katakana in the one with JIS X 0212.
             return shifts->katakana && !shifts->kanji_0212 ? "ISO-2022-JP-3" : "ISO-2022-JP-2";
         }
+        // JIS X 0201 in eight bits: its katakana are the single bytes of CP932, which keeps backslash and tilde ASCII.
+        if (japanese && has_high_bytes(bytes)) return "CP932";
         if (korean && shifts->korean_7bit) return "ISO-2022-KR";
         // Without shifts the first set counts; ASCII, or nothing, says less than the alternate behind it.
         if (chosen.empty() || chosen == "US-ASCII") chosen = encoding.empty() ? chosen : encoding;
