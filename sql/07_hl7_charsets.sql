@@ -26,11 +26,6 @@ SELECT hl7_charset('iso ir 100') AS latin1, hl7_charset('UNICODE UTF-8') AS utf8
 -- Hex escapes are bytes of the message's charset, in text that was converted and in text that was not.
 SELECT hl7(sent('8859/1', convert_to(E'NTE|1||\\XE9\\ é\r', 'LATIN1'))) ->> 'NTE-3' AS converted, (convert_from(sent('8859/1', E'NTE|1||'), 'UTF8') || E'\\XE9\\')::hl7 ->> 'NTE-3' AS as_text,
        (convert_from(sent('', E'NTE|1||'), 'UTF8') || E'\\XE9\\ \\XC3A9\\')::hl7 ->> 'NTE-3' AS no_charset, hl7(sent('8859/5', convert_to(E'NTE|1||\\XB8D2\\\r', 'UTF8')), '8859/5') ->> 'NTE-3' AS cyrillic;
--- The sender's profile overrides MSH-18 in ingest().
-INSERT INTO sender (site_id, sending_application, sending_facility, profile) SELECT site_id, 'OLDRIS', 'WEST', '{"charset": "8859/2"}' FROM site LIMIT 1;
-SELECT is_profile('{"charset": "8859/2"}') AS known, is_profile('{"charset": "KLINGON"}') AS unknown;
-SELECT code, outcome FROM ingest(convert_to(E'MSH|^~\\&|OLDRIS|WEST|RAD|MAIN|20260101||SIU^S12|c1|P|2.5||||||8859/1\rSCH||L1|||||||30|MIN|^^^202601151000\rPID|1||L77||Wałęsa^Łucja\rRGS|1\rAIS|1||CT1^CT|202601151000\r', 'LATIN2'));
-SELECT patient_name FROM appointments WHERE datetime = '2026-01-15 10:00';
 -- Copied in binary and in text.
 CREATE TABLE message AS SELECT name, bytes::hl7 AS body FROM sent_in;
 COPY message TO '/tmp/radscheduler_charsets.bin' (FORMAT binary);
