@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test suites and counts them. usage: scripts/check.sh [unit|regress|isolation|e2e|docs]...   (default: all)
+# Runs test suites and counts them. usage: scripts/check.sh [unit|linear|fuzz|regress|isolation|e2e|docs]...   (default: all)
 #
 # Invariants: sets up, builds and installs first. The last line of standard output is `N passed, N failed` over the
 # suites that were asked for; a suite that could not run, or hung, counts as one failure. Exit code 0 only when nothing failed.
@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-[ $# -gt 0 ] || set -- unit regress isolation e2e docs
+[ $# -gt 0 ] || set -- unit linear fuzz regress isolation e2e docs
 results=$BUILD/results
 total_passed=0
 total_failed=0
@@ -80,6 +80,22 @@ suite_unit() {
     junit_counts "$results/unit.xml" >"$results/unit.count"
 }
 
+# Prints "PASSED FAILED" from the last line `N passed, M failed` of a log.
+last_line_counts() { tail -n 1 "$1" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'; }
+
+suite_linear() {
+    timeout 900 /usr/bin/python3 "$REPO/test/linear/run.py" "$BUILD/cmake/test/linear/linear_probe" >"$results/linear.log" 2>&1 || true
+    grep '^FAILED' "$results/linear.log" || true
+    last_line_counts "$results/linear.log" >"$results/linear.count"
+}
+
+# Each fuzzer for a few seconds, seeds first; make check-long gives each ten minutes.
+suite_fuzz() {
+    timeout 1200 "$REPO/test/fuzz/run.sh" "${CHECK_FUZZ_SECONDS:-3}" >"$results/fuzz.log" 2>&1 || true
+    last_line_counts "$results/fuzz.log" >"$results/fuzz.count"
+    grep -q ', 0 failed$' "$results/fuzz.log" || tail -n 60 "$results/fuzz.log"
+}
+
 # pg_regress prints "test NAME ... ok" until PostgreSQL 15 and TAP ("ok 1 - NAME") from 16 on.
 pg_counts() {
     local passed failed
@@ -117,10 +133,10 @@ suite_e2e() {
 suite_docs() {
     timeout --kill-after=60 1200 /usr/bin/python3 "$REPO/test/docs/run_docs.py" >"$results/docs.log" 2>&1 || true
     grep -v '^ok ' "$results/docs.log" | sed '$d' || true
-    tail -n 1 "$results/docs.log" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' >"$results/docs.count"
+    last_line_counts "$results/docs.log" >"$results/docs.count"
 }
 
-prepare "Packages" "$REPO/scripts/setup.sh" build run test
+prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz
 prepare "Build and install" make --no-print-directory -s -C "$REPO" install
 pg_config=$(find_pg_config)
 rm -rf "$results"
@@ -129,7 +145,7 @@ touch "$results/started"
 trap '"$REPO/scripts/cluster.sh" destroy check >/dev/null 2>&1 || true' EXIT
 
 for suite in "$@"; do
-    declare -F "suite_$suite" >/dev/null || die "there is no suite '$suite'. There are: unit regress isolation e2e docs"
+    declare -F "suite_$suite" >/dev/null || die "there is no suite '$suite'. There are: unit linear fuzz regress isolation e2e docs"
     step "Suite $suite"
     began=$SECONDS
     "suite_$suite" || true

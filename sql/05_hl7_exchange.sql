@@ -41,3 +41,7 @@ FROM (VALUES ('2.3'), ('2.4'), ('2.5.1'), ('2.7')) c(version),
      hl7_try(convert_from(hl7_answer(convert_to(format(E'MSH*+!\\@*A*B*C*D*20260101**SIU+S12*id+1*P*%s\r', c.version), 'UTF8'), 'AE', 'X', '20260101', 'Why.', ARRAY['101'], ARRAY['SCH-11.4'], ARRAY['E'], ARRAY['Missing.']), 'UTF8')) a;
 SELECT hl7_ack(asking('', ''), 'XX');
 DROP FUNCTION asking(text, text);
+-- Validation: what the standard asks for, place by place.
+SELECT v.severity, v.path, v.code, v.sentence FROM hl7_validate(E'MSH|^~\\&|RIS|MEM|RAD|R|20260115100000||SIU^S12^SIU_S12|M1|P|2.5.1\rSCH|P1^RIS|F1^RAD||||ROUTINE^Routine^HL70276|CHECKUP^Checkup^HL70276|NORMAL^Normal^HL70277|30|MIN^Minutes^ISO+|^^30^20260115100000^20260115103000|||||1^SMITH^A||||2^JONES^B|||||BOOKED\rPID|1||7^^^H^MR||DOE^JOHN||19800101|M\rRGS|1|A\rAIS|1|A|CT^CT head^L|20260115100000|||30|MIN\rAIL|1|A|ROOM1\r') v;
+SELECT v.severity, v.path, v.code, v.sentence FROM hl7_validate(E'MSH|^~\\&#|RIS|MEM|RAD|R|2026011|X|SIU^S12^ADT_A01||Q|2.9x|||ZZ|||8859/99\rPID|1||7||DOE\\F^J\\Z99||19801340\rAIS|x|Q|CT|2026\rSCH\rpid|1\r') v;
+SELECT count(*) AS findings, count(*) FILTER (WHERE sentence LIKE '%KOWALSKI%') AS telling FROM hl7_validate(E'MSH|^~\\&|A|B|C|D|20260101||SIU^S12|1|P|2.5\rPID|1||7||KOWALSKI^JAN||KOWALSKI|KOWALSKI\r');

@@ -76,6 +76,7 @@ private:
         if (in_batch_) end_batch(here);
         if (in_file_) end_file(here);
         report_outside();
+        report_left_out();
     }
 
     void begin_message(Extent header) {
@@ -243,14 +244,18 @@ private:
     void add(BatchWarning warning) {
         if (reading_.warnings.size() < kMaxBatchWarnings) {
             reading_.warnings.push_back(std::move(warning));
-            return;
+        } else if (left_out_++ == 0) {
+            first_left_out_ = std::move(warning);
         }
-        if (reading_.warnings.size() == kMaxBatchWarnings) reading_.warnings.push_back(std::move(warning));
-        BatchWarning& last = reading_.warnings.back();
+    }
+
+    void report_left_out() {
+        if (left_out_ == 0) return;
+        BatchWarning& last = reading_.warnings.emplace_back(std::move(first_left_out_));
         last.code = "MORE_WARNINGS";
         last.path.clear();
         last.length = 0;
-        last.text = counted(++left_out_, "further warning was", "further warnings were") +
+        last.text = counted(left_out_, "further warning was", "further warnings were") +
                     " left out, the first at byte " + std::to_string(last.offset) + ".";
     }
 
@@ -263,6 +268,7 @@ private:
     std::size_t position_ = 0;
     BatchReading reading_;
     std::size_t left_out_ = 0;
+    BatchWarning first_left_out_;
     std::size_t message_ = kNone; // where the message being read begins
     std::size_t filler_ = 0;      // behind the last line that held anything
     std::size_t ordinal_ = 0;

@@ -126,6 +126,7 @@ std::string key_of(std::string_view charset) {
 // What the bytes say about the ISO 2022 sets they use; looked up once, however often MSH-18 repeats.
 struct Shifts {
     bool any = false;
+    bool eight_bit = false;   // a byte beyond ASCII
     bool katakana = false;    // ESC ( I
     bool kanji_0212 = false;  // ESC $ ( D
     bool korean_7bit = false; // ESC $ ) C, and no byte beyond ASCII
@@ -134,13 +135,13 @@ struct Shifts {
 Shifts shifts_of(std::string_view bytes) {
     const auto holds = [bytes](std::string_view sequence) { return bytes.find(sequence) != std::string_view::npos; };
     Shifts shifts;
+    shifts.eight_bit =
+        std::any_of(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
     shifts.any = holds("\x1B");
     if (!shifts.any) return shifts;
     shifts.katakana = holds("\x1B(I");
     shifts.kanji_0212 = holds("\x1B$(D");
-    shifts.korean_7bit = holds("\x1B$)C") && std::none_of(bytes.begin(), bytes.end(), [](char c) {
-                             return (static_cast<unsigned char>(c) & 0x80) != 0;
-                         });
+    shifts.korean_7bit = holds("\x1B$)C") && !shifts.eight_bit;
     return shifts;
 }
 
@@ -159,14 +160,6 @@ bool is_wide_unicode(std::string_view charset) {
     return std::find(kWide.begin(), kWide.end(), key) != kWide.end();
 }
 
-namespace {
-
-bool has_high_bytes(std::string_view bytes) {
-    return std::any_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
-
-} // namespace
-
 std::string_view declared_encoding(std::string_view msh18, char repetition_separator, std::string_view bytes) {
     std::optional<Shifts> shifts;
     std::string_view chosen;
@@ -181,11 +174,12 @@ std::string_view declared_encoding(std::string_view msh18, char repetition_separ
             // One encoding stands for all Japanese sets, but iconv need not know katakana in the one with JIS X 0212.
             return shifts->katakana && !shifts->kanji_0212 ? "ISO-2022-JP-3" : "ISO-2022-JP-2";
         }
-        // JIS X 0201 in eight bits: its katakana are the single bytes of CP932, which keeps backslash and tilde ASCII.
-        if (japanese && has_high_bytes(bytes)) return "CP932";
         if (korean && shifts->korean_7bit) return "ISO-2022-KR";
         // Without shifts the first set counts; ASCII, or nothing, says less than the alternate behind it.
-        if (chosen.empty() || chosen == "US-ASCII") chosen = encoding.empty() ? chosen : encoding;
+        if ((chosen.empty() || chosen == "US-ASCII") && !encoding.empty()) {
+            // JIS X 0201 in eight bits: its katakana are the single bytes of CP932, which keeps \ and ~ as they are.
+            chosen = japanese && shifts->eight_bit ? "CP932" : encoding;
+        }
         if (end == std::string_view::npos) return chosen;
         msh18.remove_prefix(end + 1);
     }

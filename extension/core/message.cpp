@@ -4,6 +4,7 @@
 #include "ascii.hpp"
 #include "segment_group.hpp"
 
+#include <cstdint>
 #include <cstring>
 
 namespace radscheduler {
@@ -96,6 +97,25 @@ Result<std::string> normalize(std::string_view bytes) {
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
     return canonical;
+}
+
+namespace {
+
+// Where the loader put this program differs from process to process.
+const char kSeedPlace = 0;
+
+} // namespace
+
+SegmentCursor::SegmentCursor(std::string_view text, char field_separator)
+    : text_(text), separator_(field_separator), seen_(8, NameHash{reinterpret_cast<std::uintptr_t>(&kSeedPlace)}) {}
+
+// FNV-1a with the seed as offset basis.
+std::size_t SegmentCursor::NameHash::operator()(std::string_view name) const {
+    constexpr std::uint64_t prime = 0x100000001B3ULL;
+    std::uint64_t hash = seed ^ 0xCBF29CE484222325ULL;
+    for (const char c : name)
+        hash = (hash ^ static_cast<unsigned char>(c)) * prime;
+    return static_cast<std::size_t>(hash ^ (hash >> 32));
 }
 
 bool SegmentCursor::next(Segment& segment) {

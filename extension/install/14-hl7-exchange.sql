@@ -47,3 +47,8 @@ CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text,
     AS 'MODULE_PATHNAME', 'rad_hl7_answer' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[]) IS
     'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, or what hl7_ack_due() makes of it (the accept acknowledgement before the application acknowledgement; no bytes at all when none is due), own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). Never raises for bad bytes; under 1,000 bytes.';
+
+CREATE FUNCTION radscheduler.hl7_validate(message radscheduler.hl7, OUT severity text, OUT path text, OUT code text, OUT sentence text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'rad_hl7_validate' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200 ROWS 5;
+COMMENT ON FUNCTION radscheduler.hl7_validate(radscheduler.hl7) IS
+    'What a message breaks of the HL7 rules that matter to scheduling, in the order of its places: severity (error, warning, information), path, code (HL7 table 0357), a sentence without values of the message. Checked: MSH, names and order of segments (SIU groups), required fields by version, data types, tables, lengths, repetitions, escapes, control characters. No rows: nothing was found. At most 1,000 and one that says so.';

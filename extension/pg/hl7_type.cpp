@@ -31,11 +31,11 @@ bool store_message(std::string_view text, Datum* result, Failure* failure) {
         return failure->set(ERRCODE_INVALID_TEXT_REPRESENTATION, "not an HL7 v2 message: " + message.error().text,
                             message.error().path.empty() ? "" : "At " + message.error().path + ".");
     }
-    std::string stored;
-    stored.reserve(canonical->size() + 1);
-    stored += kStoredVersion;
-    stored += *canonical;
-    *result = PointerGetDatum(varlena_of(stored));
+    constexpr std::size_t head = VARHDRSZ + sizeof kStoredVersion;
+    auto* stored = reinterpret_cast<struct varlena*>(copy_out(*canonical, head));
+    SET_VARSIZE(stored, head + canonical->size());
+    *VARDATA(stored) = kStoredVersion;
+    *result = PointerGetDatum(stored);
     return true;
 }
 

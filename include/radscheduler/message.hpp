@@ -38,14 +38,20 @@ struct Segment {
 // Walks the segments in order, lazily, counting occurrences.
 class SegmentCursor {
 public:
-    SegmentCursor(std::string_view text, char field_separator) : text_(text), separator_(field_separator) {}
+    SegmentCursor(std::string_view text, char field_separator);
     bool next(Segment& segment);
 
 private:
+    // Seeded differently in every process, so that no sender can choose lines that all fall into one bucket.
+    struct NameHash {
+        std::size_t seed;
+        std::size_t operator()(std::string_view name) const;
+    };
+
     std::string_view text_;
     std::size_t position_ = 0;
     char separator_;
-    std::unordered_map<std::string_view, std::size_t> seen_;
+    std::unordered_map<std::string_view, std::size_t, NameHash> seen_;
 };
 
 class Message {

@@ -1,7 +1,10 @@
 // How fast the core reads: opening the guide's sample and reading eight decoded fields, beside the floor of a plain
-// byte scan over the same text in the same run. One core, no threads, memory warm. Prints one table.
+// byte scan over the same text in the same run; and the index of all separators of a large message. One core, no
+// threads, memory warm. Prints one table.
 //   core_bench [seconds per row, default 1]
+#include "radscheduler/delimiter_index.hpp"
 #include "radscheduler/escape.hpp"
+#include "radscheduler/message_json.hpp"
 #include "radscheduler/siu/reader.hpp"
 #include "radscheduler/value.hpp"
 
@@ -36,26 +39,66 @@ void keep(const T& value) {
 
 // Calls per second of `work`, in batches so that the clock does not count.
 template <class Work>
-double rate(double seconds, Work work) {
+double rate(double seconds, int batch, Work work) {
     using Clock = std::chrono::steady_clock;
-    constexpr int kBatch = 2000;
-    for (int i = 0; i < kBatch; ++i)
+    for (int i = 0; i < batch; ++i)
         work();
     const Clock::time_point start = Clock::now();
     long calls = 0;
     double elapsed = 0;
     while (elapsed < seconds) {
-        for (int i = 0; i < kBatch; ++i)
+        for (int i = 0; i < batch; ++i)
             work();
-        calls += kBatch;
+        calls += batch;
         elapsed = std::chrono::duration<double>(Clock::now() - start).count();
     }
     return static_cast<double>(calls) / elapsed;
 }
 
+template <class Work>
+double rate(double seconds, Work work) {
+    return rate(seconds, 2000, work);
+}
+
 void row(const char* what, double per_second, double floor) {
     const double megabytes = per_second * static_cast<double>(kSample.size()) / 1e6;
     std::printf("%-44s %12.0f %9.0f %8.0f %8.2f\n", what, per_second, 1e9 / per_second, megabytes, floor / per_second);
+}
+
+// A result message of about 230 kB, as laboratories send them.
+std::string large_result() {
+    std::string text = "MSH|^~\\&|LAB|HOSPITAL|EHR|HOSPITAL|20260101120000||ORU^R01^ORU_R01|1|P|2.5.1\r"
+                       "PID|1||123^^^HOSPITAL^MR||DOE^JANE||19800101|F\rOBR|1|||24323-8^Comprehensive panel^LN\r";
+    for (int i = 1; text.size() < 230'000; ++i) {
+        text += "OBX|" + std::to_string(i) + "|NM|2345-7^Glucose [Mass/volume] in Serum or Plasma^LN||" +
+                std::to_string(90 + i % 40) + ".5|mg/dL^milligram per decilitre^UCUM|70-99|N|||F|||20260101120000\r";
+    }
+    return text;
+}
+
+// The index of every separator, by each kernel that this processor has, beside a plain table loop.
+void index_table(double seconds) {
+    const std::string text = large_result();
+    const Delimiters delimiters;
+    std::printf("\nfull separator index of %zu bytes\n%-44s %8s %9s\n", text.size(), "", "GB/s", "x scalar");
+    double scalar = 0;
+    for (const ScanKernel kernel :
+         {ScanKernel::scalar, ScanKernel::sse2, ScanKernel::avx2, ScanKernel::avx512, ScanKernel::neon}) {
+        if (!has_kernel(kernel)) continue;
+        DelimiterIndex index(text, delimiters, kernel);
+        const double speed = rate(seconds, 50,
+                                  [&] {
+                                      index.rebuild(text, delimiters, kernel);
+                                      keep(index);
+                                  }) *
+                             static_cast<double>(text.size()) / 1e9;
+        if (kernel == ScanKernel::scalar) scalar = speed;
+        std::printf("%-44s %8.2f %9.2f%s\n", std::string(kernel_name(kernel)).c_str(), speed, speed / scalar,
+                    kernel == best_kernel() ? "  (used here)" : "");
+    }
+    const Message message = *Message::open(text);
+    const double json = rate(seconds, 5, [&] { keep(message_json(message)); }) * static_cast<double>(text.size()) / 1e9;
+    std::printf("%-44s %8.2f %9.2f\n", "whole message as JSON text", json, json / scalar);
 }
 
 } // namespace
@@ -119,5 +162,6 @@ int main(int argc, char** argv) {
     row("normalize", normalizing, loop);
     row("open + typed SIU reading", reading, loop);
     row("open + typed SIU reading + JSON", json, loop);
+    index_table(seconds);
     return 0;
 }

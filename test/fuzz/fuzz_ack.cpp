@@ -1,11 +1,13 @@
 // Acknowledgements of anything: well formed, short, and MSA-2 is MSH-10. The first line of the input is the text.
 #include "check.hpp"
 #include "radscheduler/ack.hpp"
+#include "radscheduler/ack_mode.hpp"
 #include "radscheduler/charset.hpp"
 #include "radscheduler/header.hpp"
 #include "radscheduler/value.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,6 +16,9 @@ using namespace radscheduler;
 namespace {
 
 constexpr std::size_t kLongControlId = 400;
+constexpr std::array kCodes = {AckCode::accept,        AckCode::error,        AckCode::reject,
+                               AckCode::commit_accept, AckCode::commit_error, AckCode::commit_reject};
+constexpr std::array<std::string_view, 6> kCodeNames = {"AA", "AE", "AR", "CA", "CE", "CR"};
 
 std::string without_framing(std::string_view raw) {
     std::string text(raw);
@@ -30,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!is_valid_utf8(text)) return 0;
 
     AckRequest request;
-    request.code = size % 3 == 0 ? AckCode::accept : AckCode::error;
+    request.code = kCodes[size % kCodes.size()];
     request.control_id = "R1";
     request.timestamp = "20260101120000";
     request.text = text;
@@ -52,5 +57,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Result<Message> answer = Message::open(ack);
     FUZZ_CHECK(answer);
     FUZZ_CHECK(get_raw(*answer, *Path::parse("MSA-2")).raw == control_id);
+    FUZZ_CHECK(get(*answer, *Path::parse("MSA-1")).raw == kCodeNames[size % kCodeNames.size()]);
+
+    if (!message) return 0;
+    const AckDue due = ack_due(*message, request.code);
+    FUZZ_CHECK(!due.accept || *due.accept >= AckCode::commit_accept);
+    FUZZ_CHECK(!due.application || *due.application < AckCode::commit_accept);
+    FUZZ_CHECK(!due.application || !due.accept || *due.accept == AckCode::commit_accept);
+    FUZZ_CHECK(due.warnings.size() <= 2);
     return 0;
 }

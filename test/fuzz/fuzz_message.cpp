@@ -24,6 +24,7 @@ void check_value(const Message& message, const Value& value) {
     if (is_valid_utf8(value.raw)) {
         FUZZ_CHECK(is_valid_utf8(text));
         FUZZ_CHECK(text.find('\0') == std::string::npos);
+        FUZZ_CHECK(is_valid_utf8(decode(value.raw, message.delimiters(), {.formatting = Formatting::rendered})));
         if (message.delimiters().escape != '\0') {
             FUZZ_CHECK(decode(escape(text, message.delimiters()), message.delimiters()) == text);
         }

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Builds the fuzzers with clang (libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer) and runs each for a while.
 #   test/fuzz/run.sh [seconds per fuzzer, default 30] [fuzzer ...]
-# What they learn stays in build/fuzz/corpus; a crash leaves its input in build/fuzz and the script fails.
+# What they learn stays in build/fuzz/corpus; a crash leaves its input in build/fuzz. Ends with `N passed, M failed`.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-message siu timestamp ack batch json edit}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch json edit validate}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -14,22 +14,37 @@ command -v clang++ >/dev/null || { echo "clang++ is missing; install the package
 launcher=$(command -v ccache || true)
 flags="-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
+# One object per source, two at a time; a source that does not compile ends the run.
+sources=
+for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
+    sources="$sources $source"
+done
+for fuzzer in $fuzzers; do
+    sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
+done
+echo "$sources" | tr ' ' '\n' | grep . | xargs -P 2 -I SOURCE sh -c '
+    object=$1/objects/$(basename "${0%.cpp}").o
+    exec $2 clang++ $3 -fsanitize=fuzzer-no-link -I"$4/include" -I"$4/extension/core" -c "$0" -o "$object"
+' SOURCE "$out" "$launcher" "$flags" "$root"
+
 objects=
-for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp; do
-    object=$out/objects/$(basename "${source%.cpp}").o
-    # shellcheck disable=SC2086
-    $launcher clang++ $flags -fsanitize=fuzzer-no-link -I"$root/include" -c "$source" -o "$object"
-    objects="$objects $object"
+for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
+    objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
+passed=0
+failed=0
 for fuzzer in $fuzzers; do
-    # shellcheck disable=SC2086
-    $launcher clang++ $flags -fsanitize=fuzzer-no-link -I"$root/include" -c "$root/test/fuzz/fuzz_$fuzzer.cpp" \
-        -o "$out/objects/fuzz_$fuzzer.o"
     # shellcheck disable=SC2086
     clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -o "$out/fuzz_$fuzzer"
     mkdir -p "$out/corpus/$fuzzer"
     echo "== fuzz_$fuzzer, $seconds s"
-    (cd "$out" && "./fuzz_$fuzzer" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=0 \
-        "corpus/$fuzzer" "$root/test/fuzz/seeds/$fuzzer")
+    if (cd "$out" && "./fuzz_$fuzzer" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=0 \
+        "corpus/$fuzzer" "$root/test/fuzz/seeds/$fuzzer") 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
 done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -158,6 +158,7 @@ TEST(DeclaredEncoding, AlternatesAreReachedByEscapeSequences) {
     EXPECT_EQ(declared_encoding("ISO IR14~ISO IR87~ISO IR159", '~', kanji), "ISO-2022-JP-2");
     EXPECT_EQ(declared_encoding("8859/1~ISO IR87", '~', kanji), "ISO-2022-JP-2");
     EXPECT_EQ(declared_encoding("8859/1~ISO IR87", '~', "M\xFCller"), "ISO-8859-1");
+    EXPECT_EQ(declared_encoding("ISO IR14~ISO IR87", '~', "\xD4\xCF\xC0"), "CP932") << "katakana in eight bits";
     EXPECT_EQ(declared_encoding("ISO IR14~ISO IR13~ISO IR87", '~', "\x1B(I1\x1B(J"), "ISO-2022-JP-3");
     EXPECT_EQ(declared_encoding("~KS X 1001", '~', "\xB0\xA1"), "EUC-KR");
     EXPECT_EQ(declared_encoding("~KS X 1001", '~', "\x1B$)C\x0E\x30\x21\x0F"), "ISO-2022-KR");

@@ -3,6 +3,8 @@
 #include "radscheduler/ack.hpp"
 #include "radscheduler/charset.hpp"
 #include "radscheduler/header.hpp"
+#include "radscheduler/validate.hpp"
+#include "radscheduler/value.hpp"
 #include "support.hpp"
 
 #include <fstream>
@@ -96,6 +98,32 @@ TEST_F(Corpus, SchedulingMessagesWithAnIdAndAStartAreUnderstood) {
         }
     });
     EXPECT_GT(started, 10);
+}
+
+TEST_F(Corpus, FindingsNeverRepeatAName) {
+    constexpr std::size_t kShortName = 3;
+    std::size_t findings = 0;
+    std::size_t names = 0;
+    each_file([&](const std::string& bytes) {
+        const Result<std::string> canonical = normalize(bytes);
+        const Result<Message> raw = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
+        if (!raw) return;
+        const std::string text = to_utf8(*canonical, header_field(*raw, 18)).text;
+        const Message message = *Message::open(text);
+        const std::vector<Finding> list = validate(message);
+        findings += list.size();
+        Path path = *Path::parse("PID[*]-5[*].1");
+        for (path.component = 1; path.component <= 8; ++path.component) {
+            for (const Value& name : get_all(message, path)) {
+                if (name.state != State::value || name.raw.size() <= kShortName) continue;
+                ++names;
+                for (const Finding& finding : list)
+                    EXPECT_EQ(finding.text.find(name.raw), std::string::npos) << finding.code << ' ' << finding.path;
+            }
+        }
+    });
+    EXPECT_GT(findings, 100U);
+    EXPECT_GT(names, 100U);
 }
 
 } // namespace
