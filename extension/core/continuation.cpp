@@ -1,12 +1,13 @@
 // Joining fragments: segments are copied one after the other; DSC and ADD are acted on.
 #include "radscheduler/continuation.hpp"
 
+#include "radscheduler/header.hpp"
 #include "radscheduler/message.hpp"
-#include "radscheduler/path.hpp"
 #include "radscheduler/value.hpp"
 #include "scan.hpp"
 #include "segment_group.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace radscheduler {
@@ -29,6 +30,11 @@ std::string_view last_segment(std::string_view text) {
     return before == std::string_view::npos ? text : text.substr(before + 1);
 }
 
+// A pointer that is empty or the HL7 null says that there is no more.
+bool has_pointer(std::string_view dsc, char separator) {
+    return is_named(dsc, separator, "DSC") && state_of(field_of(dsc, separator, 2)) == State::value;
+}
+
 class Joiner {
 public:
     std::optional<Error> add(std::string_view fragment, bool last) {
@@ -38,11 +44,14 @@ public:
         separator_ = message->delimiters().field;
         std::string_view rest = fragment;
         const std::string_view header = take_line(rest);
-        if (std::optional<Error> error = check_header(header, message->delimiters())) return error;
+        if (!is_named(header, separator_, "MSH")) {
+            return fail("MSH", "A fragment begins with MSH; cut a batch into its messages first.");
+        }
+        if (std::optional<Error> error = check_header(*message)) return error;
         if (number_ == 1) append(header);
 
         const std::string_view dsc = last_segment(fragment);
-        const bool goes_on = is_named(dsc, separator_, "DSC") && !field_of(dsc, separator_, 2).empty();
+        const bool goes_on = has_pointer(dsc, separator_);
         if (goes_on && field_of(dsc, separator_, 3) == "I") {
             return fail("DSC-2", "The message is continued on request only (DSC-2 is I); ask the sender for the rest.");
         }
@@ -64,22 +73,25 @@ public:
     std::string take() { return std::move(out_); }
 
 private:
-    std::optional<Error> check_header(std::string_view header, const Delimiters& delimiters) {
+    std::optional<Error> check_header(const Message& message) {
         if (number_ == 1) {
-            first_header_ = header;
-            delimiters_ = delimiters;
+            first_ = message;
+            if (state_of(header_field(message, kContinuationPointer)) == State::value) {
+                return fail("MSH-14", "The first fragment goes on with another one (MSH-14); give the fragments in "
+                                      "order, from the first.");
+            }
             return std::nullopt;
         }
-        if (!(delimiters == delimiters_)) {
+        if (message.delimiters() != first_->delimiters()) {
             return fail("MSH-2", "The fragment has other delimiters than the first.");
         }
         for (const std::uint32_t field : {kSendingApplication, kSendingFacility, kMessageType}) {
-            if (field_of(header, separator_, field) != field_of(first_header_, separator_, field)) {
+            if (header_field(message, field) != header_field(*first_, field)) {
                 return fail("MSH-" + std::to_string(field),
                             "The fragment has another sender or message type than the first.");
             }
         }
-        if (field_of(header, separator_, kContinuationPointer) != pointer_) {
+        if (header_field(message, kContinuationPointer) != pointer_) {
             return fail("MSH-14", "The continuation pointer is not the one at the end of the fragment before (DSC-1); "
                                   "give the fragments in order.");
         }
@@ -90,14 +102,21 @@ private:
         bool first = number_ > 1;
         while (!rest.empty()) {
             const std::string_view line = take_line(rest);
-            if (is_named(line, separator_, "DSC")) continue;
+            if (is_named(line, separator_, "MSH")) {
+                return fail("MSH[2]", "The fragment holds a second message; cut it into its messages first.");
+            }
+            if (is_named(line, separator_, "DSC")) {
+                if (rest.empty()) continue;
+                return fail("DSC", "Segments follow DSC, which ends a fragment.");
+            }
             if (!is_named(line, separator_, "ADD")) {
                 if (cut_) return fail("ADD", "A segment is cut (ADD) and what follows does not go on with it.");
                 append(line);
                 first = false;
                 continue;
             }
-            // A bare ADD says that the segment before it goes on; ADD with fields is what it goes on with.
+            // A bare ADD says that the segment before it goes on; ADD with fields is
+            // what it goes on with.
             const bool bare = line.size() <= 4;
             if (bare && !cut_ && !first) {
                 cut_ = true;
@@ -127,8 +146,7 @@ private:
     std::size_t number_ = 0;
     std::size_t segments_ = 0;
     char separator_ = '|';
-    Delimiters delimiters_;
-    std::string_view first_header_;
+    std::optional<Message> first_;
     std::string_view pointer_;
     bool cut_ = false;
     std::string out_;
@@ -151,7 +169,7 @@ bool continues(std::string_view canonical) {
     if (!message) return false;
     const std::string_view dsc = last_segment(canonical);
     const char separator = message->delimiters().field;
-    return is_named(dsc, separator, "DSC") && !field_of(dsc, separator, 2).empty();
+    return has_pointer(dsc, separator);
 }
 
 } // namespace radscheduler

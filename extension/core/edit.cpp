@@ -3,6 +3,7 @@
 
 #include "radscheduler/escape.hpp"
 #include "radscheduler/message.hpp"
+#include "radscheduler/value.hpp"
 #include "scan.hpp"
 #include "segment_group.hpp"
 
@@ -14,6 +15,9 @@
 namespace radscheduler {
 
 namespace {
+
+// By so much more than one value a change may make a message grow: `*` multiplies values and padding.
+constexpr std::size_t kMaxGrowth = std::size_t{64} * 1024 * 1024;
 
 Error refuse(const Path& path, std::string text) {
     return {ErrorCode::bad_edit, 0, path.to_string(), std::move(text)};
@@ -44,13 +48,6 @@ Steps steps_of(const Path& path, const Delimiters& delimiters) {
     return steps;
 }
 
-std::size_t count_parts(std::string_view text, char separator) {
-    std::size_t count = 1;
-    for (const char c : text)
-        count += c == separator ? 1 : 0;
-    return count;
-}
-
 // Writes `whole` to `out` with the part at `step` and below replaced.
 void write_with(std::string& out, std::string_view whole, const Steps& steps, std::size_t level,
                 std::string_view encoded) {
@@ -78,13 +75,16 @@ void write_with(std::string& out, std::string_view whole, const Steps& steps, st
     write_with(out, {}, steps, level + 1, encoded);
 }
 
-// The same with the place emptied, or taken out when `take_out`; empty places at the end of each level are cut.
-void write_without(std::string& out, std::string_view whole, const Steps& steps, std::size_t level, bool take_out) {
+// The same with the place emptied, or taken out when `take_out`; where it was the last, the empty places that are then
+// at the end of each level are cut.
+// False, with nothing changed, when the place is not there.
+bool write_without(std::string& out, std::string_view whole, const Steps& steps, std::size_t level, bool take_out) {
     const Step& step = steps.step[level];
     const std::size_t begin = out.size();
     const bool last_level = level + 1 == steps.depth;
     std::size_t index = 1;
     bool first = true;
+    bool there = false;
     bool changed_last = false;
     while (true) {
         const std::size_t end = step.separator == '\0' ? std::string_view::npos : whole.find(step.separator);
@@ -94,24 +94,25 @@ void write_without(std::string& out, std::string_view whole, const Steps& steps,
             if (!first) out.push_back(step.separator);
             first = false;
             if (!here) out += part;
-            if (here && !last_level) write_without(out, part, steps, level + 1, take_out);
+            if (here) changed_last = last_level || write_without(out, part, steps, level + 1, take_out);
+        } else {
+            changed_last = true;
         }
-        if (end == std::string_view::npos) {
-            changed_last = here;
-            break;
-        }
+        if (!here) changed_last = false;
+        there = there || changed_last;
+        if (end == std::string_view::npos) break;
         whole.remove_prefix(end + 1);
         ++index;
     }
-    if (!changed_last) return;
-    while (out.size() > begin && out.back() == step.separator)
+    while (changed_last && out.size() > begin && out.back() == step.separator)
         out.pop_back();
+    return there;
 }
 
 // The parts of the text that the path names: lines without their CR, in order.
 class Lines {
 public:
-    Lines(const Message& message, const Path& path) : message_(message), path_(path) {
+    Lines(const Message& message, const Path& path) : message_(message) {
         scope_ = message.scope(path);
         if (scope_.data() == nullptr) return;
         std::string_view rest = scope_;
@@ -155,7 +156,6 @@ public:
 
 private:
     const Message& message_;
-    const Path& path_;
     std::string_view scope_;
     std::size_t count_ = 0;
     std::vector<std::string_view> found_;
@@ -180,11 +180,13 @@ std::optional<Error> unusable_text(const Path& path, const Delimiters& delimiter
     const bool within_component = within_subcomponent || path.component != 0;
     const bool within_repetition = within_component || path.repetition_given;
     for (const char c : encoded) {
-        const bool never = c == '\r' || c == '\n' || c == '\0' || c == delimiters.field;
+        // The transport would take a framing byte (0x0B, 0x1C) for the end of the
+        // message.
+        const bool never = c == '\r' || c == '\n' || c == '\0' || c == '\x0B' || c == '\x1C' || c == delimiters.field;
         if (never || (within_repetition && c == delimiters.repetition) ||
             (within_component && c == delimiters.component) || (within_subcomponent && c == delimiters.subcomponent)) {
-            return refuse(path, "The encoded text holds a separator or line end that reaches beyond this place; escape "
-                                "it, or name a larger place.");
+            return refuse(path, "The encoded text holds a separator, line end or framing byte that reaches beyond this "
+                                "place; escape it, or name a larger place.");
         }
     }
     return std::nullopt;
@@ -199,6 +201,12 @@ std::optional<Error> undeclared_level(const Path& path, const Delimiters& delimi
         return refuse(path, "MSH-2 of the message declares no separator for this level.");
     }
     return std::nullopt;
+}
+
+// `*` means the repetitions that exist: none in a field that is empty or not there.
+bool has_no_repetition(std::string_view line, const Steps& steps) {
+    std::string_view field;
+    return !split_part(line, steps.step[0].separator, steps.step[0].index, field) || field.empty();
 }
 
 Error no_such_segment(const Path& path, const Lines& lines) {
@@ -222,17 +230,31 @@ Result<std::string> set_encoded(std::string_view canonical, const Path& path, st
 
     const Steps steps = steps_of(path, delimiters);
     const Lines lines(*message, path);
-    if (!lines.found().empty() || (path.occurrence == Path::kAll && lines.has_scope())) {
-        return lines.rewritten([&](std::string& out, std::string_view line) {
-            write_with(out, line, steps, 0, encoded);
+    if (!lines.found().empty() || (path.selects_many() && lines.has_scope())) {
+        const std::size_t most = canonical.size() + encoded.size() + kMaxGrowth;
+        bool fits = true;
+        std::string changed = lines.rewritten([&](std::string& out, std::string_view line) {
+            if (path.repetition == Path::kAll && has_no_repetition(line, steps)) {
+                out += line;
+            } else if (fits) {
+                write_with(out, line, steps, 0, encoded);
+            }
             out.push_back('\r');
+            fits = fits && out.size() <= most;
         });
+        if (!fits) return refuse(path, "The message would grow by more than 64 MB; change fewer places at once.");
+        return changed;
     }
     if (!lines.has_scope() || path.occurrence != lines.count() + 1) return no_such_segment(path, lines);
-    return lines.appended([&](std::string& out) {
+    if (is_header_name(path.segment_name())) return refuse(path, "A header segment cannot be added to a message.");
+    std::string changed = lines.appended([&](std::string& out) {
         write_with(out, path.segment_name(), steps, 0, encoded);
         out.push_back('\r');
     });
+    if (path.group_count != 0 && get_raw(*Message::open(changed), path).state == State::absent) {
+        return refuse(path, "A segment of this name ends the group, so that none can be added to it.");
+    }
+    return changed;
 }
 
 Result<std::string> set_text(std::string_view canonical, const Path& path, std::string_view text) {
@@ -258,12 +280,7 @@ Result<std::string> remove_place(std::string_view canonical, const Path& path) {
     const bool take_out = path.repetition_given && path.component == 0;
     return lines.rewritten([&](std::string& out, std::string_view line) {
         const std::size_t begin = out.size();
-        bool there = count_parts(line, steps.step[0].separator) >= steps.step[0].index;
-        if (there) {
-            write_without(out, line, steps, 0, take_out);
-        } else {
-            out += line;
-        }
+        write_without(out, line, steps, 0, take_out);
         // A header never shrinks below its delimiters.
         if (is_header_name(path.segment_name()) && out.size() - begin < 4) out += line.substr(out.size() - begin);
         out.push_back('\r');

@@ -1,4 +1,4 @@
-// Rendering of formatted text (FT): each command of HL7 v2.5 chapter 2.7.6, and highlighting (2.7.2), as plain text.
+// Rendering of formatted text (FT): each command of HL7 v2.5 chapter 2.7.6, and highlighting (2.7.3), as plain text.
 #include "ascii.hpp"
 #include "escape_scan.hpp"
 

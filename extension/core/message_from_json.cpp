@@ -1,6 +1,8 @@
 // Reading the JSON form back: one pass over the tokens, no tree.
-#include "radscheduler/escape.hpp"
 #include "radscheduler/message_json.hpp"
+
+#include "ascii.hpp"
+#include "radscheduler/escape.hpp"
 
 #include <array>
 #include <optional>
@@ -11,6 +13,10 @@ namespace radscheduler {
 namespace {
 
 using Kind = JsonToken::Kind;
+
+constexpr bool is_framing(char c) {
+    return c == '\x0B' || c == '\x1C';
+}
 
 // Depth of the array whose elements are being read.
 enum Depth : std::size_t { kOutside, kSegments, kFields, kRepetitions, kComponents, kSubcomponents };
@@ -25,6 +31,9 @@ public:
         }
         if (depth_ != kOutside || !closed_) return fail("The JSON ends too early.");
         if (out_.empty()) return fail("The array holds no segment.");
+        if (is_framing(out_[out_.size() - 2])) {
+            return fail("The last segment ends in a framing byte (0x0B or 0x1C), which the transport would take away.");
+        }
         return std::move(out_);
     }
 
@@ -74,11 +83,20 @@ private:
             if (delimiters_needed && index_[kFields] < 3) {
                 return fail("A header segment has its field separator at 1 and its encoding characters at 2.");
             }
+            if (is_blank_segment()) return fail("A segment cannot be blank.");
             out_.push_back('\r');
         }
         closed_ = depth_ == kSegments;
         --depth_;
         return std::nullopt;
+    }
+
+    // normalize() would drop it.
+    bool is_blank_segment() const {
+        std::string_view rest = out_;
+        while (!rest.empty() && (is_blank(rest.back()) || is_framing(rest.back())))
+            rest.remove_suffix(1);
+        return rest.empty() || rest.back() == '\r';
     }
 
     // Whether the next element of a segment is its name or, in a header, the delimiters.

@@ -12,7 +12,7 @@
 // two-byte character may equal a delimiter, never CR or LF. So normalize() may come first, but a message is split into
 // fields only after the conversion. The exception is MSH-18 itself, which has to be read before: a sender that writes
 // two-byte characters in MSH-3..6 can hide it, and needs the override.
-// Source: HL7 v2.5 chapter 2.15.9.18 (MSH-18), table 0211; chapter 2.9.2 of v2.3.1 (ISO 2022 alternates).
+// Source: HL7 v2.5 chapters 2.15.9.18 (MSH-18), 2.7.2 (multiple character sets), tables 0211 and 0356.
 #pragma once
 
 #include "radscheduler/result.hpp"

@@ -9,7 +9,7 @@
 // 32 times that when formatting is rendered (indents and blank lines), apart from what the hook makes of its bytes.
 // escape(): the inverse for a leaf. decode(escape(t, d), d) == t for every valid UTF-8 text without NUL, provided that
 // d declares an escape character; without one, delimiters and control characters become blanks.
-// Source: HL7 v2.5 chapter 2.7 (2.7.2 highlighting, 2.7.6 formatted text), v2.7 chapter 2.7 (\P\).
+// Source: HL7 v2.5 chapter 2.7 (2.7.3 highlighting, 2.7.6 formatted text), v2.7 chapter 2.7 (\P\).
 #pragma once
 
 #include "radscheduler/delimiters.hpp"

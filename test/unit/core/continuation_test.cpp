@@ -41,8 +41,16 @@ TEST(Continuation, WithinOneMessage) {
     EXPECT_EQ(*join({head("") + "NTE|1\r"}), head("") + "NTE|1\r");
 }
 
+TEST(Continuation, HeadersWithoutTheSecurityFieldAreReadOneFieldEarly) {
+    const std::string first = "MSH|^~\\&|LAB|H|R|H|20260101|ORU^R01|1|P|2.5||\r";
+    const std::string second = "MSH|^~\\&|LAB|H|R|H|20260101|ORU^R01|2|P|2.5||p\r";
+    EXPECT_EQ(*join({first + "OBX|1\rDSC|p\r", second + "OBX|2\r"}), first + "OBX|1\rOBX|2\r");
+}
+
 TEST(Continuation, AnEmptyPointerIsNoContinuation) {
     EXPECT_EQ(*join({head("") + "OBX|1\rDSC|\r"}), head("") + "OBX|1\r");
+    EXPECT_EQ(*join({head("") + "OBX|1\rDSC|\"\"\r"}), head("") + "OBX|1\r");
+    EXPECT_FALSE(continues(head("") + "OBX|1\rDSC|\"\"\r"));
     EXPECT_FALSE(continues(head("") + "OBX|1\rDSC|\r"));
     EXPECT_TRUE(continues(head("") + "OBX|1\rDSC|p\r"));
     EXPECT_FALSE(continues(head("") + "OBX|1\r"));
@@ -58,6 +66,10 @@ TEST(Continuation, RefusalsNameFragmentAndPlace) {
     EXPECT_EQ(refused({head("") + "OBX|1\rADD\rDSC|p\r", head("p") + "OBX|2\r"}), "2 ADD");
     EXPECT_EQ(refused({head("") + "OBX|1\rADD\r"}), "1 ADD");
     EXPECT_EQ(refused({head("") + "ADD|x\r"}), "1 ADD");
+    EXPECT_EQ(refused({head("p") + "OBX|2\r"}), "1 MSH-14");
+    EXPECT_EQ(refused({head("") + "OBX|1\rDSC|p\rZZZ|1\r"}), "1 DSC");
+    EXPECT_EQ(refused({head("") + "OBX|1\r" + head("")}), "1 MSH[2]");
+    EXPECT_EQ(refused({"BHS|^~\\&\r" + head("")}), "1 MSH");
     EXPECT_EQ(refused({head("") + "DSC|p\r", "MSH|^~\\&|OTHER|H|||||ORU^R01|2|P|2.5||p\r"}), "2 MSH-3");
     EXPECT_EQ(refused({head("") + "DSC|p\r", "MSH*^~\\&*LAB*H\r"}), "2 MSH-2");
 }

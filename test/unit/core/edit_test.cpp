@@ -60,6 +60,29 @@ TEST(SetText, EveryOne) {
     EXPECT_EQ(set("PID|1\r", "OBX[*]-2", "c"), "PID|1\r");
 }
 
+TEST(SetText, EveryRepetitionMeansThoseThatExist) {
+    EXPECT_EQ(set("PID|1||\r", "PID-3[*].2", "z"), "PID|1||\r");
+    EXPECT_EQ(set("PID|1\r", "PID-3[*]", "z"), "PID|1\r");
+    EXPECT_EQ(set("PID|1\r", "NTE-3[*]", "z"), "PID|1\r");
+    EXPECT_EQ(set("OBX|1\rOBX|2|a~b\r", "OBX[*]-2[*]", "c"), "OBX|1\rOBX|2|c~c\r");
+}
+
+TEST(SetText, AddsNothingThatWouldNotBeFoundThere) {
+    EXPECT_EQ(set("AIS|1\rNTE|1\r", "AIS/AIL-3", "x"), "refused: AIS/AIL-3");
+    EXPECT_EQ(set("RGS|1\r", "RGS/RGS[2]-1", "x"), "refused: RGS/RGS[2]-1");
+    EXPECT_EQ(set("PID|1\r", "MSH[2]-3", "x"), "refused: MSH[2]-3");
+    EXPECT_EQ(set("PID|1\r", "BHS-3", "x"), "refused: BHS-3");
+}
+
+TEST(SetText, RefusesAnEditThatMultipliesItsSize) {
+    std::string segments;
+    for (int i = 0; i < 2000; ++i)
+        segments += "NTE\r";
+    EXPECT_EQ(set(segments, "NTE[*]-99999", "x"), "refused: NTE[*]-99999");
+    EXPECT_EQ(set(segments, "NTE[*]-1", std::string(60000, 'x')), "refused: NTE[*]-1");
+    EXPECT_EQ(set(segments, "NTE[*]-2", "x").size(), 2000 * std::string("NTE||x\r").size());
+}
+
 TEST(SetText, EscapesAndNulls) {
     EXPECT_EQ(set("PID|1\r", "PID-2", "a|b^c~d&e\\f"), "PID|1|a\\F\\b\\S\\c\\R\\d\\T\\e\\E\\f\r");
     EXPECT_EQ(set("PID|1|x\r", "PID-2", "\"\""), "PID|1|\"\"\r");
@@ -82,6 +105,13 @@ TEST(SetEncoded, TakesWhatFitsThePlace) {
     EXPECT_EQ(encoded("PID|1\r", "PID-3.1.1", "a&b"), "refused: PID-3.1.1");
     EXPECT_EQ(encoded("PID|1\r", "PID-3", "a|b"), "refused: PID-3");
     EXPECT_EQ(encoded("PID|1\r", "PID-3", "a\rb"), "refused: PID-3");
+}
+
+TEST(SetEncoded, RefusesWhatTheTransportWouldTakeAway) {
+    for (const char* value : {"a\x1C", "\x0B", "a\nb"})
+        EXPECT_EQ(encoded("PID|1\r", "PID-3", value), "refused: PID-3");
+    EXPECT_EQ(encoded("PID|1\r", "PID-3", std::string_view("a\0b", 3)), "refused: PID-3");
+    EXPECT_EQ(set("PID|1\r", "PID-3", "a\x1C"), "PID|1||a\\X1C\\\r");
 }
 
 TEST(Edit, TheDelimitersStay) {
@@ -122,6 +152,8 @@ TEST(Remove, Segments) {
 TEST(Remove, WhatIsNotThereStaysSo) {
     for (const char* path : {"PID-9", "PID-3[4]", "PID-3.7", "PID-3.1.3", "ZZZ", "NTE[2]", "RGS[2]/AIS-3"})
         EXPECT_EQ(removed("PID|1||7^^^H~8|x|\rNTE|1\r", path), "PID|1||7^^^H~8|x|\rNTE|1\r") << path;
+    for (const char* path : {"PID-3.2", "PID-3[2]", "PID-3[2].1", "PID-3.1.2", "PID-3[*].2"})
+        EXPECT_EQ(removed("PID|1||\r", path), "PID|1||\r") << path;
 }
 
 TEST(Edit, RefusesWhatIsNoMessage) {

@@ -127,6 +127,15 @@ TEST(MessageFromJson, RefusalsNameThePlace) {
     EXPECT_EQ(refused(R"([["MSH","|","^~"],["PID",[[["a","b"]]]]])"), "[1][1][0][0][2]");
 }
 
+TEST(MessageFromJson, GivesCanonicalTextOnly) {
+    for (const char* segments : {R"([""])", R"([" "])", R"(["\u000b"])", R"(["NTE",{"raw":"a\u001c"}])"}) {
+        const Result<std::string> result = back(R"([["MSH","|","^~\\&"],)" + std::string(segments) + "]");
+        ASSERT_FALSE(result) << segments;
+        EXPECT_EQ(result.error().code, ErrorCode::bad_json);
+    }
+    EXPECT_TRUE(back(R"([["MSH","|","^~\\&"],["NTE",{"raw":"a\u001c"}],["NTE"]])"));
+}
+
 TEST(MessageJson, EveryMessageOfTheCorpusRoundTrips) {
     const auto folder = test::beside_repository("RADSCHED_CORPUS", "shared/corpus");
     if (!folder) GTEST_SKIP() << "No corpus here; set RADSCHED_CORPUS to a folder of .hl7 files.";
