@@ -11,7 +11,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 PYTHON := /usr/bin/python3
 
-.PHONY: help all extension sidecar install demo demo-stop psql check check-unit check-regress check-isolation check-e2e \
+.PHONY: help all extension sidecar install demo demo-stop psql check check-unit check-linear check-fuzz check-regress check-isolation check-e2e \
         check-docs check-long bench fuzz format lint clean setup
 
 help: ## list these verbs
@@ -46,6 +46,12 @@ psql: ## psql on the demo's database; `make -s psql < file.sql` runs a script th
 check: ## set up, build, install, run every suite; ends with `N passed, N failed`
 	@scripts/check.sh
 
+check-linear: ## the core's work grows no faster than its input (callgrind)
+	@scripts/check.sh linear
+
+check-fuzz: ## every fuzz target for a few seconds (CHECK_FUZZ_SECONDS)
+	@scripts/check.sh fuzz
+
 check-unit: ## GoogleTest: core and daemon without I/O
 	@scripts/check.sh unit
 
@@ -61,15 +67,15 @@ check-e2e: ## end to end: real PostgreSQL, Redis and daemon (pytest)
 check-docs: ## the SQL and shell lines of README.md and docs/
 	@scripts/check.sh docs
 
-check-long: ## what takes too long for every day: unit tests with sanitizers, the fuzzers
+check-long: ## what takes too long for every day: unit tests with sanitizers, the fuzzers, the core on arm64 (emulated)
 	@scripts/check-long.sh
 
-bench: install ## measure parsing, ingest and MLLP beside their floors; results in build/bench
-	@scripts/setup.sh build run test
+bench: install ## measure reading, ingest and MLLP beside their floors; results in build/bench
+	@scripts/setup.sh build run test bench
 	@scripts/bench.sh
 
 fuzz: ## run every fuzz target for FUZZ_SECONDS (default 60) each
-	@scripts/setup.sh build dev
+	@scripts/setup.sh build fuzz
 	@test/fuzz/run.sh $${FUZZ_SECONDS:-60}
 
 format: ## format the C++ sources in place

@@ -6,7 +6,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch json edit validate}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -32,18 +32,30 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
-passed=0
-failed=0
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086
     clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -o "$out/fuzz_$fuzzer"
     mkdir -p "$out/corpus/$fuzzer"
-    echo "== fuzz_$fuzzer, $seconds s"
-    if (cd "$out" && "./fuzz_$fuzzer" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=0 \
-        "corpus/$fuzzer" "$root/test/fuzz/seeds/$fuzzer") 2>&1; then
-        passed=$((passed + 1))
-    else
+done
+
+# Two at a time; each one's output goes to a file and is shown when it fails.
+rm -f "$out"/*.failed
+echo "$fuzzers" | tr ' ' '\n' | grep . | xargs -P "${FUZZ_JOBS:-2}" -I FUZZER sh -c '
+    cd "$1"
+    echo "== fuzz_$0, $3 s"
+    "./fuzz_$0" -max_total_time="$3" -timeout=10 -max_len=4096 -print_final_stats=1 -verbosity=0 "corpus/$0" "$2/test/fuzz/seeds/$0" >"$0.log" 2>&1 ||
+        touch "$0.failed"
+    printf "fuzz_%s: %s runs\n" "$0" "$(sed -n "s/^stat::number_of_executed_units: *//p" "$0.log")"
+' FUZZER "$out" "$root" "$seconds"
+
+passed=0
+failed=0
+for fuzzer in $fuzzers; do
+    if [ -e "$out/$fuzzer.failed" ]; then
         failed=$((failed + 1))
+        tail -n 40 "$out/$fuzzer.log"
+    else
+        passed=$((passed + 1))
     fi
 done
 echo "$passed passed, $failed failed"
