@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named sections of scripts/packages.txt list and this machine lacks.
-# usage: scripts/setup.sh [--list] SECTION...      (sections: build run test dev)
+# usage: scripts/setup.sh [--list] SECTION...      (sections: build run test fuzz arm64 bench dev)
 #
 # Invariants: asks nothing; when nothing is missing it needs no root, no network, and under a second. Installing
 # a database or a Redis package must not start a service or create a cluster on the machine: ours are private.
@@ -46,7 +46,18 @@ for section in "$@"; do
         die "scripts/packages.txt has no section '$section'. It has: $(sed -n 's/^\[\(.*\)\]$/\1/p' "$REPO/scripts/packages.txt" | tr '\n' ' ')"
 done
 
-mapfile -t packages < <(packages_of "$(wanted_major)" "$*")
+# A package written with the command it brings is left out where that command is there already, from wherever.
+without_commands_at_hand() {
+    local line
+    while IFS= read -r line; do
+        case $line in
+        *\?*) command -v "${line#*\?}" >/dev/null 2>&1 || printf '%s\n' "${line%%\?*}" ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done
+}
+
+mapfile -t packages < <(packages_of "$(wanted_major)" "$*" | without_commands_at_hand)
 if [ -n "${PG_CONFIG:-}" ] && [ -f "$("$PG_CONFIG" --pgxs 2>/dev/null)" ] && ! dpkg -S "$(command -v "$PG_CONFIG")" >/dev/null 2>&1; then
     # A PostgreSQL built by hand brings its own server and headers.
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v '^postgresql-')

@@ -125,6 +125,10 @@ private:
             if (segments_ < 2) return fail("ADD", "There is no segment that ADD could go on with.");
             out_.pop_back();
             out_ += line.substr(std::min<std::size_t>(4, line.size()));
+            if (would_be_acted_on(std::string_view(out_).substr(last_start_))) {
+                return fail("ADD",
+                            "The segment that was cut would have the name MSH, ADD or DSC; that is no rest of it.");
+            }
             out_.push_back('\r');
             cut_ = false;
             first = false;
@@ -132,7 +136,13 @@ private:
         return std::nullopt;
     }
 
+    bool would_be_acted_on(std::string_view line) const {
+        return is_named(line, separator_, "MSH") || is_named(line, separator_, "ADD") ||
+               is_named(line, separator_, "DSC");
+    }
+
     void append(std::string_view line) {
+        last_start_ = out_.size();
         out_ += line;
         out_.push_back('\r');
         ++segments_;
@@ -150,6 +160,7 @@ private:
     std::string_view pointer_;
     bool cut_ = false;
     std::string out_;
+    std::size_t last_start_ = 0; // of the last segment in out_
 };
 
 } // namespace

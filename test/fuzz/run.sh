@@ -2,6 +2,8 @@
 # Builds the fuzzers with clang (libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer) and runs each for a while.
 #   test/fuzz/run.sh [seconds per fuzzer, default 30] [fuzzer ...]
 # What they learn stays in build/fuzz/corpus; a crash leaves its input in build/fuzz. Ends with `N passed, M failed`.
+# The inner shells expand what stands in single quotes.
+# shellcheck disable=SC2016
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}

@@ -66,6 +66,7 @@ TEST(Continuation, RefusalsNameFragmentAndPlace) {
     EXPECT_EQ(refused({head("") + "OBX|1\rADD\rDSC|p\r", head("p") + "OBX|2\r"}), "2 ADD");
     EXPECT_EQ(refused({head("") + "OBX|1\rADD\r"}), "1 ADD");
     EXPECT_EQ(refused({head("") + "ADD|x\r"}), "1 ADD");
+    EXPECT_EQ(refused({head("") + "A\rADD|DD\r"}), "1 ADD") << "would make a segment ADD";
     EXPECT_EQ(refused({head("p") + "OBX|2\r"}), "1 MSH-14");
     EXPECT_EQ(refused({head("") + "OBX|1\rDSC|p\rZZZ|1\r"}), "1 DSC");
     EXPECT_EQ(refused({head("") + "OBX|1\r" + head("")}), "1 MSH[2]");
