@@ -187,15 +187,17 @@ Task<Delivery::Event> Session::attempt(const Payload& message, bool first_try) {
 
 Task<Session::Next> Session::answer(Clock::time_point arrived, std::size_t bytes, const Delivery& delivery) {
     const bool positive = code_ == "AA" || code_ == "CA";
-    (positive ? counters_.mllp_acks_positive : counters_.mllp_acks_negative).add();
-    // Enhanced mode may ask for silence; then there is nothing to send.
+    // Enhanced mode may ask for silence; then there is nothing to send, nor to count.
     bool sent = true;
     if (!ack_.empty()) {
+        (positive ? counters_.mllp_acks_positive : counters_.mllp_acks_negative).add();
         const auto frame = framed(ack_.view());
         sent = co_await write(frame);
     }
     log::info("mllp.message",
-              sent ? "answered" : "stored, but the answer could not be sent; the same bytes get it again",
+              !sent          ? "stored, but the answer could not be sent; the same bytes get it again"
+              : ack_.empty() ? "stored; the sender asked for no answer"
+                             : "answered",
               {{"peer", peer_},
                {"message_id", message_id_},
                {"code", code_},
