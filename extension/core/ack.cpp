@@ -25,24 +25,6 @@ int version_number(std::string_view text) {
     return digits_value(text.substr(0, 1)) * 100 + digits_value(text.substr(2, 1));
 }
 
-std::string_view code_name(AckCode code) {
-    switch (code) {
-    case AckCode::accept:
-        return "AA";
-    case AckCode::error:
-        return "AE";
-    case AckCode::reject:
-        return "AR";
-    case AckCode::commit_accept:
-        return "CA";
-    case AckCode::commit_error:
-        return "CE";
-    case AckCode::commit_reject:
-        return "CR";
-    }
-    return "AE";
-}
-
 bool accepts(AckCode code) {
     return code == AckCode::accept || code == AckCode::commit_accept;
 }
@@ -159,7 +141,7 @@ std::string head(const AckRequest& request, const Echoes& echoes) {
         add(echoes.charset);
     }
     out += "\rMSA";
-    add(code_name(request.code));
+    add(ack_code_name(request.code));
     add(echoes.control_id);
     return out;
 }
@@ -230,6 +212,32 @@ std::vector<AckIssue> issues_for(const AckRequest& request, int version) {
 }
 
 } // namespace
+
+std::string_view ack_code_name(AckCode code) {
+    switch (code) {
+    case AckCode::accept:
+        return "AA";
+    case AckCode::error:
+        return "AE";
+    case AckCode::reject:
+        return "AR";
+    case AckCode::commit_accept:
+        return "CA";
+    case AckCode::commit_error:
+        return "CE";
+    case AckCode::commit_reject:
+        return "CR";
+    }
+    return "AE";
+}
+
+std::optional<AckCode> ack_code_named(std::string_view name) {
+    for (const AckCode code : {AckCode::accept, AckCode::error, AckCode::reject, AckCode::commit_accept,
+                               AckCode::commit_error, AckCode::commit_reject}) {
+        if (ack_code_name(code) == name) return code;
+    }
+    return std::nullopt;
+}
 
 std::string_view hl7_error_text(std::string_view code) {
     struct Entry {

@@ -21,6 +21,14 @@ constexpr bool is_alpha(char c) {
 constexpr bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
+// What MLLP puts around a message (HL7 v2.5 appendix C.4); never part of one.
+constexpr bool is_framing(char c) {
+    return c == '\x0B' || c == '\x1C';
+}
+
+// UTF-8's, which some programs put before a message.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 constexpr char to_upper(char c) {
     return is_lower(c) ? static_cast<char>(c - 'a' + 'A') : c;
 }

@@ -9,12 +9,6 @@ namespace radscheduler {
 
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-constexpr bool is_framing(char c) {
-    return c == '\x0B' || c == '\x1C';
-}
-
 // What transports and tapes put between messages.
 constexpr bool is_padding(char c) {
     return is_framing(c) || c == '\0';

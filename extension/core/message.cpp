@@ -11,15 +11,8 @@ namespace radscheduler {
 
 namespace {
 
-constexpr char kStartBlock = '\x0B';
-constexpr char kEndBlock = '\x1C';
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 constexpr bool is_line_end(char c) {
     return c == '\r' || c == '\n';
-}
-constexpr bool is_framing(char c) {
-    return c == kStartBlock || c == kEndBlock;
 }
 constexpr bool is_filler(char c) {
     return is_blank(c) || is_line_end(c) || is_framing(c);

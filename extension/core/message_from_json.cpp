@@ -14,10 +14,6 @@ namespace {
 
 using Kind = JsonToken::Kind;
 
-constexpr bool is_framing(char c) {
-    return c == '\x0B' || c == '\x1C';
-}
-
 // Depth of the array whose elements are being read.
 enum Depth : std::size_t { kOutside, kSegments, kFields, kRepetitions, kComponents, kSubcomponents };
 

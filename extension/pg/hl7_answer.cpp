@@ -1,5 +1,6 @@
 // Acknowledgements in SQL: hl7_answer() for bytes as received, hl7_ack() for a stored message.
 #include <ctime>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,21 +16,12 @@ namespace radscheduler::pg {
 namespace {
 
 bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
-    if (text == "AA")
-        *code = AckCode::accept;
-    else if (text == "AE")
-        *code = AckCode::error;
-    else if (text == "AR")
-        *code = AckCode::reject;
-    else if (text == "CA")
-        *code = AckCode::commit_accept;
-    else if (text == "CE")
-        *code = AckCode::commit_error;
-    else if (text == "CR")
-        *code = AckCode::commit_reject;
-    else
+    const std::optional<AckCode> named = ack_code_named(text);
+    if (!named) {
         return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
                             "an acknowledgement code is AA, AE, AR, CA, CE or CR (HL7 table 0008)");
+    }
+    *code = *named;
     return true;
 }
 
@@ -47,28 +39,11 @@ bool choose_answer(const Message& message, AckRequest& request) {
     return true;
 }
 
-const char* code_text(AckCode code) {
-    switch (code) {
-    case AckCode::accept:
-        return "AA";
-    case AckCode::error:
-        return "AE";
-    case AckCode::reject:
-        return "AR";
-    case AckCode::commit_accept:
-        return "CA";
-    case AckCode::commit_error:
-        return "CE";
-    case AckCode::commit_reject:
-        return "CR";
-    }
-    return nullptr;
-}
-
-void due_codes(const Message& message, AckCode outcome, const char* (&codes)[2]) {
+// The names are constants, so that plain views of them may leave.
+void due_codes(const Message& message, AckCode outcome, std::string_view (&codes)[2]) {
     const AckDue due = ack_due(message, outcome);
-    if (due.accept) codes[0] = code_text(*due.accept);
-    if (due.application) codes[1] = code_text(*due.application);
+    if (due.accept) codes[0] = ack_code_name(*due.accept);
+    if (due.application) codes[1] = ack_code_name(*due.application);
 }
 
 std::string_view text_or_empty(const struct varlena* value) {
@@ -150,15 +125,17 @@ RAD_FUNCTION(rad_hl7_ack_due) {
     const struct varlena* code = PG_GETARG_VARLENA_PP(1);
     AckCode outcome{};
     if (!ack_code(view_of(code), &outcome, failure)) return false;
-    const char* codes[2] = {};
+    std::string_view codes[2];
     due_codes(open_stored(value), outcome, codes);
     TupleDesc shape = nullptr;
     if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE) elog(ERROR, "hl7_ack_due() returns a row");
     Datum values[2] = {};
     bool nulls[2] = {};
     for (int i = 0; i < 2; ++i) {
-        nulls[i] = codes[i] == nullptr;
-        if (!nulls[i]) values[i] = CStringGetTextDatum(codes[i]);
+        nulls[i] = codes[i].empty();
+        if (!nulls[i]) {
+            values[i] = PointerGetDatum(cstring_to_text_with_len(codes[i].data(), static_cast<int>(codes[i].size())));
+        }
     }
     *result = HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls));
     return true;

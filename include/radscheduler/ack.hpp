@@ -14,6 +14,7 @@
 #include "radscheduler/message.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,10 @@ struct AckRequest {
 };
 
 std::string build_ack(const AckRequest& request);
+
+// "AA" and so on (HL7 table 0008), and back; nullopt for any other word.
+std::string_view ack_code_name(AckCode code);
+std::optional<AckCode> ack_code_named(std::string_view name);
 
 // Text of an HL7 table 0357 code: "Required field missing" for "101"; empty when unknown.
 std::string_view hl7_error_text(std::string_view code);
