@@ -41,23 +41,13 @@ std::string_view kernel_name(ScanKernel kernel) {
 }
 
 bool has_kernel(ScanKernel kernel) {
-    switch (kernel) {
-    case ScanKernel::scalar:
-        return true;
+    if (kernel == ScanKernel::scalar || kernel == best_kernel()) return true;
 #if defined(__x86_64__)
-    case ScanKernel::sse2:
-        return true;
-    case ScanKernel::avx2:
-        return best_kernel() == ScanKernel::avx512 || best_kernel() == ScanKernel::avx2;
-    case ScanKernel::avx512:
-        return best_kernel() == ScanKernel::avx512;
-#elif defined(__aarch64__)
-    case ScanKernel::neon:
-        return true;
+    // Each of these processors can do what the ones before it could.
+    return kernel <= best_kernel();
+#else
+    return false;
 #endif
-    default:
-        return false;
-    }
 }
 
 ScanKernel best_kernel() {

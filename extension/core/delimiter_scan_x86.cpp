@@ -49,7 +49,7 @@ std::size_t scan_sse2(const char* text, std::size_t size, const WantedBytes& wan
     std::size_t at = 0;
     for (; size - at >= 64; at += 64) {
         std::uint64_t mask = 0;
-        for (unsigned i = 0; i < 4; ++i)
+        for (std::size_t i = 0; i < 4; ++i)
             mask |= static_cast<std::uint64_t>(hits_sse2(text + at + 16 * i, patterns)) << (16 * i);
         out = write_bits(mask, static_cast<std::uint32_t>(at), out);
     }

@@ -20,6 +20,7 @@
 
 namespace radscheduler {
 
+// Those of x86-64 in ascending order.
 enum class ScanKernel { scalar, sse2, avx2, avx512, neon };
 
 std::string_view kernel_name(ScanKernel kernel);
