@@ -36,6 +36,9 @@ SELECT replace(hl7_build('MSH-1', '*', 'MSH-2', '+!\@', 'PID-5.2', 'J+')::text, 
 SELECT replace(hl7_build('[["MSH", "|", "^~\\&", "RIS"], ["PID", 1, null, [["7", "", "", "H|1"]]], ["ZPI", {"raw": "\\X41\\", "text": "A"}]]'::jsonb)::text, E'\r', ' / ') AS from_json;
 SELECT hl7_build('MSH-3');
 SELECT hl7_build('PID-1', '1', 'MSH-2', '^~');
+SELECT hl7_build('MSH-1', NULL, 'MSH-3', 'x');
+SELECT hl7_build('MSH-2', '^^');
+SELECT hl7_build(VARIADIC '{}'::text[])::text AS nothing;
 SELECT hl7_build('[["MSH", "|", "^~\\&"], ["PID", true]]'::jsonb);
 SELECT hl7_build('[["MSH", "|", "^~\\&"], ["PID", {"raw": "a|b"}]]'::jsonb);
 SELECT hl7_build('"MSH"'::jsonb);

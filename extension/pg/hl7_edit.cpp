@@ -33,6 +33,10 @@ bool build(const SqlTexts& pairs, Datum* result, Failure* failure) {
         if (!read_path(pairs.at(i), PathUse::one_value, "hl7_build()", &path, failure)) return false;
         const std::string_view value = pairs.is_null(i + 1) ? std::string_view{} : pairs.at(i + 1);
         if (is_delimiter(path) && text.empty()) {
+            if (path.field == 1 && value.size() != 1) {
+                return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "MSH-1 is the field separator, one character", {},
+                                    "Leave it out for the usual one, |.");
+            }
             (path.field == 1 ? separator : encoding) = value;
             continue;
         }

@@ -77,16 +77,18 @@ TEST(Batch, MessageCountsAreChecked) {
     EXPECT_EQ(warnings_of(kBhs + kA + kB + "BTS|002|x\r"), Codes{});
     EXPECT_EQ(warnings_of(kBhs + kA + kB + "BTS| 2 \r"), Codes{});
     EXPECT_EQ(warnings_of(kBhs + kA + kB + "BTS|3\r"), Codes{"BATCH_COUNT_WRONG"});
-    for (const char* trailer : {"BTS\r", "BTS|\r", "BTS||remark\r", "BTS|two\r", "BTS|12345678901234567890\r"})
-        EXPECT_EQ(warnings_of(kBhs + kA + kB + trailer), Codes{}) << trailer;
+    const std::string batch = kBhs + kA + kB;
+    for (const std::string trailer : {"BTS\r", "BTS|\r", "BTS||remark\r", "BTS|two\r", "BTS|12345678901234567890\r"})
+        EXPECT_EQ(warnings_of(batch + trailer), Codes{}) << trailer;
 }
 
 TEST(Batch, BatchCountsAreChecked) {
     EXPECT_EQ(warnings_of(kFhs + kBhs + kA + "BTS|1\r" + kBhs + kB + "BTS|1\rFTS|2\r"), Codes{});
     EXPECT_EQ(warnings_of(kFhs + kBhs + kA + kB + "BTS|2\rFTS|7\r"), Codes{"FILE_COUNT_WRONG"});
     EXPECT_EQ(warnings_of(kFhs + kBhs + kA + kB + "BTS|2\rFTS|0\r"), Codes{"FILE_COUNT_WRONG"});
-    for (const char* trailer : {"FTS|0\r", "FTS|1\r"})
-        EXPECT_EQ(warnings_of(kFhs + kA + kB + trailer), Codes{"MESSAGE_OUTSIDE_BATCH"});
+    const std::string file = kFhs + kA + kB;
+    for (const std::string trailer : {"FTS|0\r", "FTS|1\r"})
+        EXPECT_EQ(warnings_of(file + trailer), Codes{"MESSAGE_OUTSIDE_BATCH"});
     EXPECT_EQ(warnings_of(kFhs + kA + kB + "FTS|2\r"), (Codes{"FILE_COUNT_WRONG", "MESSAGE_OUTSIDE_BATCH"}));
 }
 

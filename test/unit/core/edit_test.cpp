@@ -12,7 +12,7 @@ constexpr std::string_view kHead = "MSH|^~\\&|A|B\r";
 
 std::string outcome(const Result<std::string>& result) {
     if (!result) return "refused: " + result.error().path;
-    std::string text = *result;
+    const std::string& text = *result;
     EXPECT_TRUE(text.starts_with(kHead)) << text;
     return text.substr(kHead.size());
 }
