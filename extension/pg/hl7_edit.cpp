@@ -22,6 +22,14 @@ bool is_delimiter(const Path& path) {
     return path.segment_name() == "MSH" && (path.field == 1 || path.field == 2);
 }
 
+std::string empty_message(const std::string& separator, const std::string& encoding) {
+    std::string text = "MSH";
+    text += separator;
+    text += encoding;
+    text += '\r';
+    return text;
+}
+
 // Paths and values in turn.
 bool build(const SqlTexts& pairs, Datum* result, Failure* failure) {
     std::string separator = "|";
@@ -40,12 +48,12 @@ bool build(const SqlTexts& pairs, Datum* result, Failure* failure) {
             (path.field == 1 ? separator : encoding) = value;
             continue;
         }
-        if (text.empty()) text = "MSH" + separator + encoding + "\r";
+        if (text.empty()) text = empty_message(separator, encoding);
         Result<std::string> next = set_text(text, path, value);
         if (!next) return store_edited(next, result, failure);
         text = *std::move(next);
     }
-    if (text.empty()) text = "MSH" + separator + encoding + "\r";
+    if (text.empty()) text = empty_message(separator, encoding);
     return store_message(text, result, failure);
 }
 

@@ -10,6 +10,7 @@ namespace radscheduler::pg {
 
 namespace {
 
+// NOLINTNEXTLINE(performance-no-int-to-ptr): so POSIX defines it
 const auto kNoDescriptor = reinterpret_cast<iconv_t>(-1);
 constexpr auto kFailed = static_cast<std::size_t>(-1);
 
