@@ -21,6 +21,8 @@ SELECT t, radscheduler.hl7_is_valid(t) AS valid, radscheduler.hl7_try(t) IS NULL
 -- Errors name the place.
 SELECT radscheduler.hl7_get(body, 'PID-x') FROM message WHERE id = 1;
 SELECT radscheduler.hl7_get(body, 'OBX[*]-5') FROM message WHERE id = 1;
+SELECT radscheduler.hl7_get(body, 'PID-3é') FROM message WHERE id = 1;
+SELECT radscheduler.hl7_get(body, 'PID-3' || repeat('é', 200)) FROM message WHERE id = 1;
 SELECT 'PID|1'::text::radscheduler.hl7;
 SELECT ''::radscheduler.hl7;
 SELECT 'MSHabcdef'::radscheduler.hl7;

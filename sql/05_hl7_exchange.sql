@@ -40,6 +40,8 @@ SELECT c.version, hl7_raw(a, 'MSH-9') AS type, hl7_raw(a, 'MSA') AS msa, hl7_raw
 FROM (VALUES ('2.3'), ('2.4'), ('2.5.1'), ('2.7')) c(version),
      hl7_try(convert_from(hl7_answer(convert_to(format(E'MSH*+!\\@*A*B*C*D*20260101**SIU+S12*id+1*P*%s\r', c.version), 'UTF8'), 'AE', 'X', '20260101', 'Why.', ARRAY['101'], ARRAY['SCH-11.4'], ARRAY['E'], ARRAY['Missing.']), 'UTF8')) a;
 SELECT hl7_ack(asking('', ''), 'XX');
+SELECT count(*) AS acknowledgements, count(DISTINCT a ->> 'MSH-10') AS control_ids, max(length(a ->> 'MSH-10')) AS longest, sum((SELECT count(*) FROM hl7_validate(a) v WHERE v.path = 'MSH-10')) AS findings
+FROM (SELECT hl7_ack(asking('', '')) AS a FROM generate_series(1, 200)) acks;
 DROP FUNCTION asking(text, text);
 -- Validation: what the standard asks for, place by place.
 SELECT v.severity, v.path, v.code, v.sentence FROM hl7_validate(E'MSH|^~\\&|RIS|MEM|RAD|R|20260115100000||SIU^S12^SIU_S12|M1|P|2.5.1\rSCH|P1^RIS|F1^RAD||||ROUTINE^Routine^HL70276|CHECKUP^Checkup^HL70276|NORMAL^Normal^HL70277|30|MIN^Minutes^ISO+|^^30^20260115100000^20260115103000|||||1^SMITH^A||||2^JONES^B|||||BOOKED\rPID|1||7^^^H^MR||DOE^JOHN||19800101|M\rRGS|1|A\rAIS|1|A|CT^CT head^L|20260115100000|||30|MIN\rAIL|1|A|ROOM1\r') v;

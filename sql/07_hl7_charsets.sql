@@ -18,6 +18,20 @@ INSERT INTO sent_in VALUES
     ('ISO IR13', sent('ISO IR14', '\x4e54457c317c7cd4cfc0de0d'), 'ﾔﾏﾀﾞ');
 SELECT name, body ->> 'NTE-3' AS text, body ->> 'NTE-3' = expected AS same, body::jsonb::hl7 = body AS round_trip
 FROM (SELECT name, bytes::hl7 AS body, expected FROM sent_in) s ORDER BY name;
+-- Bytes that look like delimiters within the header (Big5 0xCA7C, GB18030 0x817C, Shift_JIS 0x937C, JIS X 0208 after an escape): MSH-18 is found all the same,
+-- and the acknowledgement comes back in the sender's bytes.
+CREATE FUNCTION hidden(facility bytea, msh18 text, control_id bytea DEFAULT 'CTRL1') RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+    SELECT convert_to(E'MSH|^~\\&|A|', 'UTF8') || facility || convert_to(E'|C|D|20260101||SIU^S12|', 'UTF8') || control_id || convert_to(E'|P|2.5||||||' || msh18 || E'\rNTE|1||x\r', 'UTF8')
+$$;
+CREATE TABLE hidden_in AS SELECT * FROM (VALUES ('BIG-5', '\xca7c'::bytea), ('GB 18030-2000', '\x817c'), ('SHIFT_JIS', '\x937c'), ('~ISO IR87', '\x1b24424b7c1b2842')) v(name, bytes);
+SELECT name, body ->> 'MSH-4' AS facility, body ->> 'MSH-5' AS next, body ->> 'MSH-18[1]' AS charset, body ->> 'MSH-10' AS control_id FROM hidden_in, hl7(hidden(bytes, name)) body ORDER BY name;
+SELECT name, position('|D|A|'::bytea || bytes || '|' IN a.ack) > 0 AS facility_as_sent, right(encode(a.ack, 'escape'), 14) AS msa
+FROM hidden_in, LATERAL (SELECT hl7_answer(hidden(bytes, name), 'AA', 'X1', '20260101', NULL, '{}', '{}', '{}', '{}')) a(ack) ORDER BY name;
+SELECT position(bytes || '1' || '\x0d'::bytea IN hl7_answer(hidden('F', name, bytes || '1'), 'AA', 'X1', '20260101', NULL, '{}', '{}', '{}', '{}')) > 0 AS control_id_as_sent FROM hidden_in WHERE name = 'BIG-5';
+SELECT hl7_header(hidden(bytes, name)) #>> '{header,control_id}' AS control_id FROM hidden_in ORDER BY name;
+SELECT position('\xca7c'::bytea IN hl7_answer(hidden('\xca7c', ''), 'AA', 'X1', '20260101', NULL, '{}', '{}', '{}', '{}', 'BIG-5')) > 0 AS by_the_senders_charset;
+DROP TABLE hidden_in;
+DROP FUNCTION hidden(bytea, text, bytea);
 -- A sender whose MSH-18 lies, or is empty.
 SELECT hl7(sent('8859/1', convert_to(E'NTE|1||Łódź\r', 'LATIN2')), '8859/2') ->> 'NTE-3' AS override, hl7(sent('', convert_to(E'NTE|1||Łódź\r', 'LATIN2')), 'ISO-8859-2') ->> 'NTE-3' AS unnamed,
        hl7(sent('', convert_to(E'NTE|1||Müller ’\r', 'WIN1252'))) ->> 'NTE-3' AS assumed, hl7(sent('8859/1', convert_to(E'NTE|1||Łódź\r', 'UTF8'))) ->> 'NTE-3' AS utf8_after_all;

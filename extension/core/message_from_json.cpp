@@ -170,6 +170,9 @@ private:
             return fail("An object has the members \"text\" and \"raw\", both strings.");
         }
         ++next_;
+        if (text && raw && depth_ >= kFields && !in_head() && decode(*raw, delimiters_) != *text) {
+            return fail("\"text\" is not what \"raw\" decodes to; give only the one that is meant.");
+        }
         return leaf(text.value_or(std::string_view{}), raw);
     }
 

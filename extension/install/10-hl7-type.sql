@@ -72,7 +72,7 @@ COMMENT ON CAST (radscheduler.hl7 AS bytea) IS 'The message as UTF-8 bytes.';
 
 CREATE FUNCTION radscheduler.hl7_try(value text) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_try' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION radscheduler.hl7_try(text) IS 'The text as hl7, or NULL when it is no message.';
+COMMENT ON FUNCTION radscheduler.hl7_try(text) IS 'The text as hl7, or NULL when it is no message. Raises 54000 for one above radscheduler.max_message_bytes, so that no result depends on that setting.';
 
 CREATE FUNCTION radscheduler.hl7_is_valid(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

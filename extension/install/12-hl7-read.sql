@@ -21,7 +21,7 @@ COMMENT ON FUNCTION radscheduler.hl7_get_all(radscheduler.hl7, text) IS
 CREATE FUNCTION radscheduler.hl7_fields(message radscheduler.hl7, VARIADIC paths text[]) RETURNS text[]
     AS 'MODULE_PATHNAME', 'rad_hl7_fields' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION radscheduler.hl7_fields(radscheduler.hl7, text[]) IS
-    'The values at several paths, each as hl7_get() gives it, read in one scan of the message: (hl7_fields(message, ''MSH-10'', ''PID-3.1''))[2].';
+    'The values at several paths, each as hl7_get() gives it, read in one scan of the message: (hl7_fields(message, ''MSH-10'', ''PID-3.1''))[2]. A path that is NULL raises 22004.';
 
 CREATE FUNCTION radscheduler.hl7_raw(message radscheduler.hl7, path text) RETURNS text
     AS 'MODULE_PATHNAME', 'rad_hl7_raw' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;

@@ -3,7 +3,7 @@
 CREATE FUNCTION radscheduler.hl7_to_jsonb(message radscheduler.hl7) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_hl7_to_jsonb' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION radscheduler.hl7_to_jsonb(radscheduler.hl7) IS
-    'The whole message as an array of segments, each an array with its name at 0 and field n at n: [["MSH", "|", "^~\\&", …], ["PID", "1", …]]. A field is a string, or an array of repetitions, each a string or an array of components, each a string or an array of subcomponents. Leaves are decoded; "" was sent as nothing, null is the HL7 null; a leaf spelled in an unusual way is {"text", "raw"}. hl7_build() gives the same message back.';
+    'The whole message as an array of segments, each an array with its name at 0 and field n at n: [["MSH", "|", "^~\\&", …], ["PID", "1", …]]. A field is a string, or an array of repetitions, each a string or an array of components, each a string or an array of subcomponents. Leaves are decoded; "" was sent as nothing, null is the HL7 null; a leaf spelled in an unusual way is {"text", "raw"} (to change it, leave raw out). hl7_build() gives the same message back.';
 
 CREATE FUNCTION radscheduler.hl7_extent(message radscheduler.hl7, path text) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_hl7_extent' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30;
@@ -21,7 +21,7 @@ COMMENT ON FUNCTION radscheduler.hl7_build(jsonb) IS
 CREATE FUNCTION radscheduler.hl7_build(VARIADIC paths_and_values text[]) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_build' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION radscheduler.hl7_build(text[]) IS
-    'A new message from paths and values in turn: hl7_build(''MSH-3'', ''RIS'', ''PID-5.1'', ''DOE''). Values are escaped as by hl7_set(); segments appear as they are first named; MSH-1 and MSH-2, if given, come first. Raises 22023 for a path that cannot be set.';
+    'A new message from paths and values in turn: hl7_build(''MSH-3'', ''RIS'', ''PID-5.1'', ''DOE''). Values are escaped as by hl7_set(); segments appear as they are first named; MSH-1 and MSH-2, if given, come first. Groups and * are refused. Raises 22023 for a path that cannot be set.';
 
 CREATE CAST (radscheduler.hl7 AS jsonb) WITH FUNCTION radscheduler.hl7_to_jsonb(radscheduler.hl7);
 COMMENT ON CAST (radscheduler.hl7 AS jsonb) IS 'hl7_to_jsonb(); explicit.';
@@ -31,7 +31,7 @@ COMMENT ON CAST (jsonb AS radscheduler.hl7) IS 'hl7_build(jsonb); explicit, beca
 CREATE FUNCTION radscheduler.hl7_set(message radscheduler.hl7, path text, value text, encoded boolean DEFAULT false) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_set' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 30;
 COMMENT ON FUNCTION radscheduler.hl7_set(radscheduler.hl7, text, text, boolean) IS
-    'The message with a value put at a path and nothing else changed. The value is escaped, unless encoded is true: then it is HL7 text that may hold separators below the place. NULL and the empty text are sent as nothing, two double quotes as the HL7 null. * sets every occurrence there is; a missing segment is appended when it is the next. NULL message or path gives NULL. Raises 22023.';
+    'The message with a value put at a path and nothing else changed. The value is escaped, unless encoded is true: then it is HL7 text that may hold separators below the place. NULL and the empty text are sent as nothing, two double quotes as the HL7 null. * sets every occurrence there is; a missing segment is appended when it is the next. NULL message or path gives NULL. In a message whose MSH-2 declares no escape character, separators in the value become blanks. Raises 22023.';
 
 CREATE FUNCTION radscheduler.hl7_remove(message radscheduler.hl7, path text) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_remove' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30;

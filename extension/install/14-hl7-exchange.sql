@@ -4,7 +4,7 @@ CREATE FUNCTION radscheduler.hl7_timestamp(value text, OUT instant timestamptz, 
                                            OUT warning text, OUT sentence text)
     AS 'MODULE_PATHNAME', 'rad_hl7_timestamp' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION radscheduler.hl7_timestamp(text) IS
-    'An HL7 date or time (TS, DTM: YYYY[MM[DD[HH[MM[SS[.f]]]]]][+/-ZZZZ]): the instant if it carries an offset, the wall clock as sent (start of the period), the precision (year to second), the offset in minutes. warning is TIME_UNREADABLE (all else NULL), TIME_WITHOUT_ZONE or TIME_ROLLED; sentence says what is wrong. Never raises for a bad time.';
+    'An HL7 date or time (TS, DTM: YYYY[MM[DD[HH[MM[SS[.f]]]]]][+/-ZZZZ]): the instant if it carries an offset, the wall clock as sent (start of the period), the precision (year to second), the offset in minutes. Years 1800 to 2200. warning is TIME_UNREADABLE (all else NULL), TIME_WITHOUT_ZONE or TIME_ROLLED; sentence says what is wrong. Never raises for a bad time.';
 
 CREATE FUNCTION radscheduler.hl7_timestamp(value text, zone text, OUT instant timestamptz, OUT wall timestamp, OUT "precision" text, OUT utc_offset integer,
                                            OUT warning text, OUT sentence text)
@@ -35,7 +35,7 @@ COMMENT ON FUNCTION radscheduler.hl7_continues(radscheduler.hl7) IS 'Whether the
 CREATE FUNCTION radscheduler.hl7_ack(message radscheduler.hl7, code text DEFAULT 'AA', note text DEFAULT NULL) RETURNS radscheduler.hl7
     AS 'MODULE_PATHNAME', 'rad_hl7_ack' LANGUAGE c VOLATILE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION radscheduler.hl7_ack(radscheduler.hl7, text, text) IS
-    'An acknowledgement (HL7 chapter 2.9) of the message: MSH-3..6 swapped, the sender''s delimiters and MSH-18, MSA-1 = code (AA, AE, AR; CA, CE, CR), MSA-2 = MSH-10 as sent, the note where the version has a place for it. Its own MSH-10 is new at each call. Which codes are due tells hl7_ack_due().';
+    'An acknowledgement (HL7 chapter 2.9) of the message: MSH-3..6 swapped, the sender''s delimiters and MSH-18, MSA-1 = code (AA, AE, AR; CA, CE, CR), MSA-2 = MSH-10 as sent, the note where the version has a place for it. Its own MSH-10, of 20 characters, is new at each call. It carries no ERR. Which codes are due tells hl7_ack_due().';
 
 CREATE FUNCTION radscheduler.hl7_ack_due(message radscheduler.hl7, outcome text DEFAULT 'AA', OUT accept text, OUT application text)
     AS 'MODULE_PATHNAME', 'rad_hl7_ack_due' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
@@ -43,10 +43,10 @@ COMMENT ON FUNCTION radscheduler.hl7_ack_due(radscheduler.hl7, text) IS
     'Which acknowledgements the sender asks for when the outcome of its message is AA, AE or AR: the accept acknowledgement (CA, CE, CR) by MSH-15 and the application acknowledgement by MSH-16, each NULL when none is due (HL7 chapter 2.9.3, table 0155). With both fields empty: original mode, the outcome itself.';
 
 CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text, stamp text, note text,
-                                        error_codes text[], error_paths text[], error_severities text[], error_texts text[]) RETURNS bytea
+                                        error_codes text[], error_paths text[], error_severities text[], error_texts text[], charset text DEFAULT '') RETURNS bytea
     AS 'MODULE_PATHNAME', 'rad_hl7_answer' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[]) IS
-    'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, or what hl7_ack_due() makes of it (the accept acknowledgement before the application acknowledgement; no bytes at all when none is due), own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). Never raises for bad bytes; under 1,000 bytes.';
+COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[], text) IS
+    'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, or what hl7_ack_due() makes of it (the accept acknowledgement before the application acknowledgement; no bytes at all when none is due), own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). charset as for siu_read(). Never raises for bad bytes. Under 1,000 bytes, unless MSH-10 alone, which is never cut, is longer than about 500.';
 
 CREATE FUNCTION radscheduler.hl7_validate(message radscheduler.hl7, OUT severity text, OUT path text, OUT code text, OUT sentence text) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'rad_hl7_validate' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200 ROWS 5;

@@ -16,7 +16,7 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.ack_stamp(text) IS 'Now as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb) RETURNS bytea
+CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -34,10 +34,10 @@ BEGIN
     END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
                                    coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
-                                   v_codes, v_paths, v_severities, v_texts);
+                                   v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text) IS
     'The acknowledgement of a message by its number here: an error as ERR severity E, conflicts of an accepted booking as ERR severity W.';
 
 CREATE FUNCTION radscheduler.log_message(p_context jsonb, p_bytes bytea, p_message bigint, p_result radscheduler.ingest_result,
@@ -211,7 +211,7 @@ BEGIN
             WHERE k.site_id = v_site AND k.sender_id = v_sender
               AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
     END IF;
-    r.ack := radscheduler.answer(p_bytes, r.code, v_message, v_context ->> 'zone', v_error, r.conflicts);
+    r.ack := radscheduler.answer(p_bytes, r.code, v_message, v_context ->> 'zone', v_error, r.conflicts, v_context #>> '{profile,charset}');
     PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, v_error, NULL, v_received);
     RETURN r;
 END
@@ -259,7 +259,7 @@ BEGIN
     r.outcome := 'error';
     r.warnings := v_context -> 'warnings';
     r.conflicts := CASE WHEN v_state = 'RS001' THEN v_detail::jsonb ELSE '[]' END;
-    r.ack := radscheduler.answer(bytes, r.code, r.message_id, v_context ->> 'zone', v_error, '[]');
+    r.ack := radscheduler.answer(bytes, r.code, r.message_id, v_context ->> 'zone', v_error, '[]', v_context #>> '{profile,charset}');
     PERFORM radscheduler.log_message(v_context, bytes, r.message_id, r, v_error, NULL, clock_timestamp());
     RETURN r;
 END

@@ -18,14 +18,15 @@ void copy_text(char (&target)[N], std::string_view text) {
     target[fitting.size()] = '\0';
 }
 
-// Where the caller collects errors softly (PostgreSQL 16 and later), the error is left with it.
-void raise(FunctionCallInfo fcinfo, const Failure& failure) {
+// Where the caller collects errors softly (PostgreSQL 16 and later), the error is left with it. A defect or exhausted
+// memory says nothing about the input and is always raised: errsave() raises where there is no context.
+void raise(fmNodePtr soft_errors, const Failure& failure) {
 #if PG_VERSION_NUM >= 160000
-    errsave(fcinfo->context, (errcode(failure.sqlstate), errmsg("%s", failure.message),
-                              failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
-                              failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
+    errsave(soft_errors, (errcode(failure.sqlstate), errmsg("%s", failure.message),
+                          failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
+                          failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
 #else
-    (void)fcinfo;
+    (void)soft_errors;
     ereport(ERROR, (errcode(failure.sqlstate), errmsg("%s", failure.message),
                     failure.detail[0] != '\0' ? errdetail("%s", failure.detail) : 0,
                     failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
@@ -46,8 +47,10 @@ Datum guarded(FunctionCallInfo fcinfo, Body body) {
     Failure failure;
     Datum result = 0;
     bool ok = false;
+    bool is_defect = true;
     try {
         ok = body(fcinfo, &result, &failure);
+        is_defect = false;
     } catch (const std::bad_alloc&) {
         failure.set(ERRCODE_OUT_OF_MEMORY, "out of memory while working on an HL7 message");
     } catch (const std::exception& error) {
@@ -57,7 +60,7 @@ Datum guarded(FunctionCallInfo fcinfo, Body body) {
         failure.set(ERRCODE_INTERNAL_ERROR, "defect in radscheduler: an exception of unknown type");
     }
     if (!ok) {
-        raise(fcinfo, failure);
+        raise(is_defect ? nullptr : fcinfo->context, failure);
         fcinfo->isnull = true;
         return 0;
     }

@@ -1,4 +1,5 @@
 // Acknowledgements in SQL: hl7_answer() for bytes as received, hl7_ack() for a stored message.
+#include <cstdint>
 #include <ctime>
 #include <optional>
 #include <string>
@@ -6,7 +7,9 @@
 
 #include "radscheduler/ack.hpp"
 #include "radscheduler/ack_mode.hpp"
+#include "radscheduler/declared_charset.hpp"
 
+#include "iconv_charset.hpp"
 #include "received.hpp"
 #include "stored_message.hpp"
 #include "value_text.hpp"
@@ -23,6 +26,20 @@ bool ack_code(std::string_view text, AckCode* code, Failure* failure) {
     }
     *code = *named;
     return true;
+}
+
+// Digits of base 36, the last `width` of them.
+std::string base36(std::uint64_t value, std::size_t width) {
+    std::string digits(width, '0');
+    for (std::size_t i = width; i-- > 0; value /= 36)
+        digits[i] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[value % 36];
+    return digits;
+}
+
+// Twenty characters, the length of MSH-10 before 2.7: second, process and number within the process.
+std::string own_control_id(pg_time_t now, unsigned long serial) {
+    return "RA" + base36(static_cast<std::uint64_t>(now), 7) + base36(static_cast<std::uint64_t>(MyProcPid), 5) +
+           base36(serial, 6);
 }
 
 // What goes back over the connection that the message came by: the accept acknowledgement where the sender asks for
@@ -46,6 +63,23 @@ void due_codes(const Message& message, AckCode outcome, std::string_view (&codes
     if (due.application) codes[1] = ack_code_name(*due.application);
 }
 
+// Echoes stay in the sender's bytes. Where a byte of a character may look like a delimiter, the answer is built in
+// UTF-8 and handed back in the sender's encoding, whose texts come back as they were.
+std::string answer_to(std::string_view bytes, std::string_view charset, AckRequest& request) {
+    const Result<std::string> canonical = normalize(bytes);
+    const Result<Message> raw = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
+    if (!raw) return build_ack(request);
+    const Utf8Text text = converted(*raw, charset);
+    const bool hidden = hides_delimiters(text.encoding);
+    const Result<Message> message = hidden ? Message::open(text.text) : raw;
+    if (!message) return build_ack(request);
+    request.original = &*message;
+    if (!choose_answer(*message, request)) return {};
+    std::string answer = build_ack(request);
+    if (!hidden) return answer;
+    return iconv_from_utf8(text.encoding, answer).value_or(std::move(answer));
+}
+
 std::string_view text_or_empty(const struct varlena* value) {
     return value == nullptr ? std::string_view{} : view_of(value);
 }
@@ -67,6 +101,7 @@ RAD_FUNCTION(rad_hl7_answer) {
     const struct varlena* control_id = PG_ARGISNULL(2) ? nullptr : PG_GETARG_VARLENA_PP(2);
     const struct varlena* stamp = PG_ARGISNULL(3) ? nullptr : PG_GETARG_VARLENA_PP(3);
     const struct varlena* note = PG_ARGISNULL(4) ? nullptr : PG_GETARG_VARLENA_PP(4);
+    const struct varlena* charset = PG_ARGISNULL(9) ? nullptr : PG_GETARG_VARLENA_PP(9);
     const SqlTexts codes = texts_of(fcinfo, 5);
     const SqlTexts paths = texts_of(fcinfo, 6);
     const SqlTexts severities = texts_of(fcinfo, 7);
@@ -87,14 +122,7 @@ RAD_FUNCTION(rad_hl7_answer) {
         request.issues.push_back(
             {std::string(codes.at(i)), std::string(paths.at(i)), severity, std::string(sentences.at(i)), {}});
     }
-    const Result<std::string> canonical = normalize(text_or_empty(bytes));
-    const Result<Message> message = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
-    request.original = message ? &*message : nullptr;
-    if (message && !choose_answer(*message, request)) {
-        *result = PointerGetDatum(varlena_of({}));
-        return true;
-    }
-    *result = PointerGetDatum(varlena_of(build_ack(request)));
+    *result = PointerGetDatum(varlena_of(answer_to(text_or_empty(bytes), text_or_empty(charset), request)));
     return true;
 }
 
@@ -113,8 +141,7 @@ RAD_FUNCTION(rad_hl7_ack) {
     const Message message = open_stored(value);
     request.original = &message;
     request.timestamp = stamp_utc(now);
-    request.control_id =
-        "RA" + std::to_string(now % 1000000000) + "." + std::to_string(MyProcPid) + "." + std::to_string(++serial);
+    request.control_id = own_control_id(now, ++serial);
     request.text = text_or_empty(note);
     return store_message(build_ack(request), result, failure);
 }

@@ -1,7 +1,9 @@
 // Changing and building messages.
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "radscheduler/build.hpp"
 #include "radscheduler/edit.hpp"
 
 #include "path_cache.hpp"
@@ -12,49 +14,49 @@ namespace radscheduler::pg {
 
 namespace {
 
-bool store_edited(const Result<std::string>& edited, Datum* result, Failure* failure) {
-    if (edited) return store_message(*edited, result, failure);
-    const Error& error = edited.error();
+bool cannot_change(const Error& error, Failure* failure) {
     return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "the message cannot be changed at " + error.path, error.text);
 }
 
-bool is_delimiter(const Path& path) {
-    return path.segment_name() == "MSH" && (path.field == 1 || path.field == 2);
+bool store_edited(const Result<std::string>& edited, Datum* result, Failure* failure) {
+    return edited ? store_message(*edited, result, failure) : cannot_change(edited.error(), failure);
 }
 
-std::string empty_message(const std::string& separator, const std::string& encoding) {
-    std::string text = "MSH";
-    text += separator;
-    text += encoding;
-    text += '\r';
-    return text;
+bool is_place(const Path& path, std::string_view text) {
+    return path.to_string() == text;
 }
 
 // Paths and values in turn.
 bool build(const SqlTexts& pairs, Datum* result, Failure* failure) {
-    std::string separator = "|";
-    std::string encoding = "^~\\&";
-    std::string text;
+    const auto value_at = [&pairs](int i) { return pairs.is_null(i) ? std::string_view{} : pairs.at(i); };
+    std::string_view separator = "|";
+    std::string_view encoding = "^~\\&";
+    std::optional<MessageBuilder> builder;
+    const auto started = [&] {
+        if (builder) return true;
+        Result<MessageBuilder> start = MessageBuilder::start(separator, encoding);
+        if (!start) {
+            return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
+                                "a message cannot begin with these delimiters: " + start.error().text);
+        }
+        builder.emplace(*std::move(start));
+        return true;
+    };
     for (int i = 0; i < pairs.count; i += 2) {
         if (pairs.is_null(i)) return failure->set(ERRCODE_NULL_VALUE_NOT_ALLOWED, "a path of hl7_build() is NULL");
         Path path;
         if (!read_path(pairs.at(i), PathUse::one_value, "hl7_build()", &path, failure)) return false;
-        const std::string_view value = pairs.is_null(i + 1) ? std::string_view{} : pairs.at(i + 1);
-        if (is_delimiter(path) && text.empty()) {
-            if (path.field == 1 && value.size() != 1) {
-                return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "MSH-1 is the field separator, one character", {},
-                                    "Leave it out for the usual one, |.");
-            }
-            (path.field == 1 ? separator : encoding) = value;
-            continue;
+        if (!builder && is_place(path, "MSH-1")) {
+            separator = value_at(i + 1);
+        } else if (!builder && is_place(path, "MSH-2")) {
+            encoding = value_at(i + 1);
+        } else {
+            if (!started()) return false;
+            const Result<bool> done = builder->set(path, value_at(i + 1));
+            if (!done) return cannot_change(done.error(), failure);
         }
-        if (text.empty()) text = empty_message(separator, encoding);
-        Result<std::string> next = set_text(text, path, value);
-        if (!next) return store_edited(next, result, failure);
-        text = *std::move(next);
     }
-    if (text.empty()) text = empty_message(separator, encoding);
-    return store_message(text, result, failure);
+    return started() && store_message(builder->text(), result, failure);
 }
 
 } // namespace

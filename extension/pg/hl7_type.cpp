@@ -114,7 +114,7 @@ namespace {
 bool store_bytes(std::string_view bytes, std::string_view charset, Datum* result, Failure* failure) {
     if (!charset.empty() && iconv_name(charset).empty()) {
         return failure->set(ERRCODE_INVALID_PARAMETER_VALUE,
-                            "\"" + std::string(charset.substr(0, 60)) + "\" is no charset that HL7 messages come in",
+                            "\"" + std::string(utf8_prefix(charset, 60)) + "\" is no charset that HL7 messages come in",
                             {}, "Use a name of HL7 table 0211 (8859/1, ISO IR87, GB 18030-2000) or of iconv.");
     }
     const Received received = receive(bytes, charset);
@@ -148,7 +148,13 @@ RAD_FUNCTION(rad_hl7_charset) {
 RAD_FUNCTION(rad_hl7_try) {
     const struct varlena* value = PG_GETARG_VARLENA_PP(0);
     Failure reason;
-    fcinfo->isnull = !store_message(view_of(value), result, &reason);
+    if (store_message(view_of(value), result, &reason)) return true;
+    // What is too large depends on a setting, and NULL must not.
+    if (reason.sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED) {
+        *failure = reason;
+        return false;
+    }
+    fcinfo->isnull = true;
     return true;
 }
 

@@ -16,7 +16,7 @@ constexpr auto kFailed = static_cast<std::size_t>(-1);
 
 class Descriptor {
 public:
-    explicit Descriptor(const std::string& from) : handle_(iconv_open("UTF-8", from.c_str())) {}
+    Descriptor(const std::string& to, const std::string& from) : handle_(iconv_open(to.c_str(), from.c_str())) {}
     ~Descriptor() {
         if (is_open()) iconv_close(handle_);
     }
@@ -43,14 +43,9 @@ private:
     iconv_t handle_;
 };
 
-bool convert(void*, std::string_view encoding, std::string_view bytes, std::string& out) {
-    return iconv_to_utf8(encoding, bytes, out);
-}
-
-} // namespace
-
-bool iconv_to_utf8(std::string_view encoding, std::string_view bytes, std::string& out) {
-    Descriptor descriptor{std::string(encoding)};
+// False, with `out` as it was, when an encoding is unknown or the bytes are not of it.
+bool convert_all(const std::string& to, const std::string& from, std::string_view bytes, std::string& out) {
+    Descriptor descriptor(to, from);
     if (!descriptor.is_open()) return false;
     const std::size_t before = out.size();
     // iconv() does not write to its input; its signature is older than const.
@@ -59,6 +54,22 @@ bool iconv_to_utf8(std::string_view encoding, std::string_view bytes, std::strin
     }
     out.resize(before);
     return false;
+}
+
+bool convert(void*, std::string_view encoding, std::string_view bytes, std::string& out) {
+    return iconv_to_utf8(encoding, bytes, out);
+}
+
+} // namespace
+
+bool iconv_to_utf8(std::string_view encoding, std::string_view bytes, std::string& out) {
+    return convert_all("UTF-8", std::string(encoding), bytes, out);
+}
+
+std::optional<std::string> iconv_from_utf8(std::string_view encoding, std::string_view text) {
+    std::string out;
+    if (!convert_all(std::string(encoding), "UTF-8", text, out)) return std::nullopt;
+    return out;
 }
 
 CharsetConverter iconv_converter() {

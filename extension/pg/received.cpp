@@ -1,8 +1,7 @@
-// Charset and shape of received bytes. MSH-18 has to be read before the charset is known; it is ASCII in every charset
-// HL7 allows.
+// Charset and shape of received bytes.
 #include "received.hpp"
 
-#include "radscheduler/charset.hpp"
+#include "radscheduler/declared_charset.hpp"
 #include "radscheduler/header.hpp"
 
 #include "iconv_charset.hpp"
@@ -41,23 +40,26 @@ Received receive(std::string_view bytes, std::string_view charset) {
         return received;
     }
     const CharsetConverter converter = iconv_converter();
-    Utf8Text decoded = to_utf8(*canonical, header_field(*message, 18), &converter, charset);
+    Utf8Text decoded = converted(*message, charset);
     Encoding encoding{decoded.encoding, &converter};
     received.text = hex_to_utf8(decoded.text, message->delimiters(), {hex_of_encoding, &encoding});
     received.warning = std::move(decoded.warning);
     return received;
 }
 
-DeclaredHexText::DeclaredHexText(const Message& message)
-    : message_(&message), hook_{convert, const_cast<Message*>(message_)} {}
+Utf8Text converted(const Message& raw, std::string_view charset) {
+    const CharsetConverter converter = iconv_converter();
+    return to_utf8(raw.text(), find_msh18(raw, &converter), &converter, charset);
+}
 
 bool DeclaredHexText::convert(void* context, std::string_view bytes, std::string& out) {
-    const auto* message = static_cast<const Message*>(context);
-    const std::string_view declared = header_field(*message, 18);
-    if (declared.empty()) return false;
+    constexpr std::size_t longest_declaration = 200;
+    auto* self = static_cast<DeclaredHexText*>(context);
+    if (!self->declared_) self->declared_ = header_field(self->message_, 18).substr(0, longest_declaration);
+    if (self->declared_->empty()) return false;
+    const char repetition = self->message_.delimiters().repetition;
     const CharsetConverter converter = iconv_converter();
-    return convert_charset(declared_encoding(declared, message->delimiters().repetition, bytes), bytes, &converter,
-                           out);
+    return convert_charset(declared_encoding(*self->declared_, repetition, bytes), bytes, &converter, out);
 }
 
 } // namespace radscheduler::pg

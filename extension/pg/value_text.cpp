@@ -1,11 +1,13 @@
 // Texts in and out of SQL: see value_text.hpp.
 #include "value_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <vector>
 
+#include "radscheduler/charset.hpp"
 #include "radscheduler/delimiters.hpp"
 
 #include "received.hpp"
@@ -111,10 +113,13 @@ SqlTexts texts_of(FunctionCallInfo fcinfo, int argument) {
 }
 
 bool bad_path(const Error& error, std::string_view path, Failure* failure) {
-    const std::string shown(path.substr(0, 100));
+    constexpr std::size_t longest_shown = 100;
+    const std::string shown(utf8_prefix(path, longest_shown));
+    // Both lines begin at the left edge, so that the mark stands under the character at fault.
+    const std::string_view before = utf8_prefix(path, std::min(error.offset, longest_shown));
+    const auto column = std::count_if(before.begin(), before.end(), [](char c) { return (c & 0xC0) != 0x80; });
     return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "\"" + shown + "\" is not an HL7 path: " + error.text,
-                        "\"" + shown + "\"\n " + std::string(error.offset < 100 ? error.offset : 100, ' ') + "^",
-                        "A path is SEG[n]-F[r].C.S, for example PID-5.1 or OBX[2]-5.");
+                        "\n" + shown + "\n" + std::string(static_cast<std::size_t>(column), ' ') + "^");
 }
 
 } // namespace radscheduler::pg

@@ -60,6 +60,16 @@ def test_memory_grows_with_the_message_and_no_faster(db):
     assert not too_much, found
 
 
+def test_a_header_field_of_50_mb_reads_a_few_blocks(db):
+    db.execute("CREATE TABLE public.large (body radscheduler.hl7)")
+    db.execute("ALTER TABLE public.large ALTER body SET STORAGE external")
+    db.execute("INSERT INTO public.large SELECT " + f"{TEXT}::radscheduler.hl7" % LARGE)
+    size = db.value("SELECT octet_length(body::text) FROM public.large")
+    assert size > LARGE * 0.99
+    plan = db.value("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT radscheduler.hl7_get(body, 'MSH-9') FROM public.large")[0]["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20
+
+
 def test_a_message_beyond_the_ceiling_is_refused_before_it_is_read(db):
     with contextlib.closing(db.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SET radscheduler.max_message_bytes = '1MB'")

@@ -5,8 +5,10 @@
 //   linear_probe CASE SIZE  runs one
 #include "radscheduler/ack.hpp"
 #include "radscheduler/batch.hpp"
+#include "radscheduler/build.hpp"
 #include "radscheduler/charset.hpp"
 #include "radscheduler/continuation.hpp"
+#include "radscheduler/declared_charset.hpp"
 #include "radscheduler/edit.hpp"
 #include "radscheduler/escape.hpp"
 #include "radscheduler/header.hpp"
@@ -93,6 +95,69 @@ void acknowledge(const std::string& text) {
     (void)build_ack(request);
 }
 
+// What an adapter binds: every byte of a run is one character.
+bool one_by_one(void*, std::string_view bytes, std::string& out) {
+    out.append(bytes.size(), 'x');
+    return true;
+}
+
+void decode_hex(const std::string& text) {
+    const HexText hex{one_by_one, nullptr};
+    (void)decode(text, Delimiters{}, {Formatting::rendered, &hex});
+    (void)hex_to_utf8(text, Delimiters{}, hex);
+}
+
+// As many values as the input has bytes for, in segments of their own and in one.
+void build_message(const std::string& text) {
+    Result<MessageBuilder> builder = MessageBuilder::start();
+    Path apart = *Path::parse("NTE-3");
+    Path together = *Path::parse("PID-3");
+    for (std::size_t i = 0; i < text.size() / 16; ++i) {
+        apart.occurrence = static_cast<std::uint32_t>(i + 1);
+        together.field = static_cast<std::uint32_t>(i % 50 + 1);
+        (void)builder->set(apart, "value");
+        (void)builder->set(together, "value");
+    }
+    (void)builder->text();
+}
+
+void read_many(const std::string& text) {
+    const Result<Message> opened = Message::open(text);
+    if (!opened) std::abort();
+    const std::array paths{*Path::parse("NTE[2]-3"), *Path::parse("RGS[99]/AIS[2]-3"), *Path::parse("OBX-5"),
+                           *Path::parse("NTE[99999]-1")};
+    std::array<Value, 4> values;
+    get_many(*opened, paths, values);
+}
+
+// Leaves of the form in which everything must be compared.
+void from_json(const std::string& text) {
+    using Kind = JsonToken::Kind;
+    std::vector<JsonToken> tokens{{Kind::begin_array, {}}, {Kind::begin_array, {}}, {Kind::string, "MSH"},
+                                  {Kind::string, "|"},     {Kind::string, "^~\\&"}, {Kind::end_array, {}}};
+    for (std::size_t i = 0; i < text.size() / 16; ++i) {
+        for (const JsonToken& token :
+             {JsonToken{Kind::begin_array, {}}, JsonToken{Kind::string, "NTE"}, JsonToken{Kind::begin_object, {}},
+              JsonToken{Kind::key, "raw"}, JsonToken{Kind::string, "\\X41\\"}, JsonToken{Kind::key, "text"},
+              JsonToken{Kind::string, "A"}, JsonToken{Kind::end_object, {}}, JsonToken{Kind::end_array, {}}})
+            tokens.push_back(token);
+    }
+    tokens.push_back({Kind::end_array, {}});
+    if (!message_from_json(tokens)) std::abort();
+}
+
+bool as_latin1(void*, std::string_view, std::string_view bytes, std::string& out) {
+    out.append(bytes.size(), 'x');
+    return true;
+}
+
+void find_charset(const std::string& text) {
+    const CharsetConverter converter{as_latin1, nullptr};
+    const Result<Message> opened = Message::open(text);
+    if (!opened) std::abort();
+    (void)find_msh18(*opened, &converter);
+}
+
 void join_pieces(const std::string& text) {
     const std::array<std::string_view, 1> one{text};
     (void)join_continuation(one);
@@ -130,6 +195,13 @@ const Case kCases[] = {
     {"escapes-hex-of-no-charset", [](std::size_t n) { return repeated("\\XE9\\", n); }, decode_all},
     {"escapes-layout", [](std::size_t n) { return repeated("\\.in9\\\\.ti9\\\\.br\\", n); }, decode_all},
     {"escape-separators", [](std::size_t n) { return repeated("|^~\\&\n\x01", n); }, decode_all},
+    {"escapes-hex-with-a-charset", [](std::size_t n) { return repeated("\\XE9\\", n); }, decode_hex},
+    {"build-values", [](std::size_t n) { return repeated("x", n); }, build_message},
+    {"read-many-paths", [](std::size_t n) { return message("RGS|1\rAIS|1||x\rNTE|1||y\r", n); }, read_many},
+    {"json-back", [](std::size_t n) { return repeated("x", n); }, from_json},
+    {"charset-of-a-long-header",
+     [](std::size_t n) { return "MSH|^~\\&|" + repeated("\xE9\x7C", n) + repeated("ISO IR87~", n) + "\r"; },
+     find_charset},
     {"json-of-segments", [](std::size_t n) { return message("NTE|1||a^b&c~d\r", n); },
      [](const std::string& t) { on_message(t, [](const Message& m) { (void)message_json(m); }); }},
     {"json-of-separators", [](std::size_t n) { return field_of("~^&", n); },

@@ -121,6 +121,7 @@ TEST(MessageFromJson, RefusalsNameThePlace) {
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],["PID",true]])"), "[1][1]");
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],["PID",{"raw":"a|b"}]])"), "[1][2]");
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],["PID",{"txt":"a"}]])"), "[1][1]");
+    EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],["PID",{"text":"a","raw":"\\X42\\"}]])"), "[1][1]");
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],["PID",[[[[ "x" ]]]]]])"), "[1][1][0][0][0]");
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],"PID"])"), "[1]");
     EXPECT_EQ(refused(R"([["MSH","|","^~\\&"],[["PID"]]])"), "[1][0]");
