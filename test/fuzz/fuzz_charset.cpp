@@ -1,6 +1,8 @@
 // Bytes in any charset: the first line is MSH-18, the second the sender's charset, the rest the bytes.
 #include "check.hpp"
 #include "radscheduler/charset.hpp"
+#include "radscheduler/declared_charset.hpp"
+#include "radscheduler/header.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -50,6 +52,20 @@ void check(const Utf8Text& text) {
     FUZZ_CHECK(is_valid_utf8(text.warning->text));
 }
 
+// The bytes as a message of their own: whatever charset its header hides in, MSH-18 is found without harm.
+void check_header(std::string_view bytes) {
+    const Result<std::string> canonical = normalize(bytes);
+    if (!canonical) return;
+    const Result<Message> message = Message::open(*canonical);
+    if (!message) return;
+    FUZZ_CHECK(find_msh18(*message, nullptr) == header_field(*message, 18));
+    for (const CharsetConverter* converter : {&kIconv, &kLiar}) {
+        const std::string found = find_msh18(*message, converter);
+        FUZZ_CHECK(found.size() <= 4 * canonical->size());
+        check(to_utf8(*canonical, found, converter));
+    }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -57,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view declared = take_line(bytes);
     const std::string_view override_charset = take_line(bytes);
 
+    check_header(bytes);
     FUZZ_CHECK(iconv_name(declared).empty() || !is_wide_unicode(declared));
     for (const CharsetConverter* converter : {static_cast<const CharsetConverter*>(nullptr), &kIconv, &kLiar}) {
         check(to_utf8(bytes, declared, converter));
