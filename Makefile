@@ -74,9 +74,9 @@ bench: install ## measure reading, ingest and MLLP beside their floors; results 
 	@scripts/setup.sh build run test bench
 	@scripts/bench.sh
 
-fuzz: ## run every fuzz target for FUZZ_SECONDS (default 60) each
+fuzz: ## run every fuzz target for FUZZ_SECONDS (default 600) each
 	@scripts/setup.sh build fuzz
-	@test/fuzz/run.sh $${FUZZ_SECONDS:-60}
+	@test/fuzz/run.sh $${FUZZ_SECONDS:-600}
 
 format: ## format the C++ sources in place
 	@scripts/setup.sh dev
