@@ -6,8 +6,8 @@
 // repetition a leaf or an array of components, a component a leaf or an array of subcomponents; depth tells the level:
 //   x -> "x"    x~y -> ["x","y"]    x^y -> [["x","y"]]    x&y -> [[["x","y"]]]    x^y~z -> [["x","y"],"z"]
 // A leaf is its decoded text; "" was sent as nothing, null is the HL7 null; what was not sent has no element. A leaf
-// that was spelled in another way than escape() would is {"text": decoded, "raw": as sent}; on the way back either will do, and both must agree.
-// Source: HL7 v2.5 chapter 2.5.
+// that was spelled in another way than escape() would is {"text": decoded, "raw": as sent}; on the way back either will
+// do, and both must agree. Source: HL7 v2.5 chapter 2.5.
 #pragma once
 
 #include "radscheduler/json_token.hpp"
