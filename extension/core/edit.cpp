@@ -1,6 +1,7 @@
 // Changing a message: the text is cut at the place, the place is rewritten, the rest is copied.
 #include "radscheduler/edit.hpp"
 
+#include "ascii.hpp"
 #include "radscheduler/escape.hpp"
 #include "radscheduler/message.hpp"
 #include "radscheduler/value.hpp"
@@ -180,9 +181,8 @@ std::optional<Error> unusable_text(const Path& path, const Delimiters& delimiter
     const bool within_component = within_subcomponent || path.component != 0;
     const bool within_repetition = within_component || path.repetition_given;
     for (const char c : encoded) {
-        // The transport would take a framing byte (0x0B, 0x1C) for the end of the
-        // message.
-        const bool never = c == '\r' || c == '\n' || c == '\0' || c == '\x0B' || c == '\x1C' || c == delimiters.field;
+        // The transport would take a framing byte for the end of the message.
+        const bool never = c == '\r' || c == '\n' || c == '\0' || is_framing(c) || c == delimiters.field;
         if (never || (within_repetition && c == delimiters.repetition) ||
             (within_component && c == delimiters.component) || (within_subcomponent && c == delimiters.subcomponent)) {
             return refuse(path, "The encoded text holds a separator, line end or framing byte that reaches beyond this "

@@ -4,10 +4,8 @@
 #include "radscheduler/delimiter_index.hpp"
 #include "radscheduler/escape.hpp"
 #include "radscheduler/value.hpp"
-#include "scan.hpp"
 
 #include <array>
-#include <optional>
 #include <vector>
 
 namespace radscheduler {

@@ -53,6 +53,16 @@ Value value_in(std::string_view segment, const Path& path, const Delimiters& del
     return leaf_of_repetition(repetition, path, delimiters);
 }
 
+template <class Visit>
+void for_each_repetition(std::string_view field, const Delimiters& delimiters, Visit visit) {
+    while (true) {
+        const std::size_t end = field.find(delimiters.repetition);
+        visit(field.substr(0, end));
+        if (end == std::string_view::npos) return;
+        field.remove_prefix(end + 1);
+    }
+}
+
 void append_repetitions(std::vector<Value>& values, std::string_view segment, const Path& path,
                         const Delimiters& delimiters) {
     if (is_delimiter_field(path)) {
@@ -61,12 +71,9 @@ void append_repetitions(std::vector<Value>& values, std::string_view segment, co
     }
     std::string_view field;
     if (!find_field(segment, path, delimiters, field) || field.empty()) return;
-    while (true) {
-        const std::size_t end = field.find(delimiters.repetition);
-        values.push_back(leaf_of_repetition(field.substr(0, end), path, delimiters));
-        if (end == std::string_view::npos) return;
-        field.remove_prefix(end + 1);
-    }
+    for_each_repetition(field, delimiters, [&](std::string_view repetition) {
+        values.push_back(leaf_of_repetition(repetition, path, delimiters));
+    });
 }
 
 std::uint32_t first_occurrence(const Path& path) {
@@ -123,6 +130,14 @@ std::vector<std::string_view> groups_within(const std::vector<std::string_view>&
     return groups;
 }
 
+// The texts in which the path's occurrences count: every group it names, or the whole message.
+std::vector<std::string_view> scopes_of(const Message& message, const Path& path) {
+    std::vector<std::string_view> scopes{message.text()};
+    for (std::uint32_t i = 0; i < path.group_count; ++i)
+        scopes = groups_within(scopes, path.groups[i], message.delimiters().field);
+    return scopes;
+}
+
 // What the path names within one repetition: all of it, a component, a subcomponent.
 Value part_of_repetition(std::string_view repetition, const Path& path, const Delimiters& delimiters) {
     if (path.subcomponent != 0) return leaf_of_repetition(repetition, path, delimiters);
@@ -147,11 +162,8 @@ Value raw_in(std::string_view segment, const Path& path, const Delimiters& delim
 // Every segment that the path names, in order.
 std::vector<std::string_view> segments_at(const Message& message, const Path& path) {
     const char separator = message.delimiters().field;
-    std::vector<std::string_view> scopes{message.text()};
-    for (std::uint32_t i = 0; i < path.group_count; ++i)
-        scopes = groups_within(scopes, path.groups[i], separator);
     std::vector<std::string_view> segments;
-    for (std::string_view scope : scopes) {
+    for (std::string_view scope : scopes_of(message, path)) {
         if (path.occurrence != Path::kAll) {
             const std::string_view segment = find_segment(scope, separator, path.segment_name(), path.occurrence);
             if (segment.data() != nullptr) segments.push_back(segment);
@@ -191,12 +203,8 @@ Value get_raw(const Message& message, const Path& path) {
 std::vector<Value> get_all(const Message& message, const Path& path) {
     std::vector<Value> values;
     const Delimiters& delimiters = message.delimiters();
-    std::vector<std::string_view> scopes{message.text()};
-    for (std::uint32_t i = 0; i < path.group_count; ++i)
-        scopes = groups_within(scopes, path.groups[i], delimiters.field);
-
     const bool one = !path.selects_many();
-    for (std::string_view scope : scopes) {
+    for (std::string_view scope : scopes_of(message, path)) {
         if (path.occurrence != Path::kAll) {
             const std::string_view segment =
                 find_segment(scope, delimiters.field, path.segment_name(), path.occurrence);
@@ -230,13 +238,9 @@ std::vector<Value> get_all_raw(const Message& message, const Path& path) {
         }
         std::string_view field;
         if (!find_field(segment, path, delimiters, field) || field.empty()) continue;
-        std::string_view rest = field;
-        while (true) {
-            const std::size_t end = rest.find(delimiters.repetition);
-            add(part_of_repetition(rest.substr(0, end), path, delimiters));
-            if (end == std::string_view::npos) break;
-            rest.remove_prefix(end + 1);
-        }
+        for_each_repetition(field, delimiters, [&](std::string_view repetition) {
+            add(part_of_repetition(repetition, path, delimiters));
+        });
     }
     return values;
 }

@@ -67,9 +67,14 @@ Datum guarded(FunctionCallInfo fcinfo, Body body) {
     return result;
 }
 
+void* allocate(std::size_t size, MemoryContext context) {
+    void* memory = MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+
 char* copy_out(std::string_view text, std::size_t head) {
-    auto* copy = static_cast<char*>(palloc_extended(head + text.size() + 1, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
-    if (copy == nullptr) throw std::bad_alloc();
+    auto* copy = static_cast<char*>(allocate(head + text.size() + 1));
     std::memcpy(copy + head, text.data(), text.size());
     copy[head + text.size()] = '\0';
     return copy;

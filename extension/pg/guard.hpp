@@ -29,6 +29,9 @@ using Body = bool (*)(FunctionCallInfo fcinfo, Datum* result, Failure* failure);
 
 Datum guarded(FunctionCallInfo fcinfo, Body body);
 
+// Memory of a context. Throws std::bad_alloc where palloc would longjmp.
+void* allocate(std::size_t size, MemoryContext context = CurrentMemoryContext);
+
 // A copy of text in the current memory context with room for `head` bytes before it and a NUL after it. Throws
 // std::bad_alloc where palloc would longjmp.
 char* copy_out(std::string_view text, std::size_t head = 0);

@@ -26,12 +26,6 @@ MemoryContext lifetime(FunctionCallInfo fcinfo) {
     return fcinfo->flinfo != nullptr ? fcinfo->flinfo->fn_mcxt : CurrentMemoryContext;
 }
 
-void* allocate(MemoryContext context, std::size_t size) {
-    void* memory = MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
 PathCache* cache_of(FunctionCallInfo fcinfo) {
     return fcinfo->flinfo != nullptr ? static_cast<PathCache*>(fcinfo->flinfo->fn_extra) : nullptr;
 }
@@ -49,12 +43,12 @@ PathCache* new_cache(FunctionCallInfo fcinfo, std::string_view argument, int cou
         pfree(old->paths);
         pfree(old);
     }
-    auto* cache = static_cast<PathCache*>(allocate(context, sizeof(PathCache)));
+    auto* cache = static_cast<PathCache*>(allocate(sizeof(PathCache), context));
     cache->size = argument.size();
     cache->count = count;
-    cache->bytes = static_cast<char*>(allocate(context, argument.size() + 1));
+    cache->bytes = static_cast<char*>(allocate(argument.size() + 1, context));
     std::memcpy(cache->bytes, argument.data(), argument.size());
-    cache->paths = static_cast<Path*>(allocate(context, sizeof(Path) * (count + 1)));
+    cache->paths = static_cast<Path*>(allocate(sizeof(Path) * (count + 1), context));
     return cache;
 }
 

@@ -1,23 +1,11 @@
 // Cells into plain memory, plain memory into the tuple store.
 #include "rows.hpp"
 
-#include <new>
-
 namespace radscheduler::pg {
 
-namespace {
-
-void* allocate(std::size_t size) {
-    void* memory = palloc_extended(size + 1, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
-} // namespace
-
 RowBuilder::RowBuilder(std::size_t columns, std::size_t rows)
-    : rows_{static_cast<Datum*>(allocate(columns * rows * sizeof(Datum))),
-            static_cast<bool*>(allocate(columns * rows * sizeof(bool))), columns, rows} {}
+    : rows_{static_cast<Datum*>(allocate(columns * rows * sizeof(Datum) + 1)),
+            static_cast<bool*>(allocate(columns * rows * sizeof(bool) + 1)), columns, rows} {}
 
 void RowBuilder::datum(Datum value) {
     rows_.values[cell_] = value;

@@ -75,8 +75,7 @@ Datum text_array_of(std::span<const Value> values, std::span<const Path> paths, 
     for (std::size_t i = 0; i < texts.size(); ++i)
         size += is_null(values[i]) ? 0 : INTALIGN(VARHDRSZ + texts[i].size());
     if (size > MaxAllocSize) throw std::bad_alloc();
-    auto* memory = static_cast<char*>(palloc_extended(size, MCXT_ALLOC_NO_OOM));
-    if (memory == nullptr) throw std::bad_alloc();
+    auto* memory = static_cast<char*>(allocate(size));
     std::memset(memory, 0, head);
     auto* array = reinterpret_cast<ArrayType*>(memory);
     SET_VARSIZE(array, size);
