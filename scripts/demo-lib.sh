@@ -81,6 +81,10 @@ demo_start_database() {
     fi
     PGOPTIONS='-c client_min_messages=warning' psql -X -q -v ON_ERROR_STOP=1 -d "$DEMO_DATABASE" \
         -c 'CREATE EXTENSION IF NOT EXISTS radscheduler CASCADE'
+    # The daemon is no superuser: it takes messages and reads the schedule, at every site.
+    [ -n "$(psql -X -A -t -d postgres -c "SELECT 1 FROM pg_roles WHERE rolname = 'radschedulerd'")" ] || createuser radschedulerd
+    psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DEMO_DATABASE" -o /dev/null \
+        -c "SELECT radscheduler.grant_role('ingest', 'radschedulerd'), radscheduler.grant_role('reader', 'radschedulerd'), radscheduler.grant_site('radschedulerd', '*')"
     printf '%s\n' "$fingerprint" | as_service tee "$DEMO_DIR/extension.key" >/dev/null
 }
 
@@ -106,7 +110,7 @@ demo_start_daemon() {
         program=$(cd "$DEMO_DIR" && pwd -P)/radschedulerd
     fi
     demo_spawn radschedulerd.pid radschedulerd.log env \
-        DATABASE_URL="postgresql://$PGUSER@/$DEMO_DATABASE?host=$PGHOST&port=$PGPORT" REDIS_URL="redis://127.0.0.1:$redis_port/0" \
+        DATABASE_URL="postgresql://radschedulerd@/$DEMO_DATABASE?host=$PGHOST&port=$PGPORT" REDIS_URL="redis://127.0.0.1:$redis_port/0" \
         RADSCHED_MLLP_HOST="$DEMO_HOST" RADSCHED_MLLP_PORT="$DEMO_MLLP_PORT" \
         RADSCHED_HTTP_HOST="$DEMO_HOST" RADSCHED_HTTP_PORT="$DEMO_HTTP_PORT" "$program"
     for waited in $(seq 1 150); do

@@ -95,7 +95,7 @@ forbid "a SQL function must be declared with RAD_FUNCTION, which catches every e
 mapfile -t sql < <(files 'extension/install/*.sql' 'extension/storage/*.sql')
 if [ ${#sql[@]} -gt 0 ]; then
     forbid "CREATE OR REPLACE and IF NOT EXISTS would adopt an object somebody else made" \
-        '^ *CREATE (OR REPLACE|(TABLE|SCHEMA|SEQUENCE|VIEW|INDEX|TYPE) IF NOT EXISTS)' "${sql[@]}"
+        '^ *CREATE (OR REPLACE (FUNCTION|PROCEDURE|TRIGGER|AGGREGATE)|(TABLE|SCHEMA|SEQUENCE|VIEW|INDEX|TYPE) IF NOT EXISTS)' "${sql[@]}"
 fi
 
 long=$(for file in "${cpp[@]}" "${sql[@]}"; do

@@ -38,7 +38,7 @@ CREATE TYPE radscheduler.http_reply AS (
 COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body.';
 
 CREATE FUNCTION radscheduler.is_timezone(name text) RETURNS boolean
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     PERFORM timezone(name, '2000-01-01 00:00+00'::timestamptz);
@@ -50,7 +50,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.is_timezone(text) IS 'Whether PostgreSQL knows a time zone of this name.';
 
 CREATE FUNCTION radscheduler.is_profile(profile jsonb) RETURNS boolean
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN jsonb_typeof(profile) = 'object'

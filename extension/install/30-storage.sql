@@ -17,7 +17,7 @@ CREATE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name text, OUT i
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
        c.relname::text,
        c.relname IN ('storage_step', 'modality_catalogue', 'procedure_catalogue', 'status_alias', 'event_rule',
-                     'warning_kind', 'conflict_kind', 'phone_region')
+                     'warning_kind', 'conflict_kind', 'phone_region', 'role_right')
 FROM pg_depend d
 JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
@@ -40,6 +40,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.detach_records() IS 'Takes records that an extension script created out of the extension; returns how many.';
+
+CREATE FUNCTION radscheduler.attach_view(p_view text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM radscheduler.storage_objects() o WHERE o.name = p_view) THEN
+        EXECUTE format('ALTER EXTENSION radscheduler ADD VIEW radscheduler.%I', p_view);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.attach_view(text) IS
+    'Takes a view of the records into the extension for as long as migrate() runs: an update script may replace only what belongs to the extension, and dropping the view would take the site''s own views with it.';
 
 CREATE FUNCTION radscheduler.storage_version() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -82,52 +94,31 @@ BEGIN
         INSERT INTO radscheduler.schema_version (version, topic) VALUES (v_step.version, v_step.topic);
         v_count := v_count + 1;
     END LOOP;
+    IF v_count > 0 THEN
+        PERFORM radscheduler.make_partitions(p.parent) FROM unnest(ARRAY['hl7_message', 'event_log', 'audit_event']) p(parent);
+    END IF;
     PERFORM radscheduler.detach_records();
+    PERFORM radscheduler.apply_grants();
     RETURN v_count;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.migrate() IS
-    'Applies the storage steps that this database lacks, all in the calling transaction; returns how many. Safe to call again and by several sessions.';
+    'Applies the storage steps that this database lacks, all in the calling transaction, and renews the rights of roles; returns how many steps. Safe to call again, to interrupt, and by several sessions.';
 
-CREATE FUNCTION radscheduler.maintain() RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.is_restoring() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_parent  text;
-    v_month   timestamptz;
-    v_name    text;
-    v_key     text;
-    v_until   timestamptz;
-    v_created text[] := '{}';
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('radscheduler.maintain'));
-    FOREACH v_parent IN ARRAY ARRAY['hl7_message', 'event_log'] LOOP
-        FOR v_month IN SELECT timezone('UTC', g) FROM generate_series(date_trunc('month', timezone('UTC', now())),
-                                                  date_trunc('month', timezone('UTC', now())) + interval '3 months', interval '1 month') g LOOP
-            v_name := format('%s_%s', v_parent, to_char(timezone('UTC', v_month), 'YYYYMM'));
-            IF to_regclass(format('radscheduler.%I', v_name)) IS NULL THEN
-                v_until := timezone('UTC', timezone('UTC', v_month) + interval '1 month');
-                v_key := CASE v_parent WHEN 'hl7_message' THEN 'received_at' ELSE 'recorded_at' END;
-                EXECUTE format('CREATE TABLE radscheduler.%I (LIKE radscheduler.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)', v_name, v_parent);
-                EXECUTE format('WITH moved AS (DELETE FROM radscheduler.%I WHERE %I >= %L AND %I < %L RETURNING *) INSERT INTO radscheduler.%I SELECT * FROM moved',
-                               v_parent || '_default', v_key, v_month, v_key, v_until, v_name);
-                EXECUTE format('ALTER TABLE radscheduler.%I ATTACH PARTITION radscheduler.%I FOR VALUES FROM (%L) TO (%L)', v_parent, v_name, v_month, v_until);
-                EXECUTE format('COMMENT ON TABLE radscheduler.%I IS %L', v_name, format('Rows of %s of one month (UTC).', v_parent));
-                v_created := v_created || v_name;
-            END IF;
-        END LOOP;
-    END LOOP;
-    RETURN jsonb_build_object('partitions_created', to_jsonb(v_created));
-END
+SELECT current_setting('row_security') = 'off'
+    OR EXISTS (SELECT FROM pg_settings s WHERE s.name = 'xmloption' AND s.source = 'session')
 $$;
-COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Makes the monthly partitions of hl7_message and event_log for this and the next three months, and moves into them what had to wait in the default partition. The sidecar calls it hourly; without the sidecar call it from cron at least monthly. Returns {partitions_created}.';
+COMMENT ON FUNCTION radscheduler.is_restoring() IS
+    'Whether this session runs a dump: pg_dump and pg_restore begin every session with SET row_security = off (but not with --enable-row-security) and SET xmloption, which nobody else does.';
 
 CREATE FUNCTION radscheduler.provision() RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF current_setting('row_security') = 'off' OR NOT coalesce(current_setting('radscheduler.auto_provision', true), 'on')::boolean THEN
+    IF radscheduler.is_restoring() OR NOT coalesce(current_setting('radscheduler.auto_provision', true), 'on')::boolean THEN
         RETURN false;
     ELSIF radscheduler.storage_version() > 0 THEN
         RAISE EXCEPTION 'this database has radscheduler records already'
@@ -141,4 +132,42 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.provision() IS
-    'Creates the records with one site, MAIN; CREATE EXTENSION calls it. Does nothing in a restore (row_security = off, as pg_dump and pg_restore set it) or when radscheduler.auto_provision is off. Fails rather than adopt tables that are already there.';
+    'Creates the records with one site, MAIN; CREATE EXTENSION calls it. Does nothing in a restore (see is_restoring()) or when radscheduler.auto_provision is off. Fails rather than adopt tables that are already there.';
+
+CREATE FUNCTION radscheduler.destroy_records(database text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_object record;
+    v_count  integer := 0;
+BEGIN
+    IF destroy_records.database IS DISTINCT FROM current_database()::text THEN
+        RAISE EXCEPTION 'the records of this database stay' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'To destroy every appointment, message and audit event, give the name of this very database.';
+    ELSIF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL) THEN
+        RAISE EXCEPTION 'records of this database are under legal hold' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SELECT * FROM radscheduler.legal_hold WHERE lifted_at IS NULL; lift_hold() lifts them.';
+    END IF;
+    FOR v_object IN
+        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, c.oid::regclass AS name
+        FROM pg_class c
+        WHERE c.relnamespace = 'radscheduler'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        ORDER BY c.relkind = 'v' DESC, c.relname
+    LOOP
+        EXECUTE format('DROP %s IF EXISTS %s CASCADE', v_object.kind, v_object.name);
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.destroy_records(text) IS
+    'Drops every table and view of schema radscheduler that is not code, with what depends on them; returns how many. Only after this can the extension be dropped. Give the name of the database, so that nobody does it in the wrong one; refused under legal hold.';
+
+CREATE FUNCTION radscheduler.drop_guard() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'rad_drop_guard' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION radscheduler.drop_guard() IS 'Event trigger: raises 2BP01 for DROP EXTENSION or DROP SCHEMA radscheduler, CASCADE too, while records exist.';
+
+CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA')
+    EXECUTE FUNCTION radscheduler.drop_guard();
+COMMENT ON EVENT TRIGGER radscheduler_drop_guard IS 'Keeps the extension and its schema from being dropped under records.';

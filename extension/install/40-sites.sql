@@ -1,7 +1,7 @@
 -- Which site, whose clock, which sender.
 
 CREATE FUNCTION radscheduler.create_site(code text, name text, timezone text) RETURNS integer
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_site integer;
@@ -10,6 +10,7 @@ BEGIN
         RAISE EXCEPTION 'time zone "%" is not known', create_site.timezone
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use an IANA name such as America/New_York; pg_timezone_names lists them.';
     END IF;
+    PERFORM radscheduler.require_every_site('creating a site');
     INSERT INTO radscheduler.site (code, name, timezone) VALUES (create_site.code, create_site.name, create_site.timezone)
         RETURNING site_id INTO v_site;
     INSERT INTO radscheduler.modality (site_id, code, label, name, default_minutes)
@@ -20,6 +21,7 @@ BEGIN
         SELECT v_site, c.code, c.name, c.modality, c.minutes FROM radscheduler.procedure_catalogue c;
     INSERT INTO radscheduler.resource_hours (site_id, weekday, opens, closes)
         SELECT v_site, d, '07:00', '19:00' FROM generate_series(1, 5) d;
+    PERFORM radscheduler.audit(v_site, 'site.created', 'site', v_site, jsonb_build_object('code', create_site.code));
     RETURN v_site;
 END
 $$;
@@ -30,34 +32,44 @@ CREATE FUNCTION radscheduler.current_site() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_code text := nullif(current_setting('radscheduler.site', true), '');
-    v_site integer;
-    v_more boolean;
+    v_code  text := nullif(current_setting('radscheduler.site', true), '');
+    v_sites integer[] := array_remove(radscheduler.visible_sites(), 0);
 BEGIN
-    IF v_code IS NOT NULL THEN
-        SELECT s.site_id INTO v_site FROM radscheduler.site s WHERE s.code = v_code;
-        IF v_site IS NULL THEN
-            RAISE EXCEPTION 'there is no site "%"', v_code
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'Set radscheduler.site to the code of a row in radscheduler.site.';
-        END IF;
-        RETURN v_site;
+    IF cardinality(v_sites) = 1 THEN
+        RETURN v_sites[1];
+    ELSIF v_code IS NOT NULL THEN
+        RAISE EXCEPTION 'there is no site "%" for this role', v_code
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Set radscheduler.site to the code of a site this role was granted (radscheduler.grant_site).';
+    ELSIF cardinality(v_sites) > 1 THEN
+        RAISE EXCEPTION 'this role may use several sites and the session names none'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SET radscheduler.site = ''code of the site'';';
     END IF;
-    SELECT min(s.site_id), count(*) > 1 INTO v_site, v_more FROM radscheduler.site s;
-    IF v_more OR v_site IS NULL THEN
-        RAISE EXCEPTION 'this database has % and the session names none', CASE WHEN v_more THEN 'several sites' ELSE 'no site' END
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'SET radscheduler.site = ''code of the site''; or create one with radscheduler.create_site().';
-    END IF;
-    RETURN v_site;
+    PERFORM radscheduler.refuse_without_site();
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.current_site() IS
-    'The site this session works for: the setting radscheduler.site, or the only site there is. Raises 22023 when neither says.';
+    'The site this session works for: the setting radscheduler.site, or the only one its role may use. Raises 22023 when neither says, 42501 when there is none.';
+
+CREATE FUNCTION radscheduler.refuse_without_site() RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF radscheduler.sees_every_site() THEN
+        RAISE EXCEPTION 'this database has no site' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SELECT radscheduler.create_site(''MAIN'', ''Main site'', ''America/New_York'');';
+    END IF;
+    RAISE EXCEPTION 'role "%" was granted no site', pg_get_userbyid(radscheduler.caller()) USING ERRCODE = 'insufficient_privilege',
+        HINT = 'A DBA grants it: SELECT radscheduler.grant_site(''role'', ''code of the site, or *'');';
+END
+$$;
+COMMENT ON FUNCTION radscheduler.refuse_without_site() IS 'Raises for a session without any site: 42501 for a role that was granted none, 55000 where there is none.';
 
 CREATE FUNCTION radscheduler.site_zone(p_site integer) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT coalesce((SELECT s.timezone FROM radscheduler.site s WHERE s.site_id = p_site), coalesce(nullif(current_setting('radscheduler.default_timezone', true), ''), 'UTC')));
+    RETURN (SELECT coalesce((SELECT s.timezone FROM radscheduler.site s WHERE s.site_id = p_site), radscheduler.default_zone()));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.site_zone(integer) IS 'IANA zone of a site, or radscheduler.default_timezone.';
@@ -68,25 +80,28 @@ CREATE FUNCTION radscheduler.sender_of(p_application text, p_facility text,
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_code text := nullif(current_setting('radscheduler.site', true), '');
+    v_sites integer[] := radscheduler.visible_sites();
 BEGIN
     is_new := false;
     SELECT s.site_id, s.sender_id, s.profile INTO sender_of.site_id, sender_of.sender_id, sender_of.profile
         FROM radscheduler.sender s
         WHERE s.sending_application = p_application AND s.sending_facility = p_facility
-          AND (v_code IS NULL OR s.site_id = (SELECT t.site_id FROM radscheduler.site t WHERE t.code = v_code))
+          AND s.site_id = ANY (v_sites)
         ORDER BY s.site_id LIMIT 1;
     IF FOUND THEN
         RETURN;
     END IF;
-    sender_of.site_id := CASE WHEN v_code IS NOT NULL THEN radscheduler.current_site()
-                              ELSE (SELECT min(s.site_id) FROM radscheduler.site s) END;
+    sender_of.site_id := (SELECT min(v) FROM unnest(v_sites) v WHERE v > 0);
+    IF sender_of.site_id IS NULL THEN
+        PERFORM radscheduler.refuse_without_site();
+    END IF;
     INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
         VALUES (sender_of.site_id, p_application, p_facility, false)
         ON CONFLICT DO NOTHING
         RETURNING sender.sender_id, sender.profile INTO sender_of.sender_id, sender_of.profile;
     IF sender_of.sender_id IS NOT NULL THEN
         is_new := true;
+        PERFORM radscheduler.audit(sender_of.site_id, 'sender.created', 'sender', sender_of.sender_id, '{}');
         RETURN;
     END IF;
     SELECT s.sender_id, s.profile INTO sender_of.sender_id, sender_of.profile FROM radscheduler.sender s
@@ -94,4 +109,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. An unknown pair is recorded at the session''s site, else at the first one.';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at. An unknown pair is recorded at the session''s site, else at the first of them.';

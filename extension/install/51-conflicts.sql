@@ -111,6 +111,7 @@ DECLARE
     v_worst    radscheduler.severity;
     v_new      bigint[];
     v_healed   bigint[];
+    v_audited  bigint;
 BEGIN
     -- Whoever was in conflict with it: only they can gain from its leaving.
     SELECT array_agg(DISTINCT u.id) INTO v_partners FROM (
@@ -156,10 +157,13 @@ BEGIN
         UNION ALL
         SELECT p_site, 'conflict.detected', o.appointment_id, p_message,
                jsonb_build_object('conflict_id', o.conflict_id, 'code', o.code, 'severity', o.severity, 'with', o.other_appointment_id) FROM opened o
+    ), audited AS (
+        SELECT radscheduler.audit(p_site, c.action, 'conflict', c.id, jsonb_build_object('appointment_id', p_appointment, 'message_id', p_message))
+        FROM (SELECT 'conflict.resolved', g.conflict_id FROM gone g UNION ALL SELECT 'conflict.detected', o.conflict_id FROM opened o) c(action, id)
     )
     SELECT (SELECT array_agg(o.conflict_id) FROM opened o WHERE o.appointment_id = p_appointment AND o.severity = 'critical'),
-           (SELECT array_agg(DISTINCT g.appointment_id) FROM gone g)
-        INTO v_new, v_healed;
+           (SELECT array_agg(DISTINCT g.appointment_id) FROM gone g), (SELECT count(*) FROM audited)
+        INTO v_new, v_healed, v_audited;
 
     IF v_new IS NOT NULL THEN
         UPDATE radscheduler.conflict c SET alternatives = radscheduler.alternatives(p_site, p_appointment)

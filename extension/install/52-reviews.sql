@@ -16,10 +16,12 @@ BEGIN
     SELECT a.site_id, p_event, a.appointment_id, p_message,
            jsonb_strip_nulls(jsonb_build_object('version', a.version, 'status', a.status, 'modality', a.modality, 'starts_at', a.starts_at, 'ends_at', a.ends_at)) || p_details
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
+    PERFORM radscheduler.audit(p_site, p_event, 'appointment', p_appointment, jsonb_build_object('message_id', p_message, 'version',
+        (SELECT a.version FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment)));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb) IS
-    'Writes the present version of an appointment to its history and tells it in event_log, without patient data there.';
+    'Writes the present version of an appointment to its history and tells it in event_log and the audit log, without patient data there.';
 
 CREATE FUNCTION radscheduler.lift_reviews(p_site integer, p_appointments bigint[], p_message bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -45,9 +47,14 @@ COMMENT ON FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint) IS
     'Returns appointments from a PENDING_REVIEW whose conflicts have gone to the status they had.';
 
 CREATE FUNCTION radscheduler.conflicts_of(p_site integer, p_appointment bigint) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment AND x.state <> 'resolved')
+       AND NOT EXISTS (SELECT FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.other_appointment_id = p_appointment AND x.state <> 'resolved')
+       OR NOT p_site = ANY (radscheduler.visible_sites()) THEN
+        RETURN '[]';
+    END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
                'code', g.code, 'severity', g.severity, 'axis', g.axis, 'resource', g.resource, 'with', g.partners, 'overlap_min', g.overlap_min,
                'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
@@ -71,4 +78,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.conflicts_of(integer, bigint) IS
-    'Unresolved conflicts of an appointment, from either side: [{code, severity, axis, resource, with: [{appointment_id, external_id, start, end}], overlap_min, message, detected_at, state, alternatives}], worst first; [] when there is none.';
+    'Unresolved conflicts of an appointment, from either side: [{code, severity, axis, resource, with: [{appointment_id, external_id, start, end}], overlap_min, message, detected_at, state, alternatives}], worst first; [] when there is none, or none at a site the caller may use.';

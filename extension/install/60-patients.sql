@@ -51,6 +51,7 @@ BEGIN
                     v_first_name, (p_patient ->> 'birth_date')::date, p_patient ->> 'sex', v_e164, v_phone,
                     coalesce((p_patient ->> 'deceased')::boolean, false))
             RETURNING patient.patient_id INTO resolve_patient.patient_id;
+        PERFORM radscheduler.audit(p_site, 'patient.created', 'patient', resolve_patient.patient_id, '{}');
     ELSE
         UPDATE radscheduler.patient p SET
             mrn          = v_best ->> 'value',
@@ -75,6 +76,9 @@ BEGIN
                OR p_patient ? 'sex' AND p.sex IS DISTINCT FROM p_patient ->> 'sex'
                OR p_patient ? 'phones' AND p.phone_as_sent IS DISTINCT FROM v_phone
                OR p.is_deceased IS DISTINCT FROM coalesce((p_patient ->> 'deceased')::boolean, p.is_deceased));
+        IF FOUND THEN
+            PERFORM radscheduler.audit(p_site, 'patient.updated', 'patient', resolve_patient.patient_id, '{}');
+        END IF;
     END IF;
     INSERT INTO radscheduler.patient_identifier (site_id, authority, type, value, patient_id)
         SELECT DISTINCT ON (i ->> 'value', coalesce(i ->> 'authority', p_facility), coalesce(i ->> 'type', 'MR'))

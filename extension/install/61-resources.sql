@@ -67,6 +67,7 @@ BEGIN
                                                                          radscheduler.modality_of(p_site, p_reading, NULL)) END, false)
                 RETURNING resource.resource_id INTO v_id;
             INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_site, v_row.kind, upper(v_row.code), v_id);
+            PERFORM radscheduler.audit(p_site, 'resource.created', 'resource', v_id, '{}');
             warnings := warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
         END LOOP;
     END LOOP;
@@ -78,7 +79,7 @@ COMMENT ON FUNCTION radscheduler.resolve_resources(integer, jsonb) IS
 CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,
                                           aliases text[] DEFAULT '{}') RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_variable
 DECLARE

@@ -142,6 +142,9 @@ BEGIN
     PERFORM radscheduler.lock_subjects(c_site, v_resources || v_held, ARRAY[v_patient, v_old.patient_id]);
     IF v_id IS NOT NULL THEN
         SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_id FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the appointment was removed while the message waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
+        END IF;
     END IF;
     IF NOT v_is_new THEN
         v_new := v_old;

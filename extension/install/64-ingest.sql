@@ -59,10 +59,12 @@ BEGIN
                 (p_result).appointment_id, p_message,
                 jsonb_strip_nulls(jsonb_build_object('outcome', (p_result).outcome, 'code', (p_result).code, 'trigger_event', v_header ->> 'trigger_event',
                                                      'warnings', jsonb_array_length((p_result).warnings), 'error', p_error ->> 'code')));
+    PERFORM radscheduler.audit((p_context ->> 'site_id')::integer, 'message.received', 'hl7_message', p_message,
+        jsonb_build_object('channel', p_context ->> 'channel', 'outcome', (p_result).outcome, 'appointment_id', (p_result).appointment_id));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.log_message(jsonb, bytea, bigint, radscheduler.ingest_result, jsonb, bigint, timestamptz) IS
-    'Keeps a received message with what became of it, and tells it in event_log.';
+    'Keeps a received message with what became of it, and tells it in event_log and the audit log.';
 
 CREATE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -74,12 +76,8 @@ DECLARE
     v_warnings jsonb := '[]';
 BEGIN
     SELECT * INTO v_sender FROM radscheduler.sender_of(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''));
-    IF v_sender.site_id IS NULL THEN
-        RAISE EXCEPTION 'this database has no site' USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'SELECT radscheduler.create_site(''MAIN'', ''Main site'', ''America/New_York'');';
-    END IF;
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, coalesce(nullif(current_setting('radscheduler.default_timezone', true), ''), 'UTC'));
+    v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
     IF v_sender.is_new THEN
         v_warnings := v_warnings || radscheduler.warning('SENDER_UNKNOWN', 'MSH-3');
     END IF;
@@ -220,7 +218,7 @@ COMMENT ON FUNCTION radscheduler.ingest_message(bytea, text, text) IS
     'ingest() without its safety net: an unexpected error is raised.';
 
 CREATE FUNCTION radscheduler.ingest(bytes bytea, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_state      text;

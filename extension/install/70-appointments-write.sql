@@ -65,7 +65,7 @@ COMMENT ON FUNCTION radscheduler.check_appointment_values(integer, text, integer
     'The words of an appointment written in SQL as stored values; raises 22023 with a hint for one that cannot be.';
 
 CREATE FUNCTION radscheduler.appointments_write() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_site      integer := CASE WHEN TG_OP = 'INSERT' THEN radscheduler.current_site() END;
@@ -93,6 +93,7 @@ BEGIN
     END IF;
     IF TG_OP <> 'INSERT' THEN
         SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;
+        PERFORM radscheduler.require_site(v_site);
     END IF;
     v_zone := radscheduler.site_zone(v_site);
     IF TG_OP <> 'DELETE' THEN
@@ -125,6 +126,9 @@ BEGIN
         SELECT array_agg(ar.resource_id) INTO v_resources FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
         PERFORM radscheduler.lock_subjects(v_site, v_resources, ARRAY[v_patient, (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id)]);
         SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the appointment was removed while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Look again, it is no longer there.';
+        END IF;
     ELSE
         PERFORM radscheduler.lock_subjects(v_site, NULL, ARRAY[v_patient]);
     END IF;

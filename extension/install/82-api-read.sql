@@ -1,7 +1,7 @@
 -- GET /api/appointments and /api/analytics/dashboard; what /health asks.
 
 CREATE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 DECLARE
     v_site     integer := radscheduler.api_site();
@@ -10,6 +10,7 @@ DECLARE
     v_modality text;
     v_status   text := upper(params ->> 'status');
     v_rows     jsonb;
+    v_ids      bigint[];
 BEGIN
     IF params ->> 'date' IS NOT NULL THEN
         BEGIN
@@ -30,7 +31,7 @@ BEGIN
     IF v_status IS NOT NULL AND NOT v_status = ANY (enum_range(NULL::radscheduler.appointment_status)::text[]) THEN
         RETURN radscheduler.problem(400, 'invalid_field', 'Unknown status', '"status" must be a life cycle state, for example SCHEDULED, COMPLETED or CANCELLED.');
     END IF;
-    SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.datetime, v.id), '[]') INTO v_rows
+    SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.datetime, v.id), '[]'), array_agg(v.id ORDER BY v.id) INTO v_rows, v_ids
         FROM (SELECT a.appointment_id FROM radscheduler.appointment a
               WHERE a.site_id = v_site AND a.status <> 'DELETED' AND a.patient_id IS NOT NULL
                 AND (v_date IS NULL OR a.starts_at >= timezone(v_zone, v_date::timestamp) AND a.starts_at < timezone(v_zone, (v_date + 1)::timestamp))
@@ -38,14 +39,15 @@ BEGIN
                 AND (v_status IS NULL OR a.status::text = v_status)
               ORDER BY a.starts_at DESC NULLS LAST, a.appointment_id LIMIT 1000) k
         JOIN radscheduler.appointments v ON v.id = k.appointment_id;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_strip_nulls(jsonb_build_object('appointments', v_ids)));
     RETURN radscheduler.reply(200, jsonb_build_object('success', true, 'count', jsonb_array_length(v_rows), 'appointments', v_rows));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_appointments(jsonb) IS
-    'GET /api/appointments: {date, modality, status}, each optional; date is a calendar day of the site. At most 1,000 rows, the latest ones, in order of time.';
+    'GET /api/appointments: {date, modality, status}, each optional; date is a calendar day of the site. At most 1,000 rows, the latest ones, in order of time. The read is audited with the ids of the rows.';
 
 CREATE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
 WITH day AS (
     SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,
@@ -78,14 +80,15 @@ COMMENT ON FUNCTION radscheduler.api_dashboard(jsonb) IS
     'GET /api/analytics/dashboard: today at the site, counted from the records. queueLength and activeUsers are null: nothing here measures them yet.';
 
 CREATE FUNCTION radscheduler.health() RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     IF radscheduler.storage_version() = 0 THEN
         RAISE EXCEPTION 'this database has no radscheduler records' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT radscheduler.provision();';
     END IF;
-    RETURN jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
-                              'schema_version', radscheduler.storage_version(), 'time', now());
+    RETURN jsonb_strip_nulls(jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
+        'schema_version', radscheduler.storage_version(), 'time', now(),
+        'records_behind', (SELECT nullif(count(*), 0) FROM radscheduler.storage_step s WHERE s.version > radscheduler.storage_version())));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}. Raises 55000 when the records are missing.';
+COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}, and records_behind when that many storage steps wait for migrate(). Raises 55000 when the records are missing.';

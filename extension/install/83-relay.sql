@@ -1,8 +1,12 @@
 -- Following event_log without losing an event: read below the horizon of running transactions, remember the cursor.
 
 CREATE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM radscheduler.require_every_site('the relay');
+    RETURN QUERY
 SELECT e.xid::text || '-' || e.seq,
        format('radsched:{%s}:ch:%s', s.code, split_part(e.type, '.', 1)),
        jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', e.xid::text || '-' || e.seq, 'source', '/radscheduler/' || s.code,
@@ -15,16 +19,18 @@ WHERE (e.xid, e.seq) > (coalesce((SELECT c.xid FROM radscheduler.relay_cursor c 
                         coalesce((SELECT c.seq FROM radscheduler.relay_cursor c WHERE c.relay = relay_fetch.relay), 0))
   AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY e.xid, e.seq
-LIMIT max_events
+LIMIT relay_fetch.max_events;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.relay_fetch(text, integer) IS
     'The next events for a relay, in order: cursor, Redis channel radsched:{site}:ch:family, CloudEvents 1.0 JSON without patient data. Publish them, then call relay_advance() with the last cursor; a crash between the two repeats, it does not lose.';
 
 CREATE FUNCTION radscheduler.relay_advance(relay text, cursor text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM radscheduler.require_every_site('the relay');
     INSERT INTO radscheduler.relay_cursor AS c (relay, xid, seq) VALUES (relay_advance.relay, split_part(cursor, '-', 1)::xid8, split_part(cursor, '-', 2)::bigint)
     ON CONFLICT (relay) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now()
     WHERE (c.xid, c.seq) < (excluded.xid, excluded.seq);

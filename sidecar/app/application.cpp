@@ -13,7 +13,8 @@
 namespace radscheduler::sidecar {
 namespace {
 
-constexpr Milliseconds maintain_interval = std::chrono::hours(1);
+// Also how long the audit log may stand unsealed.
+constexpr Milliseconds maintain_interval = std::chrono::minutes(5);
 constexpr Milliseconds maintain_retry = std::chrono::seconds(60);
 constexpr Milliseconds maintain_first_retry = std::chrono::seconds(2);
 constexpr Milliseconds drain_look_interval{20};
@@ -158,11 +159,11 @@ Task<void> Application::drain() {
     signals_.cancel();
 }
 
-// Makes partitions ahead of time, at start and every hour, and tells once which extension it talks to.
+// What the records need now and then (radscheduler.maintain): at start and every few minutes.
 Task<void> Application::housekeeping() {
     bool told = false;
     while (!draining_) {
-        const db::RunOptions options{Milliseconds(5000), db::WhenDown::wait, Milliseconds(0)};
+        const db::RunOptions options{Milliseconds(60000), db::WhenDown::wait, Milliseconds(0)};
         const auto result = co_await db::run(pool_, db::StatementId::maintain, {}, options);
         auto pause = maintain_interval;
         if (const auto* error = std::get_if<db::DbError>(&result)) {
@@ -175,7 +176,7 @@ Task<void> Application::housekeeping() {
             }
             pause = unreachable || !told ? maintain_first_retry : maintain_retry;
         } else {
-            log::info("app.maintained", "partitions are ready");
+            if (!told) log::info("app.maintained", "partitions are ready, the audit log is sealed");
             told = true;
         }
         co_await housekeeping_wake_.wait(pause);

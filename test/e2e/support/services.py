@@ -43,6 +43,9 @@ def eventually(check, seconds=15.0, what="the condition"):
         time.sleep(0.05)
 
 
+DAEMON_ROLE = "radschedulerd"
+
+
 class Cluster:
     """A private cluster build/NAME, made by scripts/cluster.sh, removed at the end."""
 
@@ -69,7 +72,8 @@ class Cluster:
         self.log = pathlib.Path(settings["CLUSTER_LOG"])
 
     def url(self, database):
-        return f"postgresql://{self.user}@/{database}?host={self.host}&port={self.port}"
+        """What the daemon connects with: a role that may do what a daemon must, and no superuser."""
+        return f"postgresql://{DAEMON_ROLE}@/{database}?host={self.host}&port={self.port}"
 
     def connect(self, database):
         connection = psycopg2.connect(
@@ -116,7 +120,15 @@ class Database:
         database = cls(cluster, name)
         if extension:
             database.execute("CREATE EXTENSION radscheduler CASCADE")
+            database.admit_daemon()
         return database
+
+    def admit_daemon(self):
+        if not self.rows("SELECT FROM pg_roles WHERE rolname = %s", DAEMON_ROLE):
+            self.execute(f"CREATE ROLE {DAEMON_ROLE} LOGIN")
+        for kind in ("ingest", "reader"):
+            self.execute("SELECT radscheduler.grant_role(%s, %s)", kind, DAEMON_ROLE)
+        self.execute("SELECT radscheduler.grant_site(%s, '*')", DAEMON_ROLE)
 
     @property
     def url(self):

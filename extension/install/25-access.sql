@@ -1,0 +1,161 @@
+-- Whose session this is and which sites it may use. Two questions, two mechanisms: what a role may do is plain GRANT, written by
+-- grant_role() from the table role_right; whose rows it may do it to is site_grant, asked by the policies of every record table and by
+-- every SECURITY DEFINER function. The role is the one in effect outside SECURITY DEFINER functions, so that no function in between lends its own.
+
+CREATE TABLE radscheduler.role_right (
+    kind    text NOT NULL,
+    object  text NOT NULL,
+    rights  text NOT NULL,
+    columns text NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, object, rights)
+);
+COMMENT ON TABLE  radscheduler.role_right IS 'What each kind of role may do: the rows grant_role() turns into GRANTs.';
+COMMENT ON COLUMN radscheduler.role_right.kind IS 'reader, scheduler, ingest, analyst, auditor, admin; public is everyone.';
+COMMENT ON COLUMN radscheduler.role_right.object IS 'Table or view; a function with () after its name, all its overloads.';
+COMMENT ON COLUMN radscheduler.role_right.rights IS 'SELECT, INSERT, UPDATE, DELETE or EXECUTE, separated by commas.';
+COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limited to, separated by commas; empty for all.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
+                 'patient', 'patient_identifier', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+                 'occupancy', 'conflict', 'appointments', 'schema_version']) o
+UNION ALL
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['find_slots', 'conflicts_of', 'api_appointments', 'api_dashboard', 'health']) o;
+UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
+    WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours');
+INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
+    ('ingest', 'ingest()', 'EXECUTE', ''),
+    ('ingest', 'ingest_json()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_appointment()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_raw()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_simulate()', 'EXECUTE', ''),
+    ('ingest', 'relay_fetch()', 'EXECUTE', ''),
+    ('ingest', 'relay_advance()', 'EXECUTE', ''),
+    ('ingest', 'maintain()', 'EXECUTE', ''),
+    ('ingest', 'health()', 'EXECUTE', ''),
+    ('analyst', 'site', 'SELECT', ''),
+    ('analyst', 'modality', 'SELECT', ''),
+    ('analyst', 'procedure', 'SELECT', ''),
+    ('analyst', 'resource', 'SELECT', ''),
+    ('analyst', 'resource_hours', 'SELECT', ''),
+    ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
+    ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
+        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, message_id, created_at, updated_at'),
+    ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
+    ('analyst', 'appointment_resource', 'SELECT', ''),
+    ('analyst', 'occupancy', 'SELECT', ''),
+    ('analyst', 'conflict', 'SELECT', ''),
+    ('analyst', 'event_log', 'SELECT', ''),
+    ('analyst', 'hl7_message', 'SELECT', 'site_id, message_id, received_at, channel, sender_id, message_code, trigger_event, processing_id, '
+        'version_id, message_time, outcome, code, warnings, appointment_id, duplicate_of'),
+    ('analyst', 'sender', 'SELECT', ''),
+    ('analyst', 'api_dashboard()', 'EXECUTE', ''),
+    ('analyst', 'health()', 'EXECUTE', ''),
+    ('auditor', 'site', 'SELECT', ''),
+    ('auditor', 'audit_event', 'SELECT', ''),
+    ('auditor', 'audit_seal', 'SELECT', ''),
+    ('auditor', 'role_grant', 'SELECT', ''),
+    ('auditor', 'site_grant', 'SELECT', ''),
+    ('auditor', 'legal_hold', 'SELECT', ''),
+    ('auditor', 'retention', 'SELECT', ''),
+    ('auditor', 'schema_version', 'SELECT', ''),
+    ('auditor', 'audit_verify()', 'EXECUTE', ''),
+    ('auditor', 'audit_head()', 'EXECUTE', ''),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes'),
+    ('admin', 'sender', 'SELECT, INSERT, UPDATE, DELETE', ''),
+    ('admin', 'hl7_message', 'SELECT', ''),
+    ('admin', 'message_key', 'SELECT', ''),
+    ('admin', 'event_log', 'SELECT', ''),
+    ('admin', 'legal_hold', 'SELECT', ''),
+    ('admin', 'retention', 'SELECT', ''),
+    ('admin', 'add_resource()', 'EXECUTE', ''),
+    ('admin', 'configuration_export()', 'EXECUTE', ''),
+    ('admin', 'configuration_import()', 'EXECUTE', ''),
+    ('admin', 'place_hold()', 'EXECUTE', ''),
+    ('admin', 'lift_hold()', 'EXECUTE', ''),
+    ('admin', 'purge()', 'EXECUTE', ''),
+    ('admin', 'set_retention()', 'EXECUTE', ''),
+    ('admin', 'maintain()', 'EXECUTE', ''),
+    ('public', 'caller()', 'EXECUTE', ''),
+    ('public', 'visible_sites()', 'EXECUTE', ''),
+    ('public', 'sees_every_site()', 'EXECUTE', ''),
+    ('public', 'current_site()', 'EXECUTE', ''),
+    ('public', 'default_zone()', 'EXECUTE', ''),
+    ('public', 'audits_changes()', 'EXECUTE', ''),
+    ('public', 'is_timezone()', 'EXECUTE', ''),
+    ('public', 'is_profile()', 'EXECUTE', ''),
+    ('public', 'is_occupying()', 'EXECUTE', ''),
+    ('public', 'is_closed()', 'EXECUTE', ''),
+    ('public', 'siu_parse()', 'EXECUTE', ''),
+    ('public', 'siu_read()', 'EXECUTE', '');
+
+CREATE FUNCTION radscheduler.caller() RETURNS regrole
+    AS 'MODULE_PATHNAME', 'rad_caller' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.caller() IS
+    'The role that asks: the one of SET ROLE, else the login. Not the owner of a SECURITY DEFINER function in between.';
+
+CREATE FUNCTION radscheduler.sees_every_site() RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_caller oid := radscheduler.caller();
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = v_caller AND (r.rolsuper OR r.rolbypassrls))
+        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                   WHERE g.site_id IS NULL AND pg_has_role(v_caller, r.oid, 'USAGE'));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.sees_every_site() IS
+    'Whether the caller may use every site, present and future: a superuser, a role with BYPASSRLS, or one granted the site *.';
+
+CREATE FUNCTION radscheduler.visible_sites() RETURNS integer[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_caller oid := radscheduler.caller();
+    v_code   text := nullif(current_setting('radscheduler.site', true), '');
+BEGIN
+    IF radscheduler.sees_every_site() THEN
+        RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code
+                     UNION ALL SELECT 0 WHERE v_code IS NULL);
+    END IF;
+    RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s
+                 WHERE (v_code IS NULL OR s.code = v_code)
+                   AND EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                               WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.visible_sites() IS
+    'Ids of the sites whose rows the caller may use: those granted to its roles, narrowed by the setting radscheduler.site. 0, the database itself, is among them for callers of every site. The policies of all record tables ask it once per query.';
+
+CREATE FUNCTION radscheduler.require_site(p_site integer) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_site IS NULL OR NOT p_site = ANY (radscheduler.visible_sites()) THEN
+        RAISE EXCEPTION 'this session may not use that site' USING ERRCODE = 'insufficient_privilege',
+            HINT = 'A DBA grants it with radscheduler.grant_site(role, site); the setting radscheduler.site can only narrow.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.require_site(integer) IS 'Raises 42501 unless the caller may use the site; the words are the same whether or not there is one.';
+
+CREATE FUNCTION radscheduler.require_every_site(p_what text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT radscheduler.sees_every_site() THEN
+        RAISE EXCEPTION '% concerns every site, and this role was granted only some', p_what USING ERRCODE = 'insufficient_privilege',
+            HINT = 'A DBA grants all sites with radscheduler.grant_site(role, ''*'').';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.require_every_site(text) IS 'Raises 42501 unless the caller may use every site; p_what names what was asked for.';
+
+CREATE FUNCTION radscheduler.default_zone() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE(NULLIF(pg_catalog.current_setting('radscheduler.default_timezone', true), ''), 'UTC');
+COMMENT ON FUNCTION radscheduler.default_zone() IS 'The setting radscheduler.default_timezone, else UTC.';

@@ -1,0 +1,270 @@
+-- Whether a configuration document says what it may say, before anything is looked up or written. One table of fields (configuration_fields)
+-- names every key, its type and its bounds; whoever adds a section adds its rows there. Every refusal names the place as a path.
+
+CREATE FUNCTION radscheduler.configuration_refuse(p_place text, p_fault text, p_detail text, p_hint text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% %', coalesce(nullif(p_place, ''), 'the document'), p_fault USING ERRCODE = 'invalid_parameter_value', DETAIL = p_detail, HINT = p_hint;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_refuse(text, text, text, text) IS
+    'Raises 22023 with a sentence that begins with a place of a document, such as sites[0].resources[3].capacity; an empty place is the document itself.';
+
+CREATE FUNCTION radscheduler.configuration_found(p_value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT CASE jsonb_typeof(p_value)
+        WHEN 'string' THEN format('The document has the string "%s"%s there.', left(p_value #>> '{}', 60), CASE WHEN length(p_value #>> '{}') > 60 THEN ' and more' ELSE '' END)
+        WHEN 'number' THEN format('The document has the number %s there.', left(p_value #>> '{}', 60))
+        WHEN 'array' THEN format('The document has a list of %s there.', jsonb_array_length(p_value))
+        WHEN 'object' THEN 'The document has an object there.'
+        WHEN 'boolean' THEN format('The document has %s there.', p_value)
+        WHEN 'null' THEN 'The document has null there.'
+        ELSE 'The key is not in the document.' END);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_found(jsonb) IS 'A sentence that says what stands at a place of a document; NULL is a key that is not there.';
+
+CREATE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, OUT kind text, OUT need text, OUT is_nullable boolean,
+                                                  OUT low integer, OUT high integer) RETURNS SETOF record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
+        (101, 'document', 'format'::text, 'text'::text, 'always'::text, false, NULL::integer, NULL::integer),
+        (102, 'document', 'version', 'integer', 'always', false, 1, 1),
+        (103, 'document', 'exported_at', 'text', '', false, NULL, NULL),
+        (104, 'document', 'sites', 'list:site', 'always', false, NULL, NULL),
+        (201, 'site', 'code', 'site_code', 'key', false, NULL, NULL),
+        (202, 'site', 'name', 'text', 'new', false, NULL, NULL),
+        (203, 'site', 'timezone', 'zone', '', true, NULL, NULL),
+        (204, 'site', 'phone_region', 'region', '', false, NULL, NULL),
+        (205, 'site', 'slot_minutes', 'integer', '', false, 1, 240),
+        (206, 'site', 'senders', 'list:sender', '', false, NULL, NULL),
+        (207, 'site', 'modalities', 'list:modality', '', false, NULL, NULL),
+        (208, 'site', 'procedures', 'list:procedure', '', false, NULL, NULL),
+        (209, 'site', 'hours', 'list:hours', '', false, NULL, NULL),
+        (210, 'site', 'resources', 'list:resource', '', false, NULL, NULL),
+        (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
+        (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
+        (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
+        (304, 'sender', 'is_registered', 'boolean', '', false, NULL, NULL),
+        (401, 'modality', 'code', 'code', 'key', false, NULL, NULL),
+        (402, 'modality', 'label', 'text', 'new', false, NULL, NULL),
+        (403, 'modality', 'name', 'text', 'new', false, NULL, NULL),
+        (404, 'modality', 'default_minutes', 'integer', 'new', false, 1, 1440),
+        (405, 'modality', 'aliases', 'list:word', '', false, NULL, NULL),
+        (501, 'procedure', 'code', 'code', 'key', false, NULL, NULL),
+        (502, 'procedure', 'name', 'text', 'new', false, NULL, NULL),
+        (503, 'procedure', 'modality', 'code', 'new', false, NULL, NULL),
+        (504, 'procedure', 'minutes', 'integer', '', true, 1, 1440),
+        (601, 'hours', 'weekday', 'integer', 'always', false, 1, 7),
+        (602, 'hours', 'opens', 'time', 'always', false, NULL, NULL),
+        (603, 'hours', 'closes', 'time', 'always', false, NULL, NULL),
+        (604, 'hours', 'valid_from', 'date', '', true, NULL, NULL),
+        (605, 'hours', 'valid_until', 'date', '', true, NULL, NULL),
+        (701, 'resource', 'kind', 'kind', 'key', false, NULL, NULL),
+        (702, 'resource', 'code', 'code', 'key', false, NULL, NULL),
+        (703, 'resource', 'name', 'text', 'new', false, NULL, NULL),
+        (704, 'resource', 'role', 'text', '', true, NULL, NULL),
+        (705, 'resource', 'modality', 'code', '', true, NULL, NULL),
+        (706, 'resource', 'capacity', 'integer', '', false, 1, 1000),
+        (707, 'resource', 'setup_minutes', 'integer', '', false, 0, 480),
+        (708, 'resource', 'turnover_minutes', 'integer', '', false, 0, 480),
+        (709, 'resource', 'is_active', 'boolean', '', false, NULL, NULL),
+        (710, 'resource', 'is_registered', 'boolean', '', false, NULL, NULL),
+        (711, 'resource', 'aliases', 'list:name', '', false, NULL, NULL),
+        (712, 'resource', 'hours', 'list:hours', '', false, NULL, NULL),
+        (713, 'resource', 'blocks', 'list:block', '', false, NULL, NULL),
+        (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
+        (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
+        (803, 'block', 'reason', 'text', '', true, NULL, NULL),
+        (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
+        (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
+    WHERE f.item = p_item ORDER BY f.place;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_fields(text) IS
+    'The keys of an object of a configuration document, in the order they are checked: type (list:x is a list of objects x), need (key: names the item; always; new: when the item does not exist yet), whether null may stand there, bounds of numbers.';
+
+CREATE FUNCTION radscheduler.configuration_keys(p_item text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT format('The keys of this object are %s.', string_agg(f.field, ', ')) FROM radscheduler.configuration_fields(p_item) f);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_keys(text) IS 'A sentence with the keys of an object of a configuration document, for hints.';
+
+CREATE FUNCTION radscheduler.configuration_fault(p_kind text, p_value jsonb, p_low integer, p_high integer, OUT fault text, OUT hint text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text text := CASE WHEN jsonb_typeof(p_value) = 'string' THEN p_value #>> '{}' END;
+BEGIN
+    IF p_kind = 'text' AND v_text IS NULL THEN
+        fault := 'must be a string'; hint := 'Write the value in double quotes.';
+    ELSIF p_kind = 'code' AND coalesce(v_text, '') = '' THEN
+        fault := 'must be a string that is not empty'; hint := 'Write the code in double quotes.';
+    ELSIF p_kind = 'site_code' AND v_text ~ '^[A-Za-z0-9_.-]{1,40}$' IS NOT TRUE THEN
+        fault := 'must be the code of a site'; hint := 'A code has 1 to 40 letters, digits, dots, dashes and underscores.';
+    ELSIF p_kind = 'zone' AND radscheduler.is_timezone(v_text) IS NOT TRUE THEN
+        fault := 'must be a time zone that is known'; hint := 'Use an IANA name such as America/New_York; pg_timezone_names lists them.';
+    ELSIF p_kind = 'region' AND v_text ~ '^[A-Z]{2}$' IS NOT TRUE THEN
+        fault := 'must be a country code of two capital letters'; hint := 'Use an ISO 3166 code such as US; radscheduler.phone_region lists those whose numbers are understood.';
+    ELSIF p_kind = 'profile' AND radscheduler.is_profile(p_value) IS NOT TRUE THEN
+        fault := 'must be a profile that is understood';
+        hint := 'Its keys are timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service) and charset (HL7 table 0211).';
+    ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
+        fault := 'must be true or false'; hint := 'Write true or false without quotes.';
+    ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
+        fault := 'must be a kind of resource'; hint := 'Write "room", "equipment" or "staff".';
+    ELSIF p_kind = 'time' AND v_text ~ '^(([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?|24:00(:00)?)$' IS NOT TRUE THEN
+        fault := 'must be a time of day'; hint := 'Write "07:30"; midnight at the end of a day is "24:00".';
+    ELSIF p_kind = 'integer' THEN
+        IF jsonb_typeof(p_value) <> 'number' OR (p_value #>> '{}')::numeric NOT BETWEEN p_low AND p_high OR (p_value #>> '{}')::numeric % 1 <> 0 THEN
+            fault := format('must be a whole number from %s to %s', p_low, p_high); hint := 'Write the number without quotes and without decimals.';
+        END IF;
+    ELSIF p_kind = 'date' THEN
+        BEGIN
+            IF v_text ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND v_text::date IS NOT NULL THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN data_exception THEN NULL;
+        END;
+        fault := 'must be a date'; hint := 'Write "2031-12-31".';
+    ELSIF p_kind = 'moment' THEN
+        BEGIN
+            IF v_text ~ '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})|-?infinity)$'
+               AND v_text::timestamptz IS NOT NULL THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN data_exception THEN NULL;
+        END;
+        fault := 'must be a date and time with its offset from UTC'; hint := 'Write "2031-11-03T10:00:00Z" or "2031-11-03T05:00:00-05:00".';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_fault(text, jsonb, integer, integer) IS
+    'What is wrong with a value of a document that is to be of a type of configuration_fields(), and what to write instead; NULL when nothing is.';
+
+CREATE FUNCTION radscheduler.configuration_names(p_list jsonb, OUT item integer, OUT listed integer, OUT kind text, OUT alias text) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp
+    AS $$
+WITH entry AS (
+    SELECT i.place::integer - 1 AS item, a.place::integer - 1 AS listed, coalesce(a.entry ->> 'kind', i.item ->> 'kind', '') AS kind,
+           upper(coalesce(a.entry ->> 'alias', a.entry #>> '{}')) AS alias
+    FROM jsonb_array_elements(p_list) WITH ORDINALITY i(item, place), jsonb_array_elements(i.item -> 'aliases') WITH ORDINALITY a(entry, place)
+), own AS (
+    SELECT i.place::integer - 1 AS item, NULL::integer AS listed, coalesce(i.item ->> 'kind', '') AS kind, upper(i.item ->> 'code') AS alias
+    FROM jsonb_array_elements(p_list) WITH ORDINALITY i(item, place)
+)
+SELECT * FROM entry
+UNION ALL
+SELECT * FROM own WHERE (own.kind, own.alias) NOT IN (SELECT entry.kind, entry.alias FROM entry)
+ORDER BY item, listed
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_names(jsonb) IS
+    'The names a document gives to the modalities or resources of a list, upper case: number of the item, number within its aliases, kind (empty for modalities). An item''s own code (listed is NULL) is one of its names unless the document lists it, here or under another item.';
+
+CREATE FUNCTION radscheduler.configuration_check_list(p_item text, p_place text, p_list jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_keys text[] := ARRAY(SELECT f.field FROM radscheduler.configuration_fields(p_item) f WHERE f.need = 'key');
+    v_twin record;
+BEGIN
+    IF jsonb_typeof(p_list) <> 'array' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be a list', radscheduler.configuration_found(p_list),
+                                                  'Write a list in brackets; leave the key out to leave the list alone.');
+    END IF;
+    PERFORM radscheduler.configuration_check(p_item, format('%s[%s]', p_place, e.place - 1), e.item)
+        FROM jsonb_array_elements(p_list) WITH ORDINALITY e(item, place);
+    IF cardinality(v_keys) > 0 THEN
+        SELECT t.place, t.first INTO v_twin
+            FROM (SELECT e.place, min(e.place) OVER (PARTITION BY (SELECT jsonb_agg(e.item -> k) FROM unnest(v_keys) k)) AS first
+                  FROM jsonb_array_elements(p_list) WITH ORDINALITY e(item, place)) t
+            WHERE t.place > t.first ORDER BY t.place LIMIT 1;
+        IF FOUND THEN
+            PERFORM radscheduler.configuration_refuse(format('%s[%s]', p_place, v_twin.place - 1),
+                format('has the %s of another %s in the document', array_to_string(v_keys, ' and '), p_item),
+                format('The other one is %s[%s].', p_place, v_twin.first - 1), 'Name each once.');
+        END IF;
+    END IF;
+    IF p_item IN ('modality', 'resource') THEN
+        SELECT n.place, n.first INTO v_twin
+            FROM (SELECT c.position, format('%s[%s].aliases[%s]', p_place, c.item, c.listed) AS place,
+                         first_value(format('%s[%s].aliases[%s]', p_place, c.item, c.listed)) OVER names AS first, row_number() OVER names AS n
+                  FROM radscheduler.configuration_names(p_list) WITH ORDINALITY c(item, listed, kind, alias, position) WHERE c.listed IS NOT NULL
+                  WINDOW names AS (PARTITION BY c.kind, c.alias ORDER BY c.position)) n
+            WHERE n.n > 1 ORDER BY n.position LIMIT 1;
+        IF FOUND THEN
+            PERFORM radscheduler.configuration_refuse(v_twin.place, 'is a name that the document gives twice', format('It stands at %s too.', v_twin.first),
+                'A name means one modality, or one resource of its kind, whatever its case. List it once.');
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_check_list(text, text, jsonb) IS
+    'Checks a list of a configuration document: each item of it, and that no item and no alias is named twice. Raises 22023.';
+
+CREATE FUNCTION radscheduler.configuration_check(p_item text, p_place text, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_field record;
+    v_value jsonb;
+    v_place text;
+    v_fault text;
+    v_hint  text;
+BEGIN
+    IF p_item IN ('word', 'name') AND jsonb_typeof(p_value) = 'string' AND p_value <> '""' THEN
+        RETURN;
+    ELSIF p_item = 'word' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be a string that is not empty', radscheduler.configuration_found(p_value), 'Write the word in double quotes.');
+    ELSIF jsonb_typeof(p_value) <> 'object' AND p_item = 'name' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be a string that is not empty', radscheduler.configuration_found(p_value),
+            'Write the name in double quotes; one that is used under another kind is {"kind": "room", "alias": "the name"}.');
+    ELSIF jsonb_typeof(p_value) <> 'object' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be an object', radscheduler.configuration_found(p_value), radscheduler.configuration_keys(p_item));
+    END IF;
+    SELECT k INTO v_place FROM jsonb_object_keys(p_value) k
+        WHERE k NOT IN (SELECT f.field FROM radscheduler.configuration_fields(p_item) f) ORDER BY k COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        PERFORM radscheduler.configuration_refuse(concat_ws('.', nullif(p_place, ''), left(v_place, 60)), 'is not a key that is understood',
+                                                  radscheduler.configuration_found(p_value -> v_place), radscheduler.configuration_keys(p_item));
+    END IF;
+    FOR v_field IN SELECT * FROM radscheduler.configuration_fields(p_item) LOOP
+        v_value := p_value -> v_field.field;
+        v_place := concat_ws('.', nullif(p_place, ''), v_field.field);
+        IF v_value IS NULL THEN
+            IF v_field.need IN ('key', 'always') THEN
+                PERFORM radscheduler.configuration_refuse(v_place, 'is missing', radscheduler.configuration_found(NULL), 'Add the key; this object is not understood without it.');
+            END IF;
+        ELSIF v_value = 'null' AND v_field.is_nullable THEN
+            CONTINUE;
+        ELSIF v_field.kind LIKE 'list:%' THEN
+            PERFORM radscheduler.configuration_check_list(substr(v_field.kind, 6), v_place, v_value);
+        ELSE
+            SELECT f.fault, f.hint INTO v_fault, v_hint FROM radscheduler.configuration_fault(v_field.kind, v_value, v_field.low, v_field.high) f;
+            IF v_fault IS NOT NULL THEN
+                PERFORM radscheduler.configuration_refuse(v_place, v_fault, radscheduler.configuration_found(v_value), v_hint);
+            END IF;
+        END IF;
+    END LOOP;
+    IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
+            'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');
+    ELSIF p_item = 'hours' AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.valid_until', 'must not be before valid_from', radscheduler.configuration_found(p_value -> 'valid_until'),
+            'valid_until is the last day on which the hours hold.');
+    ELSIF p_item = 'block' AND (p_value ->> 'ends_at')::timestamptz <= (p_value ->> 'starts_at')::timestamptz THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.ends_at', 'must be later than starts_at', radscheduler.configuration_found(p_value -> 'ends_at'),
+            'Exchange the two, or take the block out.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_check(text, text, jsonb) IS
+    'Checks one object of a configuration document and everything in it: keys, types, bounds, times that end before they begin. Raises 22023 at the first fault.';

@@ -1,0 +1,21 @@
+-- Nothing of ours is anybody's by default, but for what reads HL7 and asks about oneself. After this file no function is made.
+
+DO $$
+DECLARE
+    v_function text;
+BEGIN
+    FOR v_function IN
+        SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'radscheduler'
+        WHERE p.proname NOT LIKE 'hl7%'
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
+    END LOOP;
+END
+$$;
+SELECT radscheduler.write_rights('GRANT', 'public', 'public');
+
+GRANT USAGE ON SCHEMA radscheduler TO PUBLIC;
+GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, radscheduler.procedure_catalogue, radscheduler.status_alias, radscheduler.event_rule,
+                radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.phone_region, radscheduler.role_right TO PUBLIC;

@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""Writes the update script from one version of the extension to the next, from the two full scripts.
+
+usage: scripts/update-script.py OLD.sql NEW.sql > updates/radscheduler--A--B.sql
+
+Invariants: what stands in both is left alone. A function that changed is replaced in place, so that rights, views and triggers keep
+it; one that is gone is dropped. Code tables are replaced wholesale. Rights are settled anew, and the records migrate last. Any other
+statement that is gone or changed (a type, an operator, a table) stops the program: that needs a hand.
+"""
+
+import re
+import sys
+
+FUNCTION = re.compile(r"CREATE FUNCTION (radscheduler\.\w+)")
+SIGNATURE = re.compile(r"COMMENT ON FUNCTION (radscheduler\.\w+\(.*?\)) IS", re.S)
+ROWS = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) (radscheduler\.\w+)")
+ALWAYS = re.compile(r"DO |GRANT |REVOKE |SELECT radscheduler\.write_rights\(")
+NEVER = re.compile(r"SELECT radscheduler\.provision\(")
+TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$|;|[^-'\"$;]+|.", re.S)
+
+
+def statements(script):
+    """The statements of a script without comments between them, each ended by its semicolon."""
+    found, words = [], ""
+    for match in TOKEN.finditer(script):
+        token = match.group(0)
+        if token.startswith("--"):
+            continue
+        words += token
+        if token == ";":
+            found.append(words.strip())
+            words = ""
+    assert not words.strip(), f"the script ends in the middle of a statement: {words[:60]}"
+    return found
+
+
+def table_of(statement):
+    match = ROWS.match(statement)
+    return match.group(1) if match else None
+
+
+def update(old, new):
+    """The statements that lead from the old version to the new one."""
+    gone = [s for s in old if s not in set(new)]
+    added = [s for s in new if s not in set(old)]
+    changed_tables = {table_of(s) for s in gone if table_of(s)}
+    assert "radscheduler.storage_step" not in changed_tables, "a storage step that was released has changed; add a new one instead"
+    functions = {m.group(1) for s in new if (m := FUNCTION.match(s))}
+    replaced = {m.group(1) for s in added if (m := FUNCTION.match(s))}
+    signatures = {re.sub(r"\s+", " ", m.group(1)) for s in new if (m := SIGNATURE.match(s))}
+    lines = []
+    for statement in gone:
+        if match := SIGNATURE.match(statement):
+            signature = re.sub(r"\s+", " ", match.group(1))
+            if signature not in signatures:
+                lines.append(f"DROP FUNCTION {signature};")
+        elif match := FUNCTION.match(statement):
+            assert match.group(1) not in functions or match.group(1) in replaced, statement[:80]
+        elif not (table_of(statement) or ALWAYS.match(statement) or NEVER.match(statement)):
+            raise SystemExit(f"a statement is gone, and how to undo it is not known: {statement[:200]}")
+    emptied = set()
+    for statement in new:
+        table = table_of(statement)
+        if NEVER.match(statement):
+            continue
+        if table in changed_tables:
+            if table not in emptied:
+                emptied.add(table)
+                lines.append(f"DELETE FROM {table};")
+            lines.append(statement)
+        elif statement in added or ALWAYS.match(statement):
+            lines.append(re.sub(r"^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", statement))
+    lines.append("SELECT radscheduler.migrate();")
+    return lines
+
+
+def main():
+    old_path, new_path = sys.argv[1:]
+    version = re.search(r"radscheduler--([\d.]+)\.sql$", new_path).group(1)
+    with open(old_path, encoding="utf-8") as old, open(new_path, encoding="utf-8") as new:
+        lines = update(statements(drop_echo(old.read())), statements(drop_echo(new.read())))
+    print(f"-- Brings the code to {version}, then the records. Frozen once released.")
+    print(f"\\echo Use \"ALTER EXTENSION radscheduler UPDATE TO '{version}'\" to load this file. \\quit\n")
+    print("\n\n".join(lines))
+
+
+def drop_echo(script):
+    return re.sub(r"^\\echo.*$", "", script, flags=re.M)
+
+
+if __name__ == "__main__":
+    main()

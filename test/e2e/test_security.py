@@ -1,0 +1,264 @@
+"""The table of docs/security.md is what the catalogues say, and each of its cells is tried: with two sites, as each kind of role.
+
+What a role may do works and touches its own site only; what it may not do is refused. sql/50_access.sql tries the ways around.
+"""
+
+import psycopg2
+import psycopg2.errors
+import pytest
+
+from support.rights import DOCUMENT, KINDS, LETTERS, documented, objects, rights, table
+from support.services import Database
+
+NAME = "security"
+OWN, OTHER = "OWN", "ELSEWHERE"
+MESSAGE = (r"MSH|^~\&|SECRIS|{site}|RADSCHED|RAD|20260101||SIU^S12|{site}1|P|2.5\rSCH||S{site}|||||||30|MIN|^^30^203105051000"
+           r"\rPID|1||SEC{site}||{site}^PERSON\rAIS|1|A|CT002^CT CHEST\rAIG|1|A|SCAN{site}")
+
+# How each function that somebody may call is called so that it works; {site} is the caller's, {other} the other one's id.
+CALLS = {
+    "add_resource": "radscheduler.add_resource('NEW', 'New', 'equipment', 'CT')",
+    "api_appointments": "radscheduler.api_appointments('{{}}')",
+    "api_dashboard": "radscheduler.api_dashboard('{{}}')",
+    "api_hl7_appointment": "radscheduler.api_hl7_appointment('{{}}')",
+    "api_hl7_raw": "radscheduler.api_hl7_raw('x', 'text/plain', '')",
+    "api_hl7_simulate": "radscheduler.api_hl7_simulate('{{}}')",
+    "audit_head": "radscheduler.audit_head()",
+    "audit_verify": "radscheduler.audit_verify()",
+    "audits_changes": "radscheduler.audits_changes()",
+    "caller": "radscheduler.caller()",
+    "configuration_export": "radscheduler.configuration_export()",
+    "configuration_import": "radscheduler.configuration_import(radscheduler.configuration_export())",
+    "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
+    "current_site": "radscheduler.current_site()",
+    "default_zone": "radscheduler.default_zone()",
+    "find_slots": "radscheduler.find_slots(modality => 'CT')",
+    "health": "radscheduler.health()",
+    "ingest": "radscheduler.ingest('x')",
+    "ingest_json": "radscheduler.ingest_json('{{}}')",
+    "is_closed": "radscheduler.is_closed('CANCELLED')",
+    "is_occupying": "radscheduler.is_occupying('CANCELLED')",
+    "is_profile": "radscheduler.is_profile('{{}}')",
+    "is_timezone": "radscheduler.is_timezone('UTC')",
+    "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
+    "maintain": "radscheduler.maintain()",
+    "place_hold": "radscheduler.place_hold('case 1')",
+    "purge": "radscheduler.purge('test', before => '2000-01-01')",
+    "sees_every_site": "radscheduler.sees_every_site()",
+    "siu_parse": r"radscheduler.siu_parse(E'MSH|^~\\&|A|B|||20260101||SIU^S12|1|P|2.5')",
+    "siu_read": "radscheduler.siu_read('x')",
+    "visible_sites": "radscheduler.visible_sites()",
+}
+# What works for a caller of every site only.
+EVERY_SITE = {
+    "relay_advance": "radscheduler.relay_advance('security', '0-0')",
+    "relay_fetch": "radscheduler.relay_fetch('security')",
+    "set_retention": "radscheduler.set_retention('event_log', '2 years')",
+}
+# A row each table takes from those who may insert; {site} is its site.
+ROWS = {
+    "appointments": "(patient_id, patient_name, modality, datetime) VALUES ('NEW1', 'New Person', 'CT', '2031-06-06 10:00')",
+    "modality": "(site_id, code, label, name, default_minutes) VALUES ({site}, 'ZZ', 'ZZ', 'New', 10)",
+    "modality_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT')",
+    "procedure": "(site_id, code, name, modality) VALUES ({site}, 'NEW1', 'New', 'CT')",
+    "resource": "(site_id, code, name, kind) VALUES ({site}, 'NEW2', 'New', 'room')",
+    "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
+    "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
+    "resource_block": "(site_id, resource_id, during) SELECT {site}, resource_id, '[2031-06-01,2031-06-02)' FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
+    "sender": "(site_id, sending_application) VALUES ({site}, 'NEWRIS')",
+}
+# Where such a row is.
+NEW = {
+    "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "resource": "code = 'NEW2'",
+    "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
+    "sender": "sending_application = 'NEWRIS'",
+}
+# A column anybody may set who may update the table.
+COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered",
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "resource": "capacity", "resource_hours": "opens"}
+
+
+@pytest.fixture(scope="module")
+def system(cluster):
+    database = Database.create(cluster, NAME)
+    database.execute("UPDATE radscheduler.site SET code = %s", OWN)
+    database.execute("SELECT radscheduler.create_site(%s, 'The other site', 'UTC')", OTHER)
+    roles = {}
+    for kind in (*KINDS, "everyone"):
+        roles[kind] = f"rs_kind_{kind}"
+        database.execute(f"DROP ROLE IF EXISTS {roles[kind]}")
+        database.execute(f"CREATE ROLE {roles[kind]}")
+        if kind != "everyone":
+            database.execute("SELECT radscheduler.grant_role(%s, %s)", kind, roles[kind])
+        database.execute("SELECT radscheduler.grant_site(%s, %s)", roles[kind], OWN)
+    for site in (OWN, OTHER):
+        database.execute("SELECT set_config('radscheduler.site', %s, false)", site)
+        message = MESSAGE.format(site=site).replace("\\r", "\r").encode()
+        for raw in (message, message.replace(b"1|P", b"2|P").replace(b"SCH||S", b"SCH||T")):
+            assert database.value("SELECT (radscheduler.ingest(%s)).code", psycopg2.Binary(raw)) == "AA"
+        database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT site_id, resource_id, '[2031-07-01,2031-07-02)'"
+                         " FROM radscheduler.resource WHERE site_id = radscheduler.current_site() LIMIT 1")
+        database.execute("SELECT radscheduler.lift_hold(radscheduler.place_hold('case 0'), 'over')")
+    database.execute("RESET radscheduler.site")
+    database.execute("SELECT radscheduler.audit_seal_pending()")
+    database.sites = {row["code"]: row["site_id"] for row in database.rows("SELECT code, site_id FROM radscheduler.site")}
+    database.roles = roles
+    yield database
+    database.close()
+    cluster.admin(f'DROP DATABASE "{NAME}" WITH (FORCE)')
+    for role in roles.values():
+        cluster.admin(f"DROP ROLE {role}")
+
+
+class Attempt:
+    """Runs statements as a role, each undone afterwards."""
+
+    def __init__(self, system, kind):
+        self.connection = system.connect()
+        self.connection.autocommit = False
+        self.role = system.roles[kind]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def run(self, *statements):
+        """The last statement's rows, or its count of rows where it returns none."""
+        with self.connection.cursor() as cursor:
+            try:
+                cursor.execute(f"SET LOCAL ROLE {self.role}")
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else cursor.rowcount
+            finally:
+                self.connection.rollback()
+
+    def is_denied(self, *statements):
+        try:
+            self.run(*statements)
+        except psycopg2.errors.InsufficientPrivilege:
+            return True
+        return False
+
+
+def test_the_document_says_what_the_catalogues_say(system):
+    expected = table(system, system.roles)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    missing = [line for line in expected if line not in text]
+    shown = [line for line in text.splitlines() if line.startswith("| `")]
+    assert not missing and set(shown) == set(expected[2:]), "docs/security.md should hold this table:\n" + "\n".join(expected)
+
+
+def test_nobody_holds_a_right_on_partitions_sequences_or_structure(system):
+    for kind, role in system.roles.items():
+        held = rights(system, role)
+        odd = {name: letters for name, letters in held.items() if set(letters.upper()) - set(LETTERS) or name.startswith("sequence ")}
+        assert not odd, f"{kind}: {odd}"
+
+
+def cell(kind, name, cells):
+    return cells.get((name, kind)) or cells.get((name, "everyone"), "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_table(system, kind):
+    """SELECT, INSERT, UPDATE and DELETE on each table: what works touches one's own site only."""
+    cells = documented()
+    own, other = system.sites[OWN], system.sites[OTHER]
+    with Attempt(system, kind) as attempt:
+        for name, is_function in objects(system).items():
+            if is_function:
+                continue
+            letters = cell(kind, name, cells)
+            relation = f"radscheduler.{name}"
+            columns = {row["attname"] for row in system.rows(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped", relation)}
+            has_site = "site_id" in columns
+            if "S" in letters.upper():
+                if has_site:
+                    seen = dict(attempt.run(f"SELECT site_id, count(*) FROM {relation} GROUP BY 1"))
+                    assert set(seen) <= {own}, f"{kind} sees rows of others in {name}: {seen}"
+                    there = system.value(f"SELECT count(*) FROM {relation} WHERE site_id = %s", own)
+                    assert seen.get(own, 0) == there, f"{kind} misses rows of its own in {name}"
+                elif name == "appointments":
+                    assert attempt.run(f"SELECT DISTINCT patient_id FROM {relation}") == [("SECOWN",)]
+                if letters[0] == "S":
+                    attempt.run(f"SELECT * FROM {relation}")
+                else:
+                    assert attempt.is_denied(f"SELECT * FROM {relation}"), f"{kind} reads every column of {name}"
+            else:
+                assert attempt.is_denied(f"SELECT count(*) FROM {relation}"), f"{kind} may select from {name}"
+            if "I" in letters:
+                attempt.run(f"INSERT INTO {relation} " + ROWS[name].format(site=own))
+                if has_site and "SELECT" not in ROWS[name]:
+                    assert attempt.is_denied(f"INSERT INTO {relation} " + ROWS[name].format(site=other)), f"{kind} inserts into {name} of the other site"
+            else:
+                assert attempt.is_denied(f"INSERT INTO {relation} DEFAULT VALUES"), f"{kind} may insert into {name}"
+            if "U" in letters.upper():
+                column = COLUMNS[name]
+                changed = attempt.run(f"UPDATE {relation} SET {column} = {column}")
+                count = 2 if name == "appointments" else system.value(f"SELECT count(*) FROM {relation} WHERE site_id = %s", own)
+                assert changed == count, f"{kind} updated {changed} rows of {name}, {count} are its own"
+                if has_site:
+                    assert attempt.is_denied(f"UPDATE {relation} SET site_id = {other}"), f"{kind} moves rows of {name} to the other site"
+            else:
+                column = sorted(columns)[0]
+                assert attempt.is_denied(f'UPDATE {relation} SET "{column}" = NULL'), f"{kind} may update {name}"
+            if "D" in letters:
+                key = f"WHERE site_id = {other}" if has_site else "WHERE patient_id = 'SECELSEWHERE'"
+                assert attempt.run(f"DELETE FROM {relation} {key}") == 0
+                if has_site:
+                    assert attempt.run(f"INSERT INTO {relation} " + ROWS[name].format(site=own), f"DELETE FROM {relation} WHERE {NEW[name]}") == 1
+                else:
+                    assert attempt.run(f"DELETE FROM {relation}") == 2
+            else:
+                assert attempt.is_denied(f"DELETE FROM {relation}"), f"{kind} may delete from {name}"
+            if name != "appointments":
+                assert attempt.is_denied(f"TRUNCATE {relation}"), f"{kind} may truncate {name}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_function(system, kind):
+    cells = documented()
+    own = system.sites[OWN]
+    with Attempt(system, kind) as attempt:
+        for name, is_function in objects(system).items():
+            if not is_function:
+                continue
+            bare = name[:-2]
+            if cell(kind, name, cells):
+                if bare in EVERY_SITE:
+                    assert attempt.is_denied(f"SELECT {EVERY_SITE[bare]}"), f"{kind} calls {name} without every site"
+                else:
+                    attempt.run("SELECT * FROM " + CALLS[bare].format(site=own))
+                continue
+            for signature in system.rows(
+                    "SELECT p.oid::regprocedure::text AS name, array_to_string(ARRAY(SELECT '(SELECT NULL::' || format_type(t, NULL) || ' OFFSET 0)' FROM unnest(proargtypes) t), ', ') AS nulls,"
+                    " prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) AS is_trigger FROM pg_proc p"
+                    " WHERE pronamespace = 'radscheduler'::regnamespace AND proname = %s", bare):
+                if not signature["is_trigger"]:
+                    assert attempt.is_denied(f"SELECT radscheduler.{bare}({signature['nulls']})"), f"{kind} may call {signature['name']}"
+
+
+@pytest.mark.parametrize("name", EVERY_SITE)
+def test_what_needs_every_site_works_with_it(system, name):
+    kind = next(kind for kind in KINDS if cell(kind, f"{name}()", documented()))
+    system.execute("SELECT radscheduler.grant_site(%s, '*')", system.roles[kind])
+    try:
+        with Attempt(system, kind) as attempt:
+            attempt.run(f"SELECT * FROM {EVERY_SITE[name]}")
+    finally:
+        system.execute("SELECT radscheduler.revoke_site(%s, '*')", system.roles[kind])
+
+
+def test_the_answers_of_functions_hold_one_site(system):
+    """What comes out of functions that return rows or documents never names the other site or its patient."""
+    for kind in KINDS:
+        with Attempt(system, kind) as attempt:
+            for name, call in CALLS.items():
+                if name == "is_profile" or not cell(kind, f"{name}()", documented()):
+                    continue
+                text = str(attempt.run("SELECT * FROM " + call.format(site=system.sites[OWN])))
+                assert OTHER not in text, f"{kind}: {name} tells of the other site"
