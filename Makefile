@@ -12,7 +12,7 @@ JOBS ?= 2
 PYTHON := /usr/bin/python3
 
 .PHONY: help all extension sidecar install demo demo-stop psql check check-unit check-linear check-fuzz check-regress check-isolation check-e2e \
-        check-docs check-long bench fuzz format lint clean setup
+        check-docs check-logs check-long bench fuzz format lint clean setup
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,7 +67,10 @@ check-e2e: ## end to end: real PostgreSQL, Redis and daemon (pytest)
 check-docs: ## the SQL and shell lines of README.md and docs/
 	@scripts/check.sh docs
 
-check-long: ## what takes too long for every day: unit tests with sanitizers, the fuzzers, the core on arm64 (emulated)
+check-logs: ## the suites that start servers, then: no patient of theirs stands in any log
+	@scripts/check.sh regress isolation e2e docs logs
+
+check-long: ## what takes too long for every day (under 90 minutes): sanitizers, arm64 (emulated), fuzzers, soak, kill -9; results in build/check-long.md
 	@scripts/check-long.sh
 
 bench: install ## measure reading, ingest and MLLP beside their floors; results in build/bench
@@ -88,6 +91,6 @@ lint: ## formatting, clang-tidy, shellcheck, and the project's own rules
 
 clean: ## stop the demo and remove everything that was built
 	@scripts/demo-stop.sh --quiet
-	@for cluster in check e2e docs benchdb; do scripts/cluster.sh destroy $$cluster; done
+	@for cluster in check e2e e2e-elsewhere docs benchdb soak kill; do scripts/cluster.sh destroy $$cluster; done
 	@pg_config=$$(. scripts/lib.sh; find_pg_config) && $(MAKE) --no-print-directory -s -C extension clean PG_CONFIG="$$pg_config" || true
 	rm -rf build

@@ -1,23 +1,95 @@
 #!/usr/bin/env bash
-# What is too slow for every day: the unit tests with AddressSanitizer and UBSan, the core on arm64, every fuzz target for ten
-# minutes.
+# What takes too long for every day. usage: scripts/check-long.sh [sanitize|arm64|fuzz|soak|kill]...   (default: all)
+#   sanitize  the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+#   arm64     the core cross-compiled for arm64 and emulated
+#   fuzz      every fuzzer for FUZZ_SECONDS (300), two at a time
+#   soak      traffic of every kind for SOAK_SECONDS (600), then everything is counted
+#   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (30) times
+#
+# Invariants: as given here, all of it ends in under 90 minutes on two cores; each part is stopped when it takes far longer than it should.
+# A failing part does not stop the others. The last line is `N passed, N failed`; the results are also in build/check-long.md, the
+# output of each part in build/long. Exit code 0 only when nothing failed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/suites.sh
+. "$(dirname "$0")/suites.sh"
 
-"$REPO/scripts/setup.sh" build run test fuzz arm64
+suites=(sanitize arm64 fuzz soak kill)
+[ $# -gt 0 ] || set -- "${suites[@]}"
+require_suites "$@"
+results=$BUILD/long
+fuzz_seconds=${FUZZ_SECONDS:-300}
+soak_seconds=${SOAK_SECONDS:-600}
+kill_rounds=${KILL_ROUNDS:-30}
+commit=$(git -C "$REPO" describe --always --dirty 2>/dev/null || printf 'no git')
 
-step "Unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"
-cmake -S "$REPO" -B "$BUILD/sanitize" -DRADSCHEDULER_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug >/dev/null
-cmake --build "$BUILD/sanitize" -j "${JOBS:-2}"
-UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1 \
-    ctest --test-dir "$BUILD/sanitize" --output-on-failure --no-tests=error -j 2
+# What a step said when it did not work.
+tell() { # LOG
+    tail -n 40 "$1"
+    return 1
+}
 
-step "The core on arm64 (cross-compiled, emulated)"
-cmake -S "$REPO" -B "$BUILD/arm64" -DRADSCHEDULER_CORE_ONLY=ON -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
-    -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc >/dev/null
-cmake --build "$BUILD/arm64" -j "${JOBS:-2}"
-qemu-aarch64-static -L /usr/aarch64-linux-gnu "$BUILD/arm64/test/arm64/scan_check"
+suite_sanitize() {
+    watched "$results/sanitize-configure.log" 120 cmake -S "$REPO" -B "$BUILD/sanitize" -DRADSCHEDULER_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug ||
+        tell "$results/sanitize-configure.log" || return
+    watched "$results/sanitize-build.log" 1200 cmake --build "$BUILD/sanitize" -j "${JOBS:-2}" || tell "$results/sanitize-build.log" || return
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1 watched "$results/sanitize.log" 900 \
+        ctest --test-dir "$BUILD/sanitize" --timeout 300 --output-on-failure --no-tests=error -j 2 --output-junit "$results/sanitize.xml" ||
+        junit_failures "$results/sanitize.xml"
+    junit_counts "$results/sanitize.xml" >"$results/sanitize.count"
+}
 
-step "Fuzzers"
-"$REPO/test/fuzz/run.sh" "${FUZZ_SECONDS:-600}"
+# Two things: that every scan agrees with the plain loop, and that the one written for this processor was among them.
+suite_arm64() {
+    local passed=0
+    watched "$results/arm64-configure.log" 120 cmake -S "$REPO" -B "$BUILD/arm64" -DRADSCHEDULER_CORE_ONLY=ON -DCMAKE_SYSTEM_NAME=Linux \
+        -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc ||
+        tell "$results/arm64-configure.log" || return
+    watched "$results/arm64-build.log" 600 cmake --build "$BUILD/arm64" -j "${JOBS:-2}" || tell "$results/arm64-build.log" || return
+    if watched "$results/arm64.log" 300 qemu-aarch64-static -L /usr/aarch64-linux-gnu "$BUILD/arm64/test/arm64/scan_check"; then
+        passed=1
+        ! grep -q 'kernel here is neon' "$results/arm64.log" || passed=2
+    fi
+    cat "$results/arm64.log"
+    printf '%d %d\n' "$passed" $((2 - passed)) >"$results/arm64.count"
+}
+
+suite_fuzz() {
+    local fuzzers pairs
+    fuzzers=$(find "$REPO/test/fuzz" -name 'fuzz_*.cpp' | wc -l)
+    pairs=$(((fuzzers + 1) / 2))
+    watched "$results/fuzz.log" $((pairs * (fuzz_seconds + 20) + 600)) "$REPO/test/fuzz/run.sh" "$fuzz_seconds" || tell "$results/fuzz.log" || true
+    grep ' runs$' "$results/fuzz.log" || true
+    last_line_counts "$results/fuzz.log" >"$results/fuzz.count"
+}
+
+# A test that is a script of its own: its checks are lines `ok …` and `FAILED …`.
+scripted() { # SUITE LIMIT-SECONDS VARIABLE=VALUE
+    watched "$results/$1.log" "$2" env "$3" /usr/bin/python3 "$REPO/test/$1/run.py" || true
+    grep -E '^(ok|FAILED) |_SEED=' "$results/$1.log" || true
+    last_line_counts "$results/$1.log" >"$results/$1.count"
+    [ -s "$results/$1.count" ] || tell "$results/$1.log"
+}
+
+suite_soak() { scripted soak $((soak_seconds + 300)) SOAK_SECONDS="$soak_seconds"; }
+suite_kill() { scripted kill $((kill_rounds * 20 + 300)) KILL_ROUNDS="$kill_rounds"; }
+
+clean_up() {
+    local cluster
+    stop_watched
+    for cluster in soak kill; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
+}
+
+prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz arm64
+case " $* " in
+    *" soak "* | *" kill "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
+esac
+rm -rf "$results"
+mkdir -p "$results"
+export RADSCHED_KEEP_LOGS=$results/logs
+trap clean_up EXIT
+
+run_suites "$@"
+write_table "$BUILD/check-long.md" "make check-long, $commit, $(date -u +%Y-%m-%d)"
+finish

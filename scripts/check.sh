@@ -1,78 +1,20 @@
 #!/usr/bin/env bash
-# Runs test suites and counts them. usage: scripts/check.sh [unit|linear|fuzz|regress|isolation|e2e|docs]...   (default: all)
+# Runs test suites and counts them. usage: scripts/check.sh [unit|linear|fuzz|regress|isolation|e2e|docs|logs]...   (default: all)
 #
 # Invariants: sets up, builds and installs first. The last line of standard output is `N passed, N failed` over the
 # suites that were asked for; a suite that could not run, or hung, counts as one failure. Exit code 0 only when nothing failed.
+# Every log of every server the suites start is kept in build/results/logs, and the suite `logs` reads them: ask for it last.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/suites.sh
+. "$(dirname "$0")/suites.sh"
 
-[ $# -gt 0 ] || set -- unit linear fuzz regress isolation e2e docs
-results=$BUILD/results
-total_passed=0
-total_failed=0
-summary=()
-
-finish() {
-    printf '\n'
-    printf '%s\n' ${summary[@]+"${summary[@]}"}
-    printf '%d passed, %d failed\n' "$total_passed" "$total_failed"
-    [ "$total_failed" -eq 0 ] && [ "$total_passed" -gt 0 ]
-}
-
-# A step before the suites that must work; when it does not, there is nothing to count but that.
-prepare() { # WHAT COMMAND...
-    local what=$1
-    shift
-    step "$what"
-    if ! "$@"; then
-        summary+=("$what failed; no suite ran")
-        total_failed=$((total_failed + 1))
-        finish || exit 1
-    fi
-}
-
-# Adds one suite's figures. A suite that counted nothing did not run.
-record() { # SUITE PASSED FAILED SECONDS
-    local passed=$2 failed=$3
-    if [ "$((passed + failed))" -eq 0 ]; then
-        summary+=("$(printf '%-10s did not run' "$1")")
-        total_failed=$((total_failed + 1))
-        return
-    fi
-    summary+=("$(printf '%-10s %4d passed, %d failed, %d s' "$1" "$passed" "$failed" "$4")")
-    total_passed=$((total_passed + passed))
-    total_failed=$((total_failed + failed))
-}
-
-# Every suite prints for people and leaves "PASSED FAILED" in $results/SUITE.count.
-
-# Counts in a JUnit file: "PASSED FAILED".
-junit_counts() {
-    python3 - "$1" <<'PY'
-import sys, xml.etree.ElementTree as tree
-try:
-    root = tree.parse(sys.argv[1]).getroot()
-except (OSError, tree.ParseError):
-    print(0, 0)
-    raise SystemExit
-cases = list(root.iter("testcase"))
-failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail")
-skipped = sum(1 for case in cases if case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"))
-print(len(cases) - failed - skipped, failed)
-PY
-}
-
-# The failed tests of a JUnit file with what they printed.
-junit_failures() {
-    python3 - "$1" <<'PY'
-import sys, xml.etree.ElementTree as tree
-for case in tree.parse(sys.argv[1]).getroot().iter("testcase"):
-    if case.find("failure") is not None or case.get("status") == "fail":
-        output = case.findtext("system-out") or ""
-        print(f"FAILED {case.get('name')}\n{output.strip()[-3000:]}\n")
-PY
-}
+suites=(unit linear fuzz regress isolation e2e docs logs)
+[ $# -gt 0 ] || set -- "${suites[@]}"
+require_suites "$@"
+asked=" $* "
+export RADSCHED_KEEP_LOGS=$results/logs
 
 suite_unit() {
     timeout 1200 ctest --test-dir "$BUILD/cmake" --timeout 300 --output-on-failure --no-tests=error -j 2 --output-junit "$results/unit.xml" >"$results/unit.log" 2>&1 ||
@@ -80,16 +22,13 @@ suite_unit() {
     junit_counts "$results/unit.xml" >"$results/unit.count"
 }
 
-# Prints "PASSED FAILED" from the last line `N passed, M failed` of a log.
-last_line_counts() { tail -n 1 "$1" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p'; }
-
 suite_linear() {
     timeout 900 /usr/bin/python3 "$REPO/test/linear/run.py" "$BUILD/cmake/test/linear/linear_probe" >"$results/linear.log" 2>&1 || true
     grep '^FAILED' "$results/linear.log" || true
     last_line_counts "$results/linear.log" >"$results/linear.count"
 }
 
-# Each fuzzer for a few seconds, seeds first; make check-long gives each ten minutes.
+# Each fuzzer for a few seconds, seeds first; make check-long gives each five minutes.
 suite_fuzz() {
     timeout 1200 "$REPO/test/fuzz/run.sh" "${CHECK_FUZZ_SECONDS:-3}" >"$results/fuzz.log" 2>&1 || true
     last_line_counts "$results/fuzz.log" >"$results/fuzz.count"
@@ -136,20 +75,26 @@ suite_docs() {
     last_line_counts "$results/docs.log" >"$results/docs.count"
 }
 
+# Reads what the other suites' servers logged; each suite that starts a cluster must have left its log.
+suite_logs() {
+    local expected=() suite
+    "$REPO/scripts/cluster.sh" destroy check # the suites regress and isolation share it, and leave it running
+    for suite in regress:check isolation:check e2e:e2e docs:docs; do
+        case $asked in *" ${suite%:*} "*) expected+=("${suite#*:}") ;; esac
+    done
+    /usr/bin/python3 "$REPO/test/logs/scan.py" "$RADSCHED_KEEP_LOGS" ${expected[@]+"${expected[@]}"} >"$results/logs.log" 2>&1 || true
+    grep -v '^ok ' "$results/logs.log" | sed '$d' || true
+    last_line_counts "$results/logs.log" >"$results/logs.count"
+}
+
 prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz
 prepare "Build and install" make --no-print-directory -s -C "$REPO" install
 pg_config=$(find_pg_config)
 rm -rf "$results"
 mkdir -p "$results"
 touch "$results/started"
+RADSCHED_KEEP_LOGS='' "$REPO/scripts/cluster.sh" destroy check # one that an interrupted run left behind
 trap '"$REPO/scripts/cluster.sh" destroy check >/dev/null 2>&1 || true' EXIT
 
-for suite in "$@"; do
-    declare -F "suite_$suite" >/dev/null || die "there is no suite '$suite'. There are: unit linear fuzz regress isolation e2e docs"
-    step "Suite $suite"
-    began=$SECONDS
-    "suite_$suite" || true
-    { read -r passed failed <"$results/$suite.count"; } 2>/dev/null || { passed=0 failed=0; }
-    record "$suite" "${passed:-0}" "${failed:-0}" $((SECONDS - began))
-done
+run_suites "$@"
 finish

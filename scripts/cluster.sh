@@ -3,7 +3,7 @@
 # usage: scripts/cluster.sh start NAME [DATABASE]     create if missing, then start; DATABASE is what the wake-up worker serves
 #        scripts/cluster.sh stop NAME [fast|immediate]
 #        scripts/cluster.sh restart NAME [fast|immediate]
-#        scripts/cluster.sh destroy NAME              stop, then remove every file
+#        scripts/cluster.sh destroy NAME              stop, then remove every file; RADSCHED_KEEP_LOGS names a folder its logs are copied to first
 #        scripts/cluster.sh env NAME                  prints shell assignments: PGHOST PGPORT PGUSER PGDATA CLUSTER_DIR CLUSTER_LOG PG_BINDIR PATH
 #
 # Invariants: never touches a cluster it did not create (a marker file says which those are). The server listens on
@@ -133,12 +133,25 @@ stop() {
         die "the private PostgreSQL in $data did not stop. Its log is $log."
 }
 
+# The tests read every log at their end, when the clusters are gone.
+keep_logs() {
+    local file kept
+    [ -n "${RADSCHED_KEEP_LOGS:-}" ] || return 0
+    mkdir -p "$RADSCHED_KEEP_LOGS"
+    for file in "$dir"/*.log; do
+        [ -f "$file" ] || continue
+        kept=$(mktemp "$RADSCHED_KEEP_LOGS/$name-$(basename "$file" .log)-XXXXXX.log")
+        cat "$file" >"$kept"
+    done
+}
+
 destroy() {
     [ -e "$link" ] || [ -L "$link" ] || return 0
     is_ours || die "$link is no cluster of ours, or belongs to another user; nothing was removed."
     local sockets
     sockets=$(setting sockets 2>/dev/null || true)
     stop immediate
+    keep_logs
     case $sockets in /tmp/radsched-"$hash"-*) rm -rf "$sockets" ;; esac
     rm -rf "$dir"
     rm -f "$link"

@@ -70,7 +70,7 @@ def update(old, new):
             lines.append(statement)
         elif statement in added or ALWAYS.match(statement):
             lines.append(re.sub(r"^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", statement))
-    lines.append("SELECT radscheduler.migrate();")
+    lines += ["SELECT radscheduler.migrate();", "SELECT radscheduler.settle_initial_rights();"]
     return lines
 
 

@@ -110,6 +110,14 @@ SELECT rs_test_tools.lent();
 SET ROLE rs_test_none;
 SELECT count(*) FROM rs_test_tools.mine_again;
 
+-- A policy of somebody's own cannot widen what ours leaves.
+RESET ROLE;
+CREATE POLICY rs_test_wide ON radscheduler.patient USING (true);
+SET ROLE rs_test_north;
+SELECT count(*) FROM radscheduler.patient WHERE site_id <> :north;
+RESET ROLE;
+DROP POLICY rs_test_wide ON radscheduler.patient;
+
 -- A plan made for one role asks anew for the next.
 SET ROLE rs_test_both;
 PREPARE all_names AS SELECT patient_name FROM radscheduler.appointments ORDER BY 1;

@@ -127,10 +127,38 @@ CREATE FUNCTION radscheduler.secure_table(p_table regclass) RETURNS void
     AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', p_table);
-    EXECUTE format('CREATE POLICY site_rows ON %s USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[])) '
+    EXECUTE format('CREATE POLICY any_row ON %s USING (true)', p_table);
+    EXECUTE format('COMMENT ON POLICY any_row ON %s IS %L', p_table, 'Leaves the decision to the restrictive policy site_rows.');
+    EXECUTE format('CREATE POLICY site_rows ON %s AS RESTRICTIVE USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[])) '
                    'WITH CHECK (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]))', p_table);
     EXECUTE format('COMMENT ON POLICY site_rows ON %s IS %L', p_table, 'Rows of the sites the caller was granted, and no others.');
 END
 $$;
 COMMENT ON FUNCTION radscheduler.secure_table(regclass) IS
-    'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included.';
+    'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included. The policy is restrictive, so that no policy of the site''s own can widen it.';
+
+CREATE FUNCTION radscheduler.settle_initial_rights() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Records first: none of their rights come with CREATE EXTENSION.
+    DELETE FROM pg_init_privs i
+        WHERE i.privtype = 'e' AND i.classoid = 'pg_class'::regclass
+          AND EXISTS (SELECT FROM pg_class c WHERE c.oid = i.objoid AND c.relnamespace = 'radscheduler'::regnamespace)
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = i.classoid AND d.objid = i.objoid AND d.deptype = 'e');
+    UPDATE pg_init_privs i
+        SET initprivs = ARRAY(SELECT a FROM unnest(i.initprivs) a WHERE NOT EXISTS (SELECT FROM aclexplode(ARRAY[a]) x WHERE x.grantee NOT IN (0, o.owner)))
+        FROM (SELECT 'pg_proc'::regclass, p.oid, p.proowner FROM pg_proc p WHERE p.pronamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_class'::regclass, c.oid, c.relowner FROM pg_class c WHERE c.relnamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typowner FROM pg_type t WHERE t.typnamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_namespace'::regclass, n.oid, n.nspowner FROM pg_namespace n WHERE n.nspname = 'radscheduler') o(class, id, owner)
+        WHERE i.privtype = 'e' AND i.classoid = o.class AND i.objoid = o.id
+          AND EXISTS (SELECT FROM aclexplode(i.initprivs) x WHERE x.grantee NOT IN (0, o.owner));
+    DELETE FROM pg_shdepend s
+        WHERE s.deptype = 'i' AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND NOT EXISTS (SELECT FROM pg_init_privs i, aclexplode(i.initprivs) x
+                          WHERE i.classoid = s.classid AND i.objoid = s.objid AND i.objsubid = s.objsubid AND x.grantee = s.refobjid);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.settle_initial_rights() IS
+    'Last statement of an update script. Whatever rights an object has when a script of an extension grants or revokes something, PostgreSQL takes for the extension''s own (pg_init_privs), and pg_dump leaves out: the site''s grants, too. This leaves PUBLIC''s and the owner''s in that note.';

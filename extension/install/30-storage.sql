@@ -98,6 +98,7 @@ BEGIN
         PERFORM radscheduler.make_partitions(p.parent) FROM unnest(ARRAY['hl7_message', 'event_log', 'audit_event']) p(parent);
     END IF;
     PERFORM radscheduler.detach_records();
+    PERFORM radscheduler.renew_append_only();
     PERFORM radscheduler.apply_grants();
     RETURN v_count;
 END
@@ -144,7 +145,9 @@ BEGIN
     IF destroy_records.database IS DISTINCT FROM current_database()::text THEN
         RAISE EXCEPTION 'the records of this database stay' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'To destroy every appointment, message and audit event, give the name of this very database.';
-    ELSIF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL) THEN
+    END IF;
+    PERFORM radscheduler.require_every_site('destroying the records');
+    IF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL) THEN
         RAISE EXCEPTION 'records of this database are under legal hold' USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'SELECT * FROM radscheduler.legal_hold WHERE lifted_at IS NULL; lift_hold() lifts them.';
     END IF;
@@ -168,6 +171,6 @@ CREATE FUNCTION radscheduler.drop_guard() RETURNS event_trigger
     AS 'MODULE_PATHNAME', 'rad_drop_guard' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION radscheduler.drop_guard() IS 'Event trigger: raises 2BP01 for DROP EXTENSION or DROP SCHEMA radscheduler, CASCADE too, while records exist.';
 
-CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA')
+CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
     EXECUTE FUNCTION radscheduler.drop_guard();
 COMMENT ON EVENT TRIGGER radscheduler_drop_guard IS 'Keeps the extension and its schema from being dropped under records.';

@@ -96,3 +96,23 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.make_append_only(regclass, boolean) IS
     'Puts the triggers on a table of the audit log that refuse to change what is there. p_rows is false for a partition, whose row trigger comes from its parent.';
+
+CREATE FUNCTION radscheduler.renew_append_only() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_trigger record;
+    v_count   integer := 0;
+BEGIN
+    FOR v_trigger IN
+        SELECT t.tgrelid::regclass AS name, t.tgname FROM pg_trigger t
+        WHERE t.tgfoid = 'radscheduler.refuse_change()'::regprocedure AND t.tgenabled <> 'A' ORDER BY 1
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_trigger.name, v_trigger.tgname);
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.renew_append_only() IS
+    'Makes the triggers of make_append_only() fire always again; returns how many did not. pg_restore --disable-triggers leaves them as ordinary ones.';

@@ -131,9 +131,12 @@ CREATE FUNCTION radscheduler.audit_verify(anchors jsonb DEFAULT '[]', OUT site_i
 DECLARE
     v_sites   integer[] := radscheduler.visible_sites();
     v_era     record;
+    v_here    boolean;
     v_dropped date[];
 BEGIN
-    SELECT e.era, e.barrier INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
+    SELECT e.era, e.barrier, e.cluster_id INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
+    -- Restored elsewhere and not sealed there yet: transaction ids of new events cannot be compared with the horizon of the old era.
+    v_here := v_era.cluster_id = (SELECT c.system_identifier::text FROM pg_control_system() c);
     v_dropped := ARRAY(SELECT (a.detail ->> 'month' || '-01')::date FROM radscheduler.audit_event a
                        WHERE a.site_id = 0 AND a.action = 'retention.drop' AND a.object = 'audit_event');
     RETURN QUERY
@@ -164,7 +167,7 @@ BEGIN
         UNION ALL
         SELECT p.site_id, NULL, p.id, 'the event was inserted behind the seals' FROM present p LEFT JOIN edge g ON g.site_id = p.site_id
         WHERE NOT EXISTS (SELECT FROM sealed e WHERE e.id = p.id AND e.site_id = p.site_id)
-          AND (p.id <= v_era.barrier OR p.xid < coalesce(g.horizon, '0'::xid8))
+          AND (p.id <= v_era.barrier OR v_here AND p.xid < coalesce(g.horizon, '0'::xid8))
         UNION ALL
         SELECT (k ->> 'site_id')::integer, (k ->> 'seal_no')::bigint, NULL, 'the seal noted outside is missing or differs: the log was cut off or replaced'
         FROM jsonb_array_elements(anchors) k

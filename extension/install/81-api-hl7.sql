@@ -117,6 +117,7 @@ BEGIN
         SELECT m.error INTO v_error FROM radscheduler.hl7_message m WHERE m.message_id = r.message_id;
         RETURN radscheduler.problem(422, 'hl7_' || (v_error ->> 'code'), 'The simulated message was not applied', v_error ->> 'text', jsonb_build_object('messageId', r.message_id));
     END IF;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', r.appointment_id, '{}');
     RETURN radscheduler.reply(201, jsonb_build_object('success', true, 'message', 'Simulated HL7 processed', 'result', jsonb_build_object(
         'appointment', (SELECT to_jsonb(a) FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
         'conflicts', radscheduler.api_conflicts(r.conflicts), 'messageId', r.message_id, 'acknowledgement', r.code)));

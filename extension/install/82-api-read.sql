@@ -85,10 +85,11 @@ CREATE FUNCTION radscheduler.health() RETURNS jsonb
 BEGIN
     IF radscheduler.storage_version() = 0 THEN
         RAISE EXCEPTION 'this database has no radscheduler records' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT radscheduler.provision();';
+    ELSIF EXISTS (SELECT FROM radscheduler.storage_step s WHERE s.version > radscheduler.storage_version()) THEN
+        RAISE EXCEPTION 'the records of this database are of an older version' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT radscheduler.migrate();';
     END IF;
-    RETURN jsonb_strip_nulls(jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
-        'schema_version', radscheduler.storage_version(), 'time', now(),
-        'records_behind', (SELECT nullif(count(*), 0) FROM radscheduler.storage_step s WHERE s.version > radscheduler.storage_version())));
+    RETURN jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
+                              'schema_version', radscheduler.storage_version(), 'time', now());
 END
 $$;
-COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}, and records_behind when that many storage steps wait for migrate(). Raises 55000 when the records are missing.';
+COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}. Raises 55000 when the records are missing, or older than the code (a dump of an earlier version was restored): migrate() brings them up.';

@@ -1,6 +1,11 @@
-// The event trigger that keeps DROP EXTENSION radscheduler and DROP SCHEMA radscheduler away from records. PostgreSQL's
-// own refusal ends in a hint to say CASCADE, and CASCADE would take the columns whose types are ours. It runs before
-// the command, because afterwards neither the command's words nor this trigger are left.
+// What keeps the extension from being dropped under records. PostgreSQL's own refusal ends in a hint to say CASCADE,
+// and CASCADE would take the columns whose types are ours. Two watchers, because either alone misses something:
+//  - an event trigger before the command knows what was asked for while the records are still there, and loads this
+//  library. Afterwards neither the command's words nor the trigger would be left;
+//  - a hook sees every object that a command is about to drop, also when CASCADE reaches the extension from elsewhere:
+//  from btree_gist, or from the schema that one is in.
+#include "drop_guard.hpp"
+
 #include "guard.hpp"
 
 namespace radscheduler::pg {
@@ -8,6 +13,13 @@ namespace radscheduler::pg {
 namespace {
 
 constexpr const char* kName = "radscheduler";
+constexpr const char* kRefusal = "radscheduler cannot be dropped while this database holds its records";
+constexpr const char* kReason =
+    "Appointments, messages and the audit log are stored in columns of its types; CASCADE would destroy them.";
+constexpr const char* kWayOut = "Leave it installed, or take a dump and then remove the records with SELECT "
+                                "radscheduler.destroy_records('name of this database').";
+
+object_access_hook_type previous_hook = nullptr;
 
 bool records_exist() {
     const Oid schema = get_namespace_oid(kName, true);
@@ -23,7 +35,20 @@ bool names_us(const DropStmt* drop) {
     return false;
 }
 
+void on_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void* argument) {
+    if (previous_hook != nullptr) previous_hook(access, class_id, object_id, sub_id, argument);
+    if (access == OAT_DROP && class_id == ExtensionRelationId && object_id == get_extension_oid(kName, true) &&
+        records_exist())
+        ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("%s", kRefusal),
+                        errdetail("%s", kReason), errhint("%s", kWayOut)));
+}
+
 } // namespace
+
+void install_drop_guard() {
+    previous_hook = object_access_hook;
+    object_access_hook = on_access;
+}
 
 RAD_FUNCTION(rad_drop_guard) {
     if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
@@ -32,12 +57,7 @@ RAD_FUNCTION(rad_drop_guard) {
     const auto* event = reinterpret_cast<const EventTriggerData*>(fcinfo->context);
     if (IsA(event->parsetree, DropStmt) && names_us(reinterpret_cast<const DropStmt*>(event->parsetree)) &&
         records_exist())
-        return failure->set(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
-                            "radscheduler cannot be dropped while this database holds its records",
-                            "Appointments, messages and the audit log are stored in columns of its types; CASCADE "
-                            "would destroy them.",
-                            "Leave it installed, or take a dump and then remove the records with SELECT "
-                            "radscheduler.destroy_records('name of this database').");
+        return failure->set(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST, kRefusal, kReason, kWayOut);
     *result = PointerGetDatum(nullptr);
     return true;
 }

@@ -1,4 +1,5 @@
 // The loadable module: magic block and initialisation.
+#include "drop_guard.hpp"
 #include "settings.hpp"
 #include "wake.hpp"
 
@@ -13,4 +14,5 @@ PGDLLEXPORT void _PG_init(void); // NOLINT(bugprone-reserved-identifier): Postgr
 void _PG_init(void) {
     radscheduler::pg::define_settings(process_shared_preload_libraries_in_progress);
     if (process_shared_preload_libraries_in_progress) radscheduler::pg::install_wake_worker();
+    radscheduler::pg::install_drop_guard();
 }

@@ -13,7 +13,9 @@ WHERE i.inhparent IN ('radscheduler.hl7_message'::regclass, 'radscheduler.event_
 
 -- A grant of every site has no site of its own.
 ALTER TABLE radscheduler.site_grant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY site_rows ON radscheduler.site_grant
+CREATE POLICY any_row ON radscheduler.site_grant USING (true);
+COMMENT ON POLICY any_row ON radscheduler.site_grant IS 'Leaves the decision to the restrictive policy site_rows.';
+CREATE POLICY site_rows ON radscheduler.site_grant AS RESTRICTIVE
     USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()))
     WITH CHECK (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()));
 COMMENT ON POLICY site_rows ON radscheduler.site_grant IS 'Grants of the sites the caller was granted, and no others.';

@@ -343,14 +343,43 @@ CREATE OR REPLACE FUNCTION radscheduler.secure_table(p_table regclass) RETURNS v
     AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', p_table);
-    EXECUTE format('CREATE POLICY site_rows ON %s USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[])) '
+    EXECUTE format('CREATE POLICY any_row ON %s USING (true)', p_table);
+    EXECUTE format('COMMENT ON POLICY any_row ON %s IS %L', p_table, 'Leaves the decision to the restrictive policy site_rows.');
+    EXECUTE format('CREATE POLICY site_rows ON %s AS RESTRICTIVE USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[])) '
                    'WITH CHECK (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]))', p_table);
     EXECUTE format('COMMENT ON POLICY site_rows ON %s IS %L', p_table, 'Rows of the sites the caller was granted, and no others.');
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.secure_table(regclass) IS
-    'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included.';
+    'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included. The policy is restrictive, so that no policy of the site''s own can widen it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.settle_initial_rights() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Records first: none of their rights come with CREATE EXTENSION.
+    DELETE FROM pg_init_privs i
+        WHERE i.privtype = 'e' AND i.classoid = 'pg_class'::regclass
+          AND EXISTS (SELECT FROM pg_class c WHERE c.oid = i.objoid AND c.relnamespace = 'radscheduler'::regnamespace)
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = i.classoid AND d.objid = i.objoid AND d.deptype = 'e');
+    UPDATE pg_init_privs i
+        SET initprivs = ARRAY(SELECT a FROM unnest(i.initprivs) a WHERE NOT EXISTS (SELECT FROM aclexplode(ARRAY[a]) x WHERE x.grantee NOT IN (0, o.owner)))
+        FROM (SELECT 'pg_proc'::regclass, p.oid, p.proowner FROM pg_proc p WHERE p.pronamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_class'::regclass, c.oid, c.relowner FROM pg_class c WHERE c.relnamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typowner FROM pg_type t WHERE t.typnamespace = 'radscheduler'::regnamespace
+              UNION ALL SELECT 'pg_namespace'::regclass, n.oid, n.nspowner FROM pg_namespace n WHERE n.nspname = 'radscheduler') o(class, id, owner)
+        WHERE i.privtype = 'e' AND i.classoid = o.class AND i.objoid = o.id
+          AND EXISTS (SELECT FROM aclexplode(i.initprivs) x WHERE x.grantee NOT IN (0, o.owner));
+    DELETE FROM pg_shdepend s
+        WHERE s.deptype = 'i' AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND NOT EXISTS (SELECT FROM pg_init_privs i, aclexplode(i.initprivs) x
+                          WHERE i.classoid = s.classid AND i.objoid = s.objid AND i.objsubid = s.objsubid AND x.grantee = s.refobjid);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.settle_initial_rights() IS
+    'Last statement of an update script. Whatever rights an object has when a script of an extension grants or revokes something, PostgreSQL takes for the extension''s own (pg_init_privs), and pg_dump leaves out: the site''s grants, too. This leaves PUBLIC''s and the owner''s in that note.';
 
 CREATE OR REPLACE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name text, OUT is_code boolean) RETURNS SETOF record
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -408,6 +437,7 @@ BEGIN
         PERFORM radscheduler.make_partitions(p.parent) FROM unnest(ARRAY['hl7_message', 'event_log', 'audit_event']) p(parent);
     END IF;
     PERFORM radscheduler.detach_records();
+    PERFORM radscheduler.renew_append_only();
     PERFORM radscheduler.apply_grants();
     RETURN v_count;
 END
@@ -457,7 +487,9 @@ BEGIN
     IF destroy_records.database IS DISTINCT FROM current_database()::text THEN
         RAISE EXCEPTION 'the records of this database stay' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'To destroy every appointment, message and audit event, give the name of this very database.';
-    ELSIF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL) THEN
+    END IF;
+    PERFORM radscheduler.require_every_site('destroying the records');
+    IF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL) THEN
         RAISE EXCEPTION 'records of this database are under legal hold' USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'SELECT * FROM radscheduler.legal_hold WHERE lifted_at IS NULL; lift_hold() lifts them.';
     END IF;
@@ -483,7 +515,7 @@ CREATE OR REPLACE FUNCTION radscheduler.drop_guard() RETURNS event_trigger
 
 COMMENT ON FUNCTION radscheduler.drop_guard() IS 'Event trigger: raises 2BP01 for DROP EXTENSION or DROP SCHEMA radscheduler, CASCADE too, while records exist.';
 
-CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA')
+CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
     EXECUTE FUNCTION radscheduler.drop_guard();
 
 COMMENT ON EVENT TRIGGER radscheduler_drop_guard IS 'Keeps the extension and its schema from being dropped under records.';
@@ -702,6 +734,27 @@ $$;
 COMMENT ON FUNCTION radscheduler.make_append_only(regclass, boolean) IS
     'Puts the triggers on a table of the audit log that refuse to change what is there. p_rows is false for a partition, whose row trigger comes from its parent.';
 
+CREATE OR REPLACE FUNCTION radscheduler.renew_append_only() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_trigger record;
+    v_count   integer := 0;
+BEGIN
+    FOR v_trigger IN
+        SELECT t.tgrelid::regclass AS name, t.tgname FROM pg_trigger t
+        WHERE t.tgfoid = 'radscheduler.refuse_change()'::regprocedure AND t.tgenabled <> 'A' ORDER BY 1
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_trigger.name, v_trigger.tgname);
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.renew_append_only() IS
+    'Makes the triggers of make_append_only() fire always again; returns how many did not. pg_restore --disable-triggers leaves them as ordinary ones.';
+
 CREATE OR REPLACE FUNCTION radscheduler.audit_digest(e jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN pg_catalog.sha256(pg_catalog.convert_to(e::text, 'UTF8'));
@@ -837,9 +890,12 @@ CREATE OR REPLACE FUNCTION radscheduler.audit_verify(anchors jsonb DEFAULT '[]',
 DECLARE
     v_sites   integer[] := radscheduler.visible_sites();
     v_era     record;
+    v_here    boolean;
     v_dropped date[];
 BEGIN
-    SELECT e.era, e.barrier INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
+    SELECT e.era, e.barrier, e.cluster_id INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
+    -- Restored elsewhere and not sealed there yet: transaction ids of new events cannot be compared with the horizon of the old era.
+    v_here := v_era.cluster_id = (SELECT c.system_identifier::text FROM pg_control_system() c);
     v_dropped := ARRAY(SELECT (a.detail ->> 'month' || '-01')::date FROM radscheduler.audit_event a
                        WHERE a.site_id = 0 AND a.action = 'retention.drop' AND a.object = 'audit_event');
     RETURN QUERY
@@ -870,7 +926,7 @@ BEGIN
         UNION ALL
         SELECT p.site_id, NULL, p.id, 'the event was inserted behind the seals' FROM present p LEFT JOIN edge g ON g.site_id = p.site_id
         WHERE NOT EXISTS (SELECT FROM sealed e WHERE e.id = p.id AND e.site_id = p.site_id)
-          AND (p.id <= v_era.barrier OR p.xid < coalesce(g.horizon, '0'::xid8))
+          AND (p.id <= v_era.barrier OR v_here AND p.xid < coalesce(g.horizon, '0'::xid8))
         UNION ALL
         SELECT (k ->> 'site_id')::integer, (k ->> 'seal_no')::bigint, NULL, 'the seal noted outside is missing or differs: the log was cut off or replaced'
         FROM jsonb_array_elements(anchors) k
@@ -3694,6 +3750,7 @@ BEGIN
         SELECT m.error INTO v_error FROM radscheduler.hl7_message m WHERE m.message_id = r.message_id;
         RETURN radscheduler.problem(422, 'hl7_' || (v_error ->> 'code'), 'The simulated message was not applied', v_error ->> 'text', jsonb_build_object('messageId', r.message_id));
     END IF;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', r.appointment_id, '{}');
     RETURN radscheduler.reply(201, jsonb_build_object('success', true, 'message', 'Simulated HL7 processed', 'result', jsonb_build_object(
         'appointment', (SELECT to_jsonb(a) FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
         'conflicts', radscheduler.api_conflicts(r.conflicts), 'messageId', r.message_id, 'acknowledgement', r.code)));
@@ -3784,14 +3841,15 @@ CREATE OR REPLACE FUNCTION radscheduler.health() RETURNS jsonb
 BEGIN
     IF radscheduler.storage_version() = 0 THEN
         RAISE EXCEPTION 'this database has no radscheduler records' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT radscheduler.provision();';
+    ELSIF EXISTS (SELECT FROM radscheduler.storage_step s WHERE s.version > radscheduler.storage_version()) THEN
+        RAISE EXCEPTION 'the records of this database are of an older version' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT radscheduler.migrate();';
     END IF;
-    RETURN jsonb_strip_nulls(jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
-        'schema_version', radscheduler.storage_version(), 'time', now(),
-        'records_behind', (SELECT nullif(count(*), 0) FROM radscheduler.storage_step s WHERE s.version > radscheduler.storage_version())));
+    RETURN jsonb_build_object('extension', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
+                              'schema_version', radscheduler.storage_version(), 'time', now());
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}, and records_behind when that many storage steps wait for migrate(). Raises 55000 when the records are missing.';
+COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}. Raises 55000 when the records are missing, or older than the code (a dump of an earlier version was restored): migrate() brings them up.';
 
 CREATE OR REPLACE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -4023,7 +4081,9 @@ WHERE i.inhparent IN ('radscheduler.hl7_message'::regclass, 'radscheduler.event_
 
 -- A grant of every site has no site of its own.
 ALTER TABLE radscheduler.site_grant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY site_rows ON radscheduler.site_grant
+CREATE POLICY any_row ON radscheduler.site_grant USING (true);
+COMMENT ON POLICY any_row ON radscheduler.site_grant IS 'Leaves the decision to the restrictive policy site_rows.';
+CREATE POLICY site_rows ON radscheduler.site_grant AS RESTRICTIVE
     USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()))
     WITH CHECK (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()));
 COMMENT ON POLICY site_rows ON radscheduler.site_grant IS 'Grants of the sites the caller was granted, and no others.';
@@ -4080,3 +4140,5 @@ GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, rads
                 radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.phone_region, radscheduler.role_right TO PUBLIC;
 
 SELECT radscheduler.migrate();
+
+SELECT radscheduler.settle_initial_rights();

@@ -11,45 +11,24 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from support.mllp import Client  # noqa: E402
-from support.services import DAEMON, LOGS, Cluster, Daemon, Database, Redis  # noqa: E402
+from support.messages import secrets  # noqa: E402
+from support.services import DAEMON, KEEP_LOGS, LOGS, Cluster, Database, Redis  # noqa: E402
+from support.system import System  # noqa: E402
 
 MAIN_DATABASE = "radscheduler_e2e"
-
-
-class System:
-    """A database and the daemon that serves it."""
-
-    def __init__(self, database, redis):
-        self.db = database
-        self.redis = redis
-        self.daemon = Daemon(database.url, redis.url if redis else None)
-
-    def mllp(self, **options):
-        return Client(self.daemon.mllp_port, **options)
-
-    def send(self, message):
-        with self.mllp() as client:
-            return client.send(message)
-
-    def get(self, path, **options):
-        return self.daemon.get(path, **options)
-
-    def post(self, path, **options):
-        return self.daemon.post(path, **options)
-
-    def stop(self):
-        self.daemon.stop()
-        self.db.close()
 
 
 @pytest.fixture(scope="session")
 def cluster():
     assert DAEMON.exists(), f"{DAEMON} is missing: run `make` first"
-    shutil.rmtree(LOGS, ignore_errors=True)
+    if not KEEP_LOGS:
+        shutil.rmtree(LOGS, ignore_errors=True)
     cluster = Cluster("e2e", MAIN_DATABASE)
     yield cluster
     cluster.destroy()
+    # test/logs/scan.py looks for these in the logs of all suites.
+    LOGS.mkdir(parents=True, exist_ok=True)
+    (LOGS / "e2e.secrets").write_text("".join(f"{secret}\n" for secret in sorted(secrets)), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

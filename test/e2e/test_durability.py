@@ -7,6 +7,7 @@ import pytest
 
 from support.messages import Booking
 from support.mllp import Ack, Client, frame
+from support.senders import resend_until_acknowledged
 from support.services import Daemon, eventually
 
 
@@ -30,22 +31,6 @@ def test_postgresql_restart_gives_no_ack_and_loses_none(cluster, fresh_system):
         ack = Ack(answer) if answer is not None else resend_until_acknowledged(fresh_system, message)
     assert (ack.code, ack.control_id) == ("AA", during.control_id)
     assert (before.count(fresh_system.db), during.count(fresh_system.db)) == (1, 1)
-
-
-def resend_until_acknowledged(system, message, seconds=60):
-    """What a RIS does: the same message again until it is acknowledged."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            with system.mllp(timeout=5) as client:
-                client.write(frame(message))
-                answer = client.read_frame()
-                if answer is not None:
-                    return Ack(answer)
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"no acknowledgement within {seconds} s")
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

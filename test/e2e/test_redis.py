@@ -6,8 +6,9 @@ import time
 import pytest
 import redis
 
+from support.gate import Gate
 from support.messages import Booking, free_day
-from support.services import Daemon, Gate, eventually
+from support.services import Daemon, eventually
 
 
 @pytest.fixture

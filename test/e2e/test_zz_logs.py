@@ -1,11 +1,7 @@
 """Runs last: no name, record number or phone number of any patient of this suite stands in any log."""
 
-from support.messages import secrets
+from support.messages import leaks, secrets
 from support.services import Daemon
-
-
-def leaks(text):
-    return sorted(secret for secret in secrets if secret in text)
 
 
 def test_daemon_logs_carry_no_patient_data(system):

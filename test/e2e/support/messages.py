@@ -19,6 +19,14 @@ _day = itertools.count(0)
 secrets = {"MRN123456", "617-555-0123", "16175550123", "6175550123"}
 
 
+def leaks(text):
+    """Which of them stand in a text. Most begin alike, so a large text is searched for the few beginnings first."""
+    stems = {}
+    for secret in secrets:
+        stems.setdefault(secret[:8], []).append(secret)
+    return sorted(secret for stem, alike in stems.items() if stem in text for secret in alike if secret in text)
+
+
 class Patient:
     """A person whose name, number and phone occur nowhere else, so that finding one in a log means a leak."""
 

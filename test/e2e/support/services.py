@@ -11,18 +11,21 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 
 import psycopg2
 import psycopg2.extras
 import requests
 
+from support.processes import children_of
+
 REPO = pathlib.Path(__file__).resolve().parents[3]
 BIN = REPO / "build" / "cmake" / "bin"
 DAEMON = BIN / "radschedulerd"
 SEND = BIN / "radsched-send"
-LOGS = REPO / "build" / "daemon-logs"
+# scripts/check.sh names a folder for the logs of all suites, which its last suite reads.
+KEEP_LOGS = os.environ.get("RADSCHED_KEEP_LOGS")
+LOGS = pathlib.Path(KEEP_LOGS) if KEEP_LOGS else REPO / "build" / "daemon-logs"
 
 
 def free_port():
@@ -51,14 +54,14 @@ class Cluster:
 
     def __init__(self, name, preload_database):
         self.name = name
-        self._script("destroy")
+        self._script("destroy", RADSCHED_KEEP_LOGS="")  # one that an interrupted run left behind; its log is not ours
         self._script("start", preload_database)
         self._read_settings()
 
-    def _script(self, verb, *arguments):
+    def _script(self, verb, *arguments, **environment):
         done = subprocess.run(
             [str(REPO / "scripts" / "cluster.sh"), verb, self.name, *arguments],
-            capture_output=True, text=True, timeout=120, check=False,
+            env=dict(os.environ, **environment), capture_output=True, text=True, timeout=120, check=False,
         )
         assert done.returncode == 0, f"cluster.sh {verb} failed: {done.stderr}"
         return done.stdout
@@ -69,6 +72,7 @@ class Cluster:
         self.port = settings["PGPORT"]
         self.user = settings["PGUSER"]
         self.bindir = settings["PG_BINDIR"]
+        self.data = pathlib.Path(settings["PGDATA"])
         self.log = pathlib.Path(settings["CLUSTER_LOG"])
 
     def url(self, database):
@@ -87,9 +91,9 @@ class Cluster:
         with contextlib.closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def tool(self, program, *arguments, **options):
-        """Runs a PostgreSQL client program (psql, pg_dump ...) against this cluster."""
-        environment = dict(os.environ, PGHOST=self.host, PGPORT=self.port, PGUSER=self.user)
+    def tool(self, program, *arguments, settings=None, **options):
+        """Runs a PostgreSQL client program (psql, pg_dump ...) against this cluster; settings are environment variables."""
+        environment = dict(os.environ, PGHOST=self.host, PGPORT=self.port, PGUSER=self.user, **(settings or {}))
         return subprocess.run(
             [f"{self.bindir}/{program}", *map(str, arguments)],
             env=environment, capture_output=True, timeout=300, check=False, **options,
@@ -100,6 +104,16 @@ class Cluster:
 
     def start(self):
         self._script("start")
+
+    def kill(self):
+        """kill -9 for the postmaster and all its processes; nothing is tidied up, start() has to cope with what is left."""
+        postmaster = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # it must not start a process that the list lacks
+        pids = [postmaster, *children_of(postmaster)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), seconds=20, what="the end of the killed PostgreSQL processes")
 
     def destroy(self):
         self._script("destroy")
@@ -198,43 +212,6 @@ class Redis:
         self._process.wait(timeout=10)
 
 
-class Gate:
-    """A TCP proxy to a port of this machine that can be open or shut: shut refuses and cuts, as a dead network does."""
-
-    def __init__(self, target_port):
-        self.port = free_port()
-        self._target_port = target_port
-        self._listener = None
-        self._sockets = []
-
-    def open(self):
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def shut(self):
-        for one in [self._listener, *self._sockets]:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._sockets.clear()
-
-    def _accept(self, listener):
-        with contextlib.suppress(OSError):
-            while True:
-                inside, _ = listener.accept()
-                outside = socket.create_connection(("127.0.0.1", self._target_port))
-                self._sockets += [inside, outside]
-                for source, target in ((inside, outside), (outside, inside)):
-                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
-
-    @staticmethod
-    def _copy(source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
-
-
 class Daemon:
     """One radschedulerd on free ports. Its log goes to a file that the log test reads at the end."""
 
@@ -265,7 +242,11 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([str(DAEMON)], env=self._environment, stdout=log, stderr=log)
         if wait:
-            eventually(self.is_healthy, seconds=20, what=f"radschedulerd being healthy (log: {self.log})")
+            try:
+                eventually(self.is_healthy, seconds=20, what=f"radschedulerd being healthy (log: {self.log})")
+            except BaseException:  # nobody else would end it
+                self.kill()
+                raise
 
     def is_healthy(self):
         assert self.is_alive(), f"radschedulerd ended with {self.process.returncode}:\n{self.log.read_text()[-2000:]}"
