@@ -17,3 +17,11 @@ INSERT INTO sender (site_id, sending_application, sending_facility, profile) SEL
 SELECT is_profile('{"charset": "8859/2"}') AS known, is_profile('{"charset": "KLINGON"}') AS unknown;
 SELECT code, outcome FROM ingest(convert_to(E'MSH|^~\\&|OLDRIS|WEST|RAD|MAIN|20260101||SIU^S12|c1|P|2.5||||||8859/1\rSCH||L1|||||||30|MIN|^^^202601151000\rPID|1||L77||Wałęsa^Łucja\rRGS|1\rAIS|1||CT1^CT|202601151000\r', 'LATIN2'));
 SELECT patient_name FROM appointments WHERE datetime = '2026-01-15 10:00';
+-- An answer promises that the message is kept: its transaction is flushed, whatever the session says.
+SET synchronous_commit = off;
+BEGIN;
+SELECT code FROM radscheduler.ingest('no message');
+SHOW synchronous_commit;
+COMMIT;
+SHOW synchronous_commit;
+RESET synchronous_commit;

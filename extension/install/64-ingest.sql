@@ -47,6 +47,10 @@ CREATE FUNCTION radscheduler.log_message(p_context jsonb, p_bytes bytea, p_messa
 DECLARE
     v_header jsonb := p_context -> 'header';
 BEGIN
+    -- An acknowledgement promises that the message is kept, whatever the session would rather have.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
     INSERT INTO radscheduler.hl7_message (site_id, message_id, received_at, channel, peer, raw, raw_sha256, sender_id, message_code, trigger_event, control_id,
                                           processing_id, version_id, message_time, outcome, code, warnings, error, ack, appointment_id, duplicate_of)
         VALUES ((p_context ->> 'site_id')::integer, p_message, p_received, p_context ->> 'channel', p_context ->> 'peer', p_bytes, sha256(p_bytes),
