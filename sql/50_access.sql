@@ -110,6 +110,36 @@ SELECT rs_test_tools.lent();
 SET ROLE rs_test_none;
 SELECT count(*) FROM rs_test_tools.mine_again;
 
+-- What PostgreSQL maintains for an owner is maintained by somebody else: for him there are no records, even where he is a superuser.
+SET ROLE rs_test_north;
+CREATE MATERIALIZED VIEW rs_test_tools.kept AS SELECT patient_name FROM radscheduler.appointments;
+REFRESH MATERIALIZED VIEW rs_test_tools.kept;
+CREATE TABLE rs_test_tools.bait AS SELECT 1 AS i;
+CREATE FUNCTION rs_test_tools.steal(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM radscheduler.api_appointments('{}'); RETURN $1; END $$;
+CREATE FUNCTION rs_test_tools.look(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN $1 + (SELECT count(*) FROM radscheduler.appointments); END $$;
+CREATE INDEX bait_look ON rs_test_tools.bait (rs_test_tools.look(i));
+\set VERBOSITY terse
+RESET ROLE;
+REFRESH MATERIALIZED VIEW rs_test_tools.kept;
+ANALYZE rs_test_tools.bait;
+DROP INDEX rs_test_tools.bait_look;
+CREATE INDEX bait_steal ON rs_test_tools.bait (rs_test_tools.steal(i));
+\set VERBOSITY default
+SET ROLE rs_test_north;
+SELECT count(DISTINCT patient_name) FROM rs_test_tools.kept;
+-- Nor does a superuser lend his sites to a function of somebody's who has fewer.
+CREATE FUNCTION rs_test_tools.borrowed() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS $$ SELECT count(*) FROM radscheduler.patient WHERE site_id <> (SELECT min(site_id) FROM radscheduler.site WHERE code = 'NORTHSIDE') $$;
+RESET ROLE;
+SELECT rs_test_tools.borrowed();
+-- A sender that another site of the same daemon has goes on arriving there, whatever an admin of a third inserts.
+SELECT s.code, x.is_registered FROM radscheduler.sender x JOIN radscheduler.site s USING (site_id) WHERE x.sending_application = 'SECRETRIS' ORDER BY 1;
+SELECT site_id = :south AS at_home FROM radscheduler.sender_of('SECRETRIS', 'SOUTHHOSP');
+-- What the planner knows of names and numbers it would tell in its estimates: nothing.
+ANALYZE radscheduler.patient, radscheduler.patient_identifier, radscheduler.appointment;
+SELECT count(*) FROM pg_statistic s JOIN pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum
+WHERE s.starelid IN ('radscheduler.patient'::regclass, 'radscheduler.patient_identifier'::regclass, 'radscheduler.appointment'::regclass)
+  AND a.attname IN ('mrn', 'display_name', 'family_name', 'birth_date', 'phone', 'value', 'study_text', 'notes', 'referring_physician');
+
 -- A policy of somebody's own cannot widen what ours leaves.
 RESET ROLE;
 CREATE POLICY rs_test_wide ON radscheduler.patient USING (true);

@@ -228,3 +228,16 @@ BEGIN
     END LOOP;
 END $$;
 RESET radscheduler.site;
+
+-- A hold stays with what was the patient's: giving the appointment to somebody else does not free it.
+SELECT radscheduler.create_site('PURGE-C', 'Purge C', 'UTC') > 0 AS made;
+SET radscheduler.site = 'PURGE-C';
+INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime) VALUES ('HELD-1', 'Held Person', 'CT', '2031-09-20 10:00');
+SELECT radscheduler.place_hold('case 9', 'HELD-1') > 0 AS placed;
+UPDATE radscheduler.appointments SET patient_id = 'OTHER-1', patient_name = 'Other Person' WHERE patient_id = 'HELD-1';
+SELECT radscheduler.purge('test', 'OTHER-1', dry_run => false);
+SELECT radscheduler.lift_hold(hold_id, 'over') FROM radscheduler.legal_hold WHERE lifted_at IS NULL AND reason = 'case 9' \g /dev/null
+SELECT radscheduler.purge('test', 'OTHER-1', dry_run => false) -> 'history' AS history;
+SELECT action, count(*) FROM radscheduler.audit_event WHERE site_id = radscheduler.current_site() AND action LIKE '%purge%' GROUP BY 1 ORDER BY 1;
+SELECT radscheduler.set_retention('event_log', '200000 years');
+RESET radscheduler.site;

@@ -95,7 +95,7 @@ BEGIN; CALL pg_temp.open_log(); DELETE FROM radscheduler.audit_seal WHERE site_i
 BEGIN; CALL pg_temp.open_log();
 DELETE FROM radscheduler.audit_event WHERE audit_id = :one;
 UPDATE radscheduler.audit_seal s SET event_ids = event_ids[2:], event_digests = substring(event_digests FROM 33),
-    digest = radscheduler.seal_digest(previous_digest, site_id, seal_no, month, era, horizon, event_ids[2:], substring(event_digests FROM 33)) WHERE site_id = :site AND seal_no = :last_seal - 1;
+    digest = radscheduler.seal_digest(previous_digest, site_id, seal_no, month, era, horizon, next_xid, sealed_at, event_ids[2:], substring(event_digests FROM 33)) WHERE site_id = :site AND seal_no = :last_seal - 1;
 SELECT seal, problem FROM pg_temp.found(); ROLLBACK;
 BEGIN; CALL pg_temp.open_log();
 DELETE FROM radscheduler.audit_event WHERE audit_id = ANY (SELECT unnest(event_ids) FROM radscheduler.audit_seal WHERE site_id = :site AND seal_no = :last_seal); DELETE FROM radscheduler.audit_seal WHERE site_id = :site AND seal_no = :last_seal;
@@ -105,12 +105,27 @@ SELECT count(*) AS whole FROM radscheduler.audit_verify(:'anchors');
 -- Restored in another cluster: its transaction ids mean nothing there. A new era begins, what waited is sealed, and forgery still shows.
 BEGIN;
 INSERT INTO radscheduler.audit_event (site_id, xid, audit_id, role_name, login_name, action, object) SELECT :site, '900000000000', nextval('radscheduler.audit_event_id_seq'), 'old', 'old', 'read', 'appointment';
-INSERT INTO radscheduler.audit_era (era, cluster_id, barrier) SELECT max(era) + 1, 'another cluster', (SELECT min(event_ids[1]) FROM radscheduler.audit_seal) - 1 FROM radscheduler.audit_era;
+INSERT INTO radscheduler.audit_era (era, cluster_id, barrier, horizon) SELECT max(era) + 1, 'another cluster', 0, '0' FROM radscheduler.audit_era;
 SELECT radscheduler.audit_seal_pending() AS sealed;
-SELECT count(*) AS problems FROM radscheduler.audit_verify();
-INSERT INTO radscheduler.audit_event (site_id, audit_id, role_name, login_name, action, object) SELECT :site, 0, 'x', 'x', 'read', 'appointment';
+SELECT problem FROM radscheduler.audit_verify();
+-- An event put into the past, then taken over by an era made for it: it is told, and the era too.
+RESET radscheduler.site;
+INSERT INTO radscheduler.audit_event (site_id, xid, audit_id, recorded_at, role_name, login_name, action, object) SELECT :site, '3', 9000000001, now() - interval '2 days', 'x', 'x', 'read', 'appointment';
+INSERT INTO radscheduler.audit_era (era, cluster_id, barrier, horizon) SELECT max(era) + 1, 'forged', 9000000001, '0' FROM radscheduler.audit_era;
+SELECT radscheduler.audit_seal_pending() AS sealed;
+SELECT problem FROM radscheduler.audit_verify() ORDER BY 1;
+ROLLBACK;
+-- Dated back by a transaction of today: it is told, before and after sealing.
+BEGIN;
+INSERT INTO radscheduler.audit_event (site_id, recorded_at, role_name, login_name, action, object) VALUES (:site, now() - interval '3 days', 'x', 'x', 'read', 'appointment');
+INSERT INTO radscheduler.audit_event (site_id, audit_id, role_name, login_name, action, object) VALUES (:site, 1, 'x', 'x', 'read', 'appointment');
 SELECT problem FROM radscheduler.audit_verify();
 ROLLBACK;
+-- A month that is said to have been dropped, and was not due.
+BEGIN; CALL pg_temp.open_log(); DELETE FROM radscheduler.audit_event WHERE audit_id = :one;
+SELECT radscheduler.audit(0, 'retention.drop', 'audit_event', NULL, jsonb_build_object('month', to_char(timezone('UTC', now()), 'YYYY-MM'), 'rows', 1));
+SELECT seal, event = :one AS right_one, problem FROM pg_temp.found() WHERE event = :one; ROLLBACK;
+BEGIN; CALL pg_temp.open_log(); UPDATE radscheduler.audit_seal SET sealed_at = sealed_at - interval '1 day' WHERE site_id = :site AND seal_no = :last_seal; SELECT DISTINCT seal, problem FROM pg_temp.found() ORDER BY 1; ROLLBACK;
 -- One sees one's own sites' log only.
 CREATE ROLE rs_test_auditor;
 SELECT radscheduler.grant_role('auditor', 'rs_test_auditor'), radscheduler.grant_site('rs_test_auditor', 'AUDITED') \g /dev/null

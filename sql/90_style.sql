@@ -44,7 +44,7 @@ SELECT c.relname AS unguarded FROM pg_class c JOIN pg_namespace n ON n.oid = c.r
 WHERE n.nspname = 'radscheduler' AND c.relkind IN ('r', 'p') AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'site_id' AND NOT a.attisdropped)
   AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)) ORDER BY 1;
 SELECT c.relname AS unaudited FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'radscheduler' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ('schema_version', 'relay_cursor')
+WHERE n.nspname = 'radscheduler' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ('schema_version', 'relay_cursor', 'lock_secret')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname IN ('audit_change', 'append_only')) ORDER BY 1;
 -- Views that lend their owner's rights.
@@ -55,7 +55,7 @@ SELECT c.conrelid::regclass AS record, c.conname AS not_led_by_site
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname = 'radscheduler' AND c.contype IN ('p', 'u', 'x', 'f') AND c.conparentid = 0
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.deptype = 'e')
-  AND t.relname NOT IN ('schema_version', 'relay_cursor', 'role_grant', 'retention', 'audit_era')
+  AND t.relname NOT IN ('schema_version', 'relay_cursor', 'role_grant', 'retention', 'audit_era', 'lock_secret')
   AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = c.conkey[1]) <> 'site_id'
   AND NOT (t.relname = 'site' AND c.contype = 'u') ORDER BY 1, 2;
 -- Members that are tables of records.

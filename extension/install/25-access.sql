@@ -65,12 +65,15 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
     ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes'),
-    ('admin', 'sender', 'SELECT, INSERT, UPDATE, DELETE', ''),
+    ('admin', 'sender', 'SELECT, DELETE', ''),
+    ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
+    ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
     ('admin', 'hl7_message', 'SELECT', ''),
     ('admin', 'message_key', 'SELECT', ''),
     ('admin', 'event_log', 'SELECT', ''),
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
+    ('admin', 'create_site()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'configuration_export()', 'EXECUTE', ''),
     ('admin', 'configuration_import()', 'EXECUTE', ''),
@@ -80,6 +83,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'set_retention()', 'EXECUTE', ''),
     ('admin', 'maintain()', 'EXECUTE', ''),
     ('public', 'caller()', 'EXECUTE', ''),
+    ('public', 'acting()', 'EXECUTE', ''),
+    ('public', 'sites_for()', 'EXECUTE', ''),
+    ('public', 'everywhere_for()', 'EXECUTE', ''),
     ('public', 'visible_sites()', 'EXECUTE', ''),
     ('public', 'sees_every_site()', 'EXECUTE', ''),
     ('public', 'current_site()', 'EXECUTE', ''),
@@ -97,39 +103,66 @@ CREATE FUNCTION radscheduler.caller() RETURNS regrole
 COMMENT ON FUNCTION radscheduler.caller() IS
     'The role that asks: the one of SET ROLE, else the login. Not the owner of a SECURITY DEFINER function in between.';
 
-CREATE FUNCTION radscheduler.sees_every_site() RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.acting() RETURNS regrole
+    AS 'MODULE_PATHNAME', 'rad_acting' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.acting() IS
+    'The role whose rights narrow the caller''s: current_user, where that is neither the caller nor a superuser; else 0. Raises 42501 while PostgreSQL maintains an object for its owner (autovacuum, REFRESH, CREATE INDEX), unless the owner does it himself.';
+
+CREATE FUNCTION radscheduler.is_everywhere(p_role oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_caller oid := radscheduler.caller();
 BEGIN
-    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = v_caller AND (r.rolsuper OR r.rolbypassrls))
+    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
         OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
-                   WHERE g.site_id IS NULL AND pg_has_role(v_caller, r.oid, 'USAGE'));
+                   WHERE g.site_id IS NULL AND pg_has_role(p_role, r.oid, 'USAGE'));
 END
 $$;
+COMMENT ON FUNCTION radscheduler.is_everywhere(oid) IS 'Whether a role may use every site, present and future: a superuser, one with BYPASSRLS, or one granted the site *.';
+
+CREATE FUNCTION radscheduler.everywhere_for(p_acting oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.is_everywhere(radscheduler.caller()) AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.everywhere_for(oid) IS 'What sees_every_site() asks: the caller, narrowed by another role (0 for none).';
+
+CREATE FUNCTION radscheduler.sees_every_site() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN radscheduler.everywhere_for(radscheduler.acting());
 COMMENT ON FUNCTION radscheduler.sees_every_site() IS
     'Whether the caller may use every site, present and future: a superuser, a role with BYPASSRLS, or one granted the site *.';
 
-CREATE FUNCTION radscheduler.visible_sites() RETURNS integer[]
+CREATE FUNCTION radscheduler.sites_for(p_acting oid) RETURNS integer[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_caller oid := radscheduler.caller();
     v_code   text := nullif(current_setting('radscheduler.site', true), '');
+    v_whole  boolean := radscheduler.is_everywhere(v_caller);
 BEGIN
-    IF radscheduler.sees_every_site() THEN
+    IF v_whole AND p_acting = 0 THEN
         RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code
                      UNION ALL SELECT 0 WHERE v_code IS NULL);
     END IF;
     RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s
                  WHERE (v_code IS NULL OR s.code = v_code)
-                   AND EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
-                               WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')));
+                   AND (v_whole OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                                           WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')))
+                   AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting)
+                        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                                   WHERE g.site_id = s.site_id AND pg_has_role(p_acting, r.oid, 'USAGE'))));
 END
 $$;
+COMMENT ON FUNCTION radscheduler.sites_for(oid) IS
+    'What visible_sites() asks: the sites of the caller, narrowed by those of another role (0 for none) and by the setting radscheduler.site. Whatever is given, never more than the caller''s.';
+
+CREATE FUNCTION radscheduler.visible_sites() RETURNS integer[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN radscheduler.sites_for(radscheduler.acting());
 COMMENT ON FUNCTION radscheduler.visible_sites() IS
-    'Ids of the sites whose rows the caller may use: those granted to its roles, narrowed by the setting radscheduler.site. 0, the database itself, is among them for callers of every site. The policies of all record tables ask it once per query.';
+    'Ids of the sites whose rows may be used here: those granted to the caller''s roles, and to the owner of a SECURITY DEFINER function in between, narrowed by the setting radscheduler.site. 0, the database itself, is among them for callers of every site. The policies of all record tables ask it once per query.';
 
 CREATE FUNCTION radscheduler.require_site(p_site integer) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -4,7 +4,9 @@ CREATE FUNCTION radscheduler.check_role(p_kind text, p_role text) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF p_kind IS NOT NULL AND (p_kind = 'public' OR NOT EXISTS (SELECT FROM radscheduler.role_right r WHERE r.kind = p_kind)) THEN
+    IF p_role IS NULL OR p_kind IS NOT DISTINCT FROM '' THEN
+        RAISE EXCEPTION 'a kind and a role are needed' USING ERRCODE = 'null_value_not_allowed', HINT = 'SELECT radscheduler.grant_role(''reader'', ''name of the role'');';
+    ELSIF p_kind IS NOT NULL AND (p_kind = 'public' OR NOT EXISTS (SELECT FROM radscheduler.role_right r WHERE r.kind = p_kind)) THEN
         RAISE EXCEPTION 'there is no kind of role "%"', p_kind USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Use reader, scheduler, ingest, analyst, auditor or admin.';
     ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_role) THEN
@@ -43,7 +45,7 @@ CREATE FUNCTION radscheduler.grant_role(kind text, role text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.check_role(grant_role.kind, grant_role.role);
+    PERFORM radscheduler.check_role(coalesce(grant_role.kind, ''), grant_role.role);
     PERFORM radscheduler.write_rights('GRANT', grant_role.kind, grant_role.role);
     INSERT INTO radscheduler.role_grant AS g (role_name, kind) VALUES (grant_role.role, grant_role.kind) ON CONFLICT DO NOTHING;
 END
@@ -55,7 +57,7 @@ CREATE FUNCTION radscheduler.revoke_role(kind text, role text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.check_role(revoke_role.kind, revoke_role.role);
+    PERFORM radscheduler.check_role(coalesce(revoke_role.kind, ''), revoke_role.role);
     PERFORM radscheduler.write_rights('REVOKE', revoke_role.kind, revoke_role.role);
     DELETE FROM radscheduler.role_grant g WHERE g.role_name = revoke_role.role AND g.kind = revoke_role.kind;
     PERFORM radscheduler.write_rights('GRANT', g.kind, g.role_name) FROM radscheduler.role_grant g WHERE g.role_name = revoke_role.role;
@@ -136,6 +138,26 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.secure_table(regclass) IS
     'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included. The policy is restrictive, so that no policy of the site''s own can widen it.';
+
+CREATE FUNCTION radscheduler.revoke_default_privileges() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_right record;
+BEGIN
+    FOR v_right IN
+        SELECT DISTINCT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass AS name,
+               CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS role
+        FROM pg_class c, aclexplode(c.relacl) x
+        WHERE c.relnamespace = 'radscheduler'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND x.grantee <> c.relowner
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', v_right.kind, v_right.name, v_right.role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.revoke_default_privileges() IS
+    'Takes from new records what ALTER DEFAULT PRIVILEGES has handed out, before anybody was granted anything; provision() calls it.';
 
 CREATE FUNCTION radscheduler.settle_initial_rights() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -126,7 +126,7 @@ BEGIN
             USING ERRCODE = 'duplicate_object', HINT = 'SELECT radscheduler.migrate(); brings them up to this version.';
     END IF;
     PERFORM radscheduler.migrate();
-    PERFORM radscheduler.maintain();
+    PERFORM radscheduler.revoke_default_privileges();
     PERFORM radscheduler.create_site('MAIN', 'Main site', NULL);
     PERFORM radscheduler.detach_records();
     RETURN true;

@@ -1,7 +1,7 @@
 -- Which site, whose clock, which sender.
 
 CREATE FUNCTION radscheduler.create_site(code text, name text, timezone text) RETURNS integer
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_site integer;
@@ -87,7 +87,7 @@ BEGIN
         FROM radscheduler.sender s
         WHERE s.sending_application = p_application AND s.sending_facility = p_facility
           AND s.site_id = ANY (v_sites)
-        ORDER BY s.site_id LIMIT 1;
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -109,4 +109,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at. An unknown pair is recorded at the session''s site, else at the first of them.';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them.';
+
+CREATE FUNCTION radscheduler.sender_registration() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.is_registered AND (TG_OP = 'INSERT' OR NOT OLD.is_registered) AND NOT radscheduler.sees_every_site() THEN
+        NEW.is_registered := false;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.sender_registration() IS
+    'Trigger of sender: only who may use every site registers a sender, because a registered one decides which site its messages go to where a daemon serves several.';

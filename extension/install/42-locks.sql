@@ -1,34 +1,60 @@
 -- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows by id.
 -- A class of its own for each phase (7421001 names, 7421003 the recording of unknown resources, 7421002 subjects) keeps them apart, so that
--- a hash collision can only make two writers wait for each other in turn, never in a ring.
+-- a hash collision can only make two writers wait for each other in turn, never in a ring. Everybody may read pg_locks, so keys are made with
+-- a secret of the database: they tell nobody whose appointment is being changed, and nobody can take one to hold up a patient.
+
+CREATE FUNCTION radscheduler.lock_key(p_name text, p_secret text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ('x' || pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_secret || p_name, 'UTF8')), 'hex'), 1, 8))::bit(32)::integer;
+COMMENT ON FUNCTION radscheduler.lock_key(text, text) IS 'Key of an advisory lock for a name: the first 32 bits of SHA-256 over the database''s secret and the name.';
+
+CREATE FUNCTION radscheduler.lock_secret() RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT s.secret FROM radscheduler.lock_secret s);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.lock_secret() IS 'The secret lock keys are made with; for functions of the extension.';
 
 CREATE FUNCTION radscheduler.lock_keys(names text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_key integer;
+    v_secret text := radscheduler.lock_secret();
+    v_key    integer;
 BEGIN
-    FOR v_key IN SELECT DISTINCT hashtext(n) FROM unnest(names) n WHERE n IS NOT NULL ORDER BY 1 LOOP
+    FOR v_key IN SELECT DISTINCT radscheduler.lock_key(n, v_secret) FROM unnest(names) n WHERE n IS NOT NULL ORDER BY 1 LOOP
         PERFORM pg_advisory_xact_lock(7421001, v_key);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_keys(text[]) IS 'Phase one: takes transaction locks on the names a request gives (appointment keys, patient identifiers), in ascending order of their hashes.';
+COMMENT ON FUNCTION radscheduler.lock_keys(text[]) IS 'Phase one: takes transaction locks on the names a request gives (appointment keys, patient identifiers), in ascending order of their keys.';
+
+CREATE FUNCTION radscheduler.lock_new_resources(p_site integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7421003, radscheduler.lock_key('resources/' || p_site, radscheduler.lock_secret()));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.lock_new_resources(integer) IS 'Between the phases: the transaction lock of a site under which unknown resources are recorded.';
 
 CREATE FUNCTION radscheduler.lock_subjects(p_site integer, resources bigint[], patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_key integer;
+    v_secret text := radscheduler.lock_secret();
+    v_key    integer;
 BEGIN
     FOR v_key IN
-        SELECT hashint8extended(r, p_site)::bit(32)::integer FROM unnest(resources) r WHERE r IS NOT NULL
+        SELECT radscheduler.lock_key(format('resource/%s/%s', p_site, r), v_secret) FROM unnest(resources) r WHERE r IS NOT NULL
         UNION
-        SELECT hashint8extended(p, -p_site)::bit(32)::integer FROM unnest(patients) p WHERE p IS NOT NULL
+        SELECT radscheduler.lock_key(format('patient/%s/%s', p_site, p), v_secret) FROM unnest(patients) p WHERE p IS NOT NULL
         ORDER BY 1
     LOOP
         PERFORM pg_advisory_xact_lock(7421002, v_key);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their hashes.';
+COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';

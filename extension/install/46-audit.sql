@@ -19,7 +19,7 @@ COMMENT ON FUNCTION radscheduler.audit(integer, text, text, bigint, jsonb) IS
     'Writes one event to the audit log: site (0 for the database itself), action, kind of object, its id, details without patient data. Role and login are PostgreSQL''s; actor, purpose and trace id are what the session says (radscheduler.actor, .purpose, .trace_id).';
 
 CREATE FUNCTION radscheduler.audit_change() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_old    jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) ELSE '{}' END;
@@ -37,8 +37,11 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND v_detail IS NULL THEN
         RETURN NULL;
+    ELSIF TG_OP = 'UPDATE' AND v_old -> 'site_id' IS DISTINCT FROM v_new -> 'site_id' THEN
+        PERFORM radscheduler.audit(coalesce((v_old ->> 'site_id')::integer, 0), 'update', TG_ARGV[2], CASE WHEN v_old ->> v_keys[1] ~ '^[0-9]{1,18}$' THEN (v_old ->> v_keys[1])::bigint END,
+            jsonb_build_object('key', (SELECT jsonb_object_agg(k, v_old -> k) FROM unnest(v_keys) k), 'direct', true, 'moved_to_another_site', true));
     END IF;
-    PERFORM radscheduler.audit(coalesce((v_row ->> 'site_id')::integer, 0), lower(TG_OP), TG_ARGV[2], CASE WHEN v_row ->> v_keys[1] ~ '^\d{1,18}$' THEN (v_row ->> v_keys[1])::bigint END,
+    PERFORM radscheduler.audit(coalesce((v_row ->> 'site_id')::integer, 0), lower(TG_OP), TG_ARGV[2], CASE WHEN v_row ->> v_keys[1] ~ '^[0-9]{1,18}$' THEN (v_row ->> v_keys[1])::bigint END,
         jsonb_build_object('key', (SELECT jsonb_object_agg(k, v_row -> k) FROM unnest(v_keys) k), 'direct', true)
         || CASE WHEN v_detail IS NULL THEN '{}' ELSE jsonb_build_object('columns', v_detail) END);
     RETURN NULL;
@@ -48,7 +51,7 @@ COMMENT ON FUNCTION radscheduler.audit_change() IS
     'Row trigger: audits a change somebody made to a table directly. Arguments: key columns without patient data, ''values'' to keep old and new values (configuration) or ''names'' for the names of changed columns, name of the table.';
 
 CREATE FUNCTION radscheduler.audit_truncate() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     PERFORM radscheduler.audit(0, 'truncate', TG_TABLE_NAME, NULL, '{"direct": true}');
@@ -79,6 +82,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.audit_table(text, text, text) IS 'Puts the audit triggers on a record table: its key columns (comma-separated, no patient data among them), and values or names.';
+
+CREATE FUNCTION radscheduler.audit_partition(p_partition regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER audit_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION radscheduler.audit_truncate()', p_partition);
+    EXECUTE format('COMMENT ON TRIGGER audit_truncate ON %s IS %L', p_partition, 'Audits TRUNCATE.');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.audit_partition(regclass) IS 'Audits TRUNCATE of a partition, which does not fire the trigger of its parent; row triggers come from there.';
 
 CREATE FUNCTION radscheduler.make_append_only(p_table regclass, p_rows boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -112,6 +112,7 @@ DECLARE
     v_new      bigint[];
     v_healed   bigint[];
     v_audited  bigint;
+    v_alternatives jsonb;
 BEGIN
     -- Whoever was in conflict with it: only they can gain from its leaving.
     SELECT array_agg(DISTINCT u.id) INTO v_partners FROM (
@@ -166,7 +167,8 @@ BEGIN
         INTO v_new, v_healed, v_audited;
 
     IF v_new IS NOT NULL THEN
-        UPDATE radscheduler.conflict c SET alternatives = radscheduler.alternatives(p_site, p_appointment)
+        v_alternatives := radscheduler.alternatives(p_site, p_appointment);
+        UPDATE radscheduler.conflict c SET alternatives = v_alternatives
             WHERE c.site_id = p_site AND c.conflict_id = ANY (v_new);
     END IF;
     PERFORM radscheduler.lift_reviews(p_site, v_healed, p_message);

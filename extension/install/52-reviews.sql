@@ -4,8 +4,8 @@ CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, snapshot)
-    SELECT a.site_id, a.appointment_id, a.version, p_event, p_message,
+    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
+    SELECT a.site_id, a.appointment_id, a.version, p_event, p_message, pg_get_userbyid(radscheduler.caller()),
            jsonb_build_object('appointment', to_jsonb(a),
                'services', coalesce((SELECT jsonb_agg(to_jsonb(s) - 'site_id' - 'appointment_id' ORDER BY s.position) FROM radscheduler.appointment_service s
                                      WHERE s.site_id = a.site_id AND s.appointment_id = a.appointment_id), '[]'),
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint) IS
     'Returns appointments from a PENDING_REVIEW whose conflicts have gone to the status they had.';
 
 CREATE FUNCTION radscheduler.conflicts_of(p_site integer, p_appointment bigint) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment AND x.state <> 'resolved')

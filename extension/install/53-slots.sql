@@ -24,7 +24,7 @@ CREATE FUNCTION radscheduler.find_slots(
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_variable
 DECLARE
@@ -64,6 +64,9 @@ BEGIN
     IF v_minutes NOT BETWEEN 1 AND 1440 THEN
         RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_minutes
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    IF NOT isfinite(earliest) OR coalesce(latest, earliest) > earliest + interval '400 days' THEN
+        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
     END IF;
     IF latest < earliest OR max_slots < 1 THEN
         RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN max_slots < 1 THEN 'fewer than one slot' ELSE 'a window that ends before it begins' END
@@ -145,8 +148,8 @@ WITH wanted AS (
 )
 SELECT coalesce(jsonb_agg(jsonb_build_object('start', f.starts_at, 'end', f.ends_at, 'resource', f.resource_code) ORDER BY f.starts_at, f.resource_code), '[]')
 FROM searched s,
-     LATERAL radscheduler.free_slots(p_site, s.resources, ARRAY[s.patient_id], greatest(s.starts_at, date_trunc('minute', now())),
+     LATERAL radscheduler.free_slots(p_site, s.resources[1:10], ARRAY[s.patient_id], greatest(s.starts_at, date_trunc('minute', now())),
                                      greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment) f
 $$;
 COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
-    'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff; the patient free as well. [{start, end, resource}].';
+    'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); the patient free as well. [{start, end, resource}].';

@@ -20,6 +20,7 @@ DECLARE
     v_phone text := p_patient #>> '{phones,0,value}';
     v_e164  text;
     v_name  text := coalesce(p_patient ->> 'display', '');
+    v_told  boolean := false;
     v_first_name text := coalesce(nullif(v_name, ''), p_patient ->> 'display_if_new', '');
 BEGIN
     warnings := '[]';
@@ -52,6 +53,7 @@ BEGIN
                     coalesce((p_patient ->> 'deceased')::boolean, false))
             RETURNING patient.patient_id INTO resolve_patient.patient_id;
         PERFORM radscheduler.audit(p_site, 'patient.created', 'patient', resolve_patient.patient_id, '{}');
+        v_told := true;
     ELSE
         UPDATE radscheduler.patient p SET
             mrn          = v_best ->> 'value',
@@ -78,6 +80,7 @@ BEGIN
                OR p.is_deceased IS DISTINCT FROM coalesce((p_patient ->> 'deceased')::boolean, p.is_deceased));
         IF FOUND THEN
             PERFORM radscheduler.audit(p_site, 'patient.updated', 'patient', resolve_patient.patient_id, '{}');
+            v_told := true;
         END IF;
     END IF;
     INSERT INTO radscheduler.patient_identifier (site_id, authority, type, value, patient_id)
@@ -85,6 +88,9 @@ BEGIN
                p_site, coalesce(i ->> 'authority', p_facility), coalesce(i ->> 'type', 'MR'), i ->> 'value', resolve_patient.patient_id
         FROM jsonb_array_elements(p_patient -> 'identifiers') i
         ON CONFLICT DO NOTHING;
+    IF FOUND AND NOT v_told THEN
+        PERFORM radscheduler.audit(p_site, 'patient.updated', 'patient', resolve_patient.patient_id, '{"columns": ["identifiers"]}');
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.resolve_patient(integer, jsonb, text, text) IS

@@ -52,7 +52,7 @@ BEGIN
                   AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG')
                 ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true;
         EXIT WHEN v_missing = 0 OR v_attempt = 2;
-        PERFORM pg_advisory_xact_lock(7421003, p_site);
+        PERFORM radscheduler.lock_new_resources(p_site);
         FOR v_row IN
             SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
             FROM jsonb_array_elements(v_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION radscheduler.resolve_resources(integer, jsonb) IS
 CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,
                                           aliases text[] DEFAULT '{}') RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_variable
 DECLARE

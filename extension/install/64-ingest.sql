@@ -79,6 +79,10 @@ DECLARE
     v_zone   text;
     v_warnings jsonb := '[]';
 BEGIN
+    IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
+        RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Both are kept in logs: at most 20 and 100 characters.';
+    END IF;
     SELECT * INTO v_sender FROM radscheduler.sender_of(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''));
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
     v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
@@ -198,7 +202,11 @@ BEGIN
         r.code := v_applied.code;
         r.appointment_id := v_applied.appointment_id;
         r.warnings := r.warnings || v_applied.warnings;
-        v_error := v_applied.error;
+        IF v_applied.error IS NOT NULL THEN
+            -- What was found out on the way (a patient, a resource) is not kept for a message that was not applied.
+            RAISE EXCEPTION 'the message was not applied' USING ERRCODE = 'RS003', DETAIL = jsonb_build_object('error', v_applied.error, 'warnings', r.warnings,
+                'appointment_id', v_applied.appointment_id)::text;
+        END IF;
         IF r.outcome = 'flagged' THEN
             r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
             IF v_context #>> '{profile,on_conflict}' = 'reject' AND r.conflicts @> '[{"severity": "critical"}]' THEN
@@ -222,7 +230,7 @@ COMMENT ON FUNCTION radscheduler.ingest_message(bytea, text, text) IS
     'ingest() without its safety net: an unexpected error is raised.';
 
 CREATE FUNCTION radscheduler.ingest(bytes bytea, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_state      text;
@@ -249,6 +257,8 @@ BEGIN
         SELECT c INTO v_conflict FROM jsonb_array_elements(v_detail::jsonb) c WHERE c ->> 'severity' = 'critical' LIMIT 1;
         v_error := jsonb_build_object('code', '207', 'path', CASE v_conflict ->> 'axis' WHEN 'patient' THEN 'PID-3' WHEN 'staff' THEN 'AIP-3' WHEN 'room' THEN 'AIL-3' ELSE 'AIG-3' END,
                                       'text', format('%s Appointment %s holds that time.', v_conflict ->> 'message', v_conflict #>> '{with,0,appointment_id}'));
+    ELSIF v_state = 'RS003' THEN
+        v_error := v_detail::jsonb -> 'error';
     ELSE
         v_error := jsonb_build_object('code', '207', 'path', '', 'text',
             format('The message could not be applied (SQLSTATE %s%s). It is kept and can be sent again once the cause is mended.', v_state,
@@ -259,7 +269,8 @@ BEGIN
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
     r.code := 'AE';
     r.outcome := 'error';
-    r.warnings := v_context -> 'warnings';
+    r.warnings := CASE WHEN v_state = 'RS003' THEN v_detail::jsonb -> 'warnings' ELSE v_context -> 'warnings' END;
+    r.appointment_id := CASE WHEN v_state = 'RS003' THEN (v_detail::jsonb ->> 'appointment_id')::bigint END;
     r.conflicts := CASE WHEN v_state = 'RS001' THEN v_detail::jsonb ELSE '[]' END;
     r.ack := radscheduler.answer(bytes, r.code, r.message_id, v_context ->> 'zone', v_error, '[]', v_context #>> '{profile,charset}');
     PERFORM radscheduler.log_message(v_context, bytes, r.message_id, r, v_error, NULL, clock_timestamp());

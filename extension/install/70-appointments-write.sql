@@ -65,7 +65,7 @@ COMMENT ON FUNCTION radscheduler.check_appointment_values(integer, text, integer
     'The words of an appointment written in SQL as stored values; raises 22023 with a hint for one that cannot be.';
 
 CREATE FUNCTION radscheduler.appointments_write() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_site      integer := CASE WHEN TG_OP = 'INSERT' THEN radscheduler.current_site() END;
@@ -90,6 +90,9 @@ BEGIN
                                                            WHEN NEW.modality IS NULL THEN 'modality' ELSE 'datetime' END
                 USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given; only PENDING, WAITLISTED and CANCELLED rows go without datetime.';
         END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.datetime NOT BETWEEN '1900-01-01' AND '2200-01-01' THEN
+        RAISE EXCEPTION 'datetime lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;

@@ -29,6 +29,11 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
+    SELECT k.key INTO v_bad FROM jsonb_each_text(p_body) k WHERE length(k.value) > CASE k.key WHEN 'notes' THEN 20000 ELSE 500 END LIMIT 1;
+    IF v_bad IS NOT NULL THEN
+        error := jsonb_build_object('code', 'invalid_field', 'path', v_bad, 'text', format('"%s" is too long.', left(v_bad, 40)));
+        RETURN;
+    END IF;
     SELECT k.key INTO v_bad FROM jsonb_each(p_body) k
         WHERE k.key IN ('patientPhone', 'urgency', 'notes', 'appointmentId', 'resource') AND jsonb_typeof(k.value) NOT IN ('string', 'null') LIMIT 1;
     IF v_bad IS NOT NULL THEN
@@ -74,7 +79,7 @@ COMMENT ON FUNCTION radscheduler.json_reading(integer, jsonb) IS
     'The guide''s JSON body as a reading of siu_parse shape, or what is wrong with it: {code, path (the key), text}. Beyond the guide it takes appointmentId (the caller''s own id), resource (a scanner''s name), duration, notes.';
 
 CREATE FUNCTION radscheduler.ingest_json(body jsonb, raw bytea DEFAULT NULL, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_bytes    bytea := coalesce(raw, convert_to(body::text, 'UTF8'));

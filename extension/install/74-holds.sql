@@ -50,7 +50,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are, and the values of their identifiers. Ask it under hold_lock_name().';
 
 CREATE FUNCTION radscheduler.place_hold(reason text, patient text DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -58,8 +58,8 @@ DECLARE
     v_patient bigint;
     v_hold    bigint;
 BEGIN
-    IF coalesce(btrim(place_hold.reason), '') = '' THEN
-        RAISE EXCEPTION 'a hold needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, for example a case number, without the patient''s name or number.';
+    IF coalesce(btrim(place_hold.reason), '') = '' OR length(place_hold.reason) > 1000 THEN
+        RAISE EXCEPTION 'a hold needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, for example a case number, without the patient''s name or number.';
     END IF;
     PERFORM radscheduler.lock_keys(ARRAY[radscheduler.hold_lock_name(v_site)]);
     IF patient IS NOT NULL THEN
@@ -76,15 +76,15 @@ COMMENT ON FUNCTION radscheduler.place_hold(text, text) IS
     'Keeps a patient''s records, or without patient everything of the session''s site, from purge() and retention until lift_hold(); returns the hold''s id. patient is an identifier (value, or authority|value). Waits for a removal that is under way. The reason must not contain the patient''s name or number. Raises 22023 for an empty reason, and for an identifier of no patient or of several.';
 
 CREATE FUNCTION radscheduler.lift_hold(hold bigint, reason text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
     v_site integer := radscheduler.current_site();
     v_hold record;
 BEGIN
-    IF coalesce(btrim(lift_hold.reason), '') = '' THEN
-        RAISE EXCEPTION 'lifting a hold needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
+    IF coalesce(btrim(lift_hold.reason), '') = '' OR length(lift_hold.reason) > 1000 THEN
+        RAISE EXCEPTION 'lifting a hold needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
     END IF;
     SELECT h.patient_id, h.lifted_at INTO v_hold FROM radscheduler.legal_hold h WHERE h.site_id = v_site AND h.hold_id = hold FOR UPDATE;
     IF NOT FOUND THEN

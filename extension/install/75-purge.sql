@@ -54,6 +54,7 @@ CREATE FUNCTION radscheduler.delete_appointments(p_site integer, p_appointments 
     AS $$
 BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id) SELECT p_site, 'appointment.purged', u.id FROM unnest(p_appointments) u(id);
+    PERFORM radscheduler.audit(p_site, 'appointment.purged', 'appointment', u.id, '{}') FROM unnest(p_appointments) u(id);
     DELETE FROM radscheduler.appointment_history h WHERE h.site_id = p_site AND h.appointment_id = ANY (p_appointments);
     GET DIAGNOSTICS history = ROW_COUNT;
     DELETE FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments);
@@ -61,7 +62,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.delete_appointments(integer, bigint[]) IS
-    'Deletes appointments with everything that hangs on them and tells it as appointment.purged; returns how many, and how many versions. Call release_appointments() before.';
+    'Deletes appointments with everything that hangs on them and tells it as appointment.purged, to listeners and to the audit log; returns how many, and how many versions. Call release_appointments() before.';
+
+CREATE FUNCTION radscheduler.is_held(p_site integer, p_appointment bigint, p_patient bigint, p_held bigint[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN p_held <> '{}'
+       AND (coalesce(p_patient = ANY (p_held), false)
+            OR EXISTS (SELECT FROM radscheduler.appointment_history h WHERE h.site_id = p_site AND h.appointment_id = p_appointment
+                       AND (h.snapshot #>> '{appointment,patient_id}')::bigint = ANY (p_held)));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_held(integer, bigint, bigint, bigint[]) IS
+    'Whether an appointment is, or in any version was, of a patient under a hold: moving it to another patient does not end the hold.';
 
 CREATE FUNCTION radscheduler.purge_patient(p_site integer, p_patient bigint) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -76,6 +90,7 @@ DECLARE
     v_patients bigint;
     v_history  bigint;
     v_others   bigint;
+    v_kept     bigint;
 BEGIN
     FOR v_round IN 1..2 LOOP
         v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.patient_id = p_patient ORDER BY a.appointment_id);
@@ -95,6 +110,13 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
     END IF;
 
+    SELECT coalesce(array_agg(u.id) FILTER (WHERE NOT radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)), '{}'),
+           count(*) FILTER (WHERE radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)) INTO v_own, v_kept FROM unnest(v_own) u(id);
+    IF v_kept > 0 THEN
+        RAISE EXCEPTION 'appointments of this patient were of a patient under a legal hold, and nothing was removed' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
+    END IF;
+
     -- Messages first: whom they are about is told by appointments and identifiers that are still there.
     SELECT coalesce(array_agg(q.message_id) FILTER (WHERE q.is_his AND NOT q.is_held), '{}') AS his,
            count(*) FILTER (WHERE q.is_his AND q.is_held) AS held,
@@ -111,9 +133,13 @@ BEGIN
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
     DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.message_id = ANY (v_messages.his);
     DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.message_id = ANY (v_messages.his);
+    PERFORM radscheduler.audit(p_site, 'message.purged', 'hl7_message', NULL, jsonb_build_object('messages', v_messages.his)) WHERE v_messages.his <> '{}';
     -- Appointments that are another's now and were his once: those versions are about him.
     SELECT count(*) INTO v_others FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
         WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND a.patient_id = ANY (v_holds.patients);
+    PERFORM radscheduler.audit(p_site, 'history.purged', 'appointment', h.appointment_id, jsonb_build_object('version', h.version))
+        FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
+        WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
     DELETE FROM radscheduler.appointment_history h USING radscheduler.appointment a
         WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text
           AND a.site_id = h.site_id AND a.appointment_id = h.appointment_id AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
@@ -149,7 +175,7 @@ BEGIN
         IF v_round = 1 THEN
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                  AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false) ORDER BY a.appointment_id LIMIT c_batch);
+                  AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients) ORDER BY a.appointment_id LIMIT c_batch);
             v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
                 WHERE p.site_id = p_site AND NOT v_holds.is_site_held AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                   AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id AND NOT a.appointment_id = ANY (v_own))
@@ -161,7 +187,7 @@ BEGIN
             -- What has changed meanwhile waits for the next call.
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND a.appointment_id = ANY (v_own) AND NOT v_holds.is_site_held
-                  AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false)
+                  AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)
                   AND array_remove(radscheduler.appointment_lock_names(a.site_id, a.appointment_id), NULL) <@ v_names ORDER BY a.appointment_id);
         END IF;
     END LOOP;
@@ -178,7 +204,7 @@ BEGIN
     SELECT v_kept.held
            + (SELECT count(*) FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.is_site_held)
            + (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                AND (v_holds.is_site_held OR a.patient_id = ANY (v_holds.patients)))
+                AND (v_holds.is_site_held OR radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND (v_holds.is_site_held OR p.patient_id = ANY (v_holds.patients))
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id
                                 AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)))
@@ -190,13 +216,15 @@ BEGIN
     END IF;
     PERFORM radscheduler.release_appointments(p_site, v_own, v_gone);
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
-    DELETE FROM radscheduler.patient p
+    v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
         WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone) AND NOT v_holds.is_site_held AND NOT p.patient_id = ANY (v_holds.patients)
           AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id)
-          AND radscheduler.patient_names(p.site_id, ARRAY[p.patient_id]) <@ v_names;
+          AND radscheduler.patient_names(p.site_id, ARRAY[p.patient_id]) <@ v_names);
+    PERFORM radscheduler.audit(p_site, 'patient.purged', 'patient', u.id, '{}') FROM unnest(v_gone) u(id);
+    DELETE FROM radscheduler.patient p WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone);
     GET DIAGNOSTICS v_patients = ROW_COUNT;
     SELECT (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-              AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false))
+              AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id))
         INTO v_remaining WHERE NOT v_holds.is_site_held;
@@ -208,7 +236,7 @@ COMMENT ON FUNCTION radscheduler.purge_period(integer, timestamptz) IS
     'Removes what ended or arrived before an instant and is not held: all messages, at most 500 appointments and 500 patients, because each takes locks until the transaction ends; returns the counts as purge() does. While a patient is held, messages that cannot be told to be another''s stay too.';
 
 CREATE FUNCTION radscheduler.purge(reason text, patient text DEFAULT NULL, before timestamptz DEFAULT NULL, dry_run boolean DEFAULT true) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_site    integer := radscheduler.current_site();
@@ -218,6 +246,8 @@ DECLARE
 BEGIN
     IF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'a purge needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number: it is kept in the audit log.';
+    ELSIF length(reason) > 1000 THEN
+        RAISE EXCEPTION 'the reason is longer than 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'It is kept in the audit log: a sentence or a case number.';
     ELSIF num_nonnulls(patient, before) <> 1 THEN
         RAISE EXCEPTION 'a purge needs either a patient or an instant' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give patient => an identifier, or before => the instant before which records have ended.';

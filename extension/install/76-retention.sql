@@ -4,7 +4,7 @@
 -- transaction (two could meet a writer that holds the one and waits for the other), and who cannot have it within 2 seconds leaves it for the next run.
 
 CREATE FUNCTION radscheduler.set_retention(record text, keep interval) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET intervalstyle = 'postgres' SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -13,6 +13,8 @@ BEGIN
     IF NOT radscheduler.sees_every_site() THEN
         RAISE EXCEPTION 'retention concerns every site, and this role was granted only some' USING ERRCODE = 'insufficient_privilege',
             HINT = 'Ask a role that may use all sites.';
+    ELSIF set_retention.keep > interval '1000 years' THEN
+        RAISE EXCEPTION 'records cannot be kept for more than 1000 years' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL keeps them for ever.';
     ELSIF set_retention.keep < interval '1 month' THEN
         RAISE EXCEPTION 'records are kept for one month at least' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval such as ''13 months'', or NULL to keep them for ever.';
     END IF;
@@ -227,7 +229,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.expire_audit(timestamptz) IS 'Removes audit events of months wholly before an instant once all of them are sealed; never rows of the default partition.';
 
 CREATE FUNCTION radscheduler.drop_expired(OUT dropped text[], OUT postponed text[]) RETURNS record
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET lock_timeout = '2s' SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_rule   record;

@@ -10,21 +10,33 @@ CREATE FUNCTION radscheduler.make_partition(p_parent text, p_name text, p_bounds
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_column record;
+    v_table  regclass;
+    v_role   text;
+    v_column text;
 BEGIN
-    EXECUTE format('CREATE TABLE radscheduler.%I PARTITION OF radscheduler.%I %s', p_name, p_parent, p_bounds);
-    EXECUTE format('COMMENT ON TABLE radscheduler.%I IS %L', p_name, p_comment);
-    FOR v_column IN SELECT a.attname, col_description(a.attrelid, a.attnum) AS text FROM pg_attribute a
-                    WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND NOT a.attisdropped LOOP
-        EXECUTE format('COMMENT ON COLUMN radscheduler.%I.%I IS %L', p_name, v_column.attname, v_column.text);
+    -- Made aside and attached: that holds up neither writers nor readers of the parent.
+    EXECUTE format('CREATE TABLE radscheduler.%I (LIKE radscheduler.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)', p_name, p_parent);
+    v_table := format('radscheduler.%I', p_name)::regclass;
+    EXECUTE format('COMMENT ON TABLE %s IS %L', v_table, p_comment);
+    -- Rights that ALTER DEFAULT PRIVILEGES hands out are nobody's here.
+    FOR v_role IN SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+                  FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = v_table AND x.grantee <> c.relowner LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', v_table, v_role);
     END LOOP;
-    PERFORM radscheduler.secure_table(format('radscheduler.%I', p_name)::regclass);
+    FOR v_column IN SELECT a.attname FROM pg_attribute a
+                    WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND a.attstattarget = 0 LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', v_table, v_column);
+    END LOOP;
+    PERFORM radscheduler.secure_table(v_table);
     IF p_parent = 'audit_event' THEN
-        PERFORM radscheduler.make_append_only(format('radscheduler.%I', p_name)::regclass, false);
+        PERFORM radscheduler.make_append_only(v_table, false);
+    ELSE
+        PERFORM radscheduler.audit_partition(v_table);
     END IF;
+    EXECUTE format('ALTER TABLE radscheduler.%I ATTACH PARTITION %s %s', p_parent, v_table, p_bounds);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.make_partition(text, text, text, text) IS 'Makes one partition with its policy and triggers; p_bounds is DEFAULT or FOR VALUES …';
+COMMENT ON FUNCTION radscheduler.make_partition(text, text, text, text) IS 'Makes one partition with its policy and triggers and attaches it; p_bounds is DEFAULT or FOR VALUES …';
 
 CREATE FUNCTION radscheduler.make_partitions(p_parent text) RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -35,6 +47,7 @@ DECLARE
     v_missing timestamptz[];
     v_waiting boolean;
     v_name    text;
+    v_columns text;
     v_made    text[] := '{}';
 BEGIN
     v_missing := ARRAY(SELECT m FROM generate_series(v_start, v_start + interval '3 months', interval '1 month') m
@@ -42,7 +55,7 @@ BEGIN
     IF cardinality(v_missing) = 0 THEN
         RETURN v_made;
     END IF;
-    -- Rows of these months that had to wait in the default partition: a new default is made, and the old one is poured into the parent.
+    -- Rows of these months that had to wait in the default partition: it is taken off, a new one is made, and the old one is poured into the parent.
     EXECUTE format('SELECT EXISTS (SELECT FROM radscheduler.%I WHERE %I >= $1 AND %2$I < $2)', p_parent || '_default', radscheduler.partition_key(p_parent))
         INTO v_waiting USING v_missing[1], v_missing[cardinality(v_missing)] + interval '1 month';
     IF v_waiting THEN
@@ -58,7 +71,9 @@ BEGIN
     IF v_waiting THEN
         PERFORM radscheduler.make_partition(p_parent, p_parent || '_default', 'DEFAULT',
                                             obj_description(format('radscheduler.%I', p_parent || '_waiting')::regclass, 'pg_class'));
-        EXECUTE format('INSERT INTO radscheduler.%I SELECT * FROM radscheduler.%I', p_parent, p_parent || '_waiting');
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
+            FROM pg_attribute a WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+        EXECUTE format('INSERT INTO radscheduler.%1$I (%3$s) SELECT %3$s FROM radscheduler.%2$I', p_parent, p_parent || '_waiting', v_columns);
         EXECUTE format('DROP TABLE radscheduler.%I', p_parent || '_waiting');
     END IF;
     RETURN v_made;
@@ -66,21 +81,48 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.make_partitions(text) IS 'Makes the monthly partitions (UTC) of a table for this and the next three months where they are missing; returns their names.';
 
-CREATE FUNCTION radscheduler.maintain() RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+CREATE FUNCTION radscheduler.make_next_partitions(OUT created text[], OUT postponed text[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
     AS $$
 DECLARE
-    v_created text[] := '{}';
-    v_sealed  bigint;
-    v_expired record;
+    v_parent text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('radscheduler.maintain'));
+    created := '{}';
+    postponed := '{}';
+    FOREACH v_parent IN ARRAY ARRAY['hl7_message', 'event_log', 'audit_event'] LOOP
+        IF created <> '{}' THEN
+            EXIT; -- its locks are held to the end: the next table has its turn in the next call
+        END IF;
+        BEGIN
+            created := radscheduler.make_partitions(v_parent);
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || v_parent;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.make_next_partitions() IS
+    'Makes the missing partitions of the first table that lacks some; postponed names tables whose lock was not to be had within 2 seconds.';
+
+CREATE FUNCTION radscheduler.maintain() RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_sealed  bigint;
+    v_made    record;
+    v_dropped text[] := '{}';
+    v_later   text[] := '{}';
+BEGIN
+    LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
     v_sealed := radscheduler.audit_seal_pending();
-    v_created := radscheduler.make_partitions('hl7_message') || radscheduler.make_partitions('event_log') || radscheduler.make_partitions('audit_event');
-    SELECT * INTO v_expired FROM radscheduler.drop_expired();
-    RETURN jsonb_build_object('partitions_created', to_jsonb(v_created), 'partitions_dropped', to_jsonb(v_expired.dropped),
-                              'postponed', to_jsonb(v_expired.postponed), 'audit_events_sealed', v_sealed);
+    SELECT * INTO v_made FROM radscheduler.make_next_partitions();
+    -- Exclusive locks on one table in one transaction: two would meet with a message that needs both.
+    IF v_made.created = '{}' THEN
+        SELECT d.dropped, d.postponed INTO v_dropped, v_later FROM radscheduler.drop_expired() d;
+    END IF;
+    RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
+                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Seals the audit log, makes the monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, at least daily. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed}.';
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed}.';

@@ -214,13 +214,16 @@ BEGIN
         -- In this order a list finds what it refers to, and the locks are taken as said above. Sections of later tables join here.
         FOR v_list IN SELECT * FROM (VALUES ('senders', 'sender'), ('modalities', 'modality'), ('procedures', 'procedure'), ('resources', 'resource')) l(name, item) LOOP
             IF v_list.item = 'modality' THEN
-                PERFORM pg_advisory_xact_lock(7421003, v_site);
+                PERFORM radscheduler.lock_new_resources(v_site);
             END IF;
             IF v_value ? v_list.name THEN
                 v_rows := v_rows || radscheduler.configuration_put_list(v_list.item, v_site, v_place || '.' || v_list.name, v_value -> v_list.name, v_ids[v_i] IS NULL);
             END IF;
         END LOOP;
         IF EXISTS (SELECT FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged') THEN
+            PERFORM radscheduler.audit(v_site, 'configuration.' || (r ->> 'action'), r ->> 'item', NULL,
+                                       jsonb_build_object('name', r -> 'name', 'columns', CASE WHEN r -> 'changes' ? 'blocks' THEN (r -> 'changes') || '{"blocks": true}' ELSE r -> 'changes' END))
+                FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged';
             PERFORM radscheduler.audit(v_site, 'configuration.import', 'site', v_site,
                 (SELECT jsonb_object_agg(c.item, c.actions)
                  FROM (SELECT n.item, jsonb_object_agg(n.action, n.times) AS actions
@@ -235,11 +238,11 @@ EXCEPTION WHEN integrity_constraint_violation THEN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_merge(jsonb) IS
-    'Merges the sites of a checked document into the database, with one audit event per site that changed; returns the report, one {site, item, name, action, changes} per item. Raises 22023 and 42501.';
+    'Merges the sites of a checked document into the database, with one audit event per item that changed (configuration.insert, configuration.update) and one per site; returns the report, one {site, item, name, action, changes} per item. Raises 22023 and 42501.';
 
 CREATE FUNCTION radscheduler.configuration_import(document jsonb, dry_run boolean DEFAULT true)
     RETURNS TABLE (site text, item text, name text, action text, changes jsonb)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -265,4 +268,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. An item''s own code is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per site that changed. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. An item''s own code is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';

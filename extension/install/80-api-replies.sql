@@ -10,8 +10,9 @@ BEGIN
     IF cardinality(v_sites) < 2 THEN
         RETURN radscheduler.current_site();
     END IF;
-    SELECT min(s.site_id) INTO v_site FROM radscheduler.sender s
-        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites);
+    SELECT s.site_id INTO v_site FROM radscheduler.sender s
+        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites)
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
     RETURN coalesce(v_site, (SELECT min(v) FROM unnest(v_sites) v));
 END
 $$;

@@ -1,7 +1,7 @@
 -- POST /api/hl7/*: the guide's three doors for messages.
 
 CREATE FUNCTION radscheduler.api_hl7_appointment(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
@@ -25,7 +25,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_hl7_appointment(bytea) IS 'POST /api/hl7/appointment: the guide''s JSON appointment. 201 with the guide''s envelope, 400 problem+json that names the field.';
 
 CREATE FUNCTION radscheduler.api_hl7_raw(body bytea, content_type text, accept text) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_bytes bytea := body;
@@ -58,13 +58,13 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_hl7_raw(bytea, text, text) IS
     'POST /api/hl7/raw: an HL7 message as text, as application/hl7-v2, or as JSON (a string or {"message"}). 201, or 422 (AE) or 400 (AR) as problem+json; with Accept: application/hl7-v2 the acknowledgement itself.';
 
-CREATE FUNCTION radscheduler.simulated_message(p_site integer, p_body jsonb) RETURNS text
+CREATE FUNCTION radscheduler.simulated_message(p_site integer, p_body jsonb, p_is_known boolean) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_zone   text := radscheduler.site_zone(p_site);
     v_token  text := upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 12));
-    v_names  text[] := regexp_split_to_array(btrim(coalesce(nullif(btrim(p_body ->> 'patientName'), ''), 'Test Patient')), '\s+');
+    v_names  text[] := regexp_split_to_array(btrim(coalesce(nullif(btrim(p_body ->> 'patientName'), ''), CASE WHEN p_is_known THEN '' ELSE 'Test Patient' END)), '\s+');
     v_iso    text := radscheduler.json_time(p_body ->> 'datetime');
     v_start  timestamptz := coalesce(radscheduler.to_instant(v_iso, v_zone), date_trunc('minute', now()) + interval '1 hour');
     v_start_hl7 text := to_char(timezone('UTC', v_start), 'YYYYMMDDHH24MI') || '+0000';
@@ -87,16 +87,17 @@ BEGIN
         CASE WHEN p_body ->> 'resource' IS NOT NULL THEN format('AIG|1|A|%s', radscheduler.hl7_escape(p_body ->> 'resource')) END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.simulated_message(integer, jsonb) IS 'An SIU^S12 made from the guide''s JSON, with a new control id and appointment id; without patientId the patient is SIM-….';
+COMMENT ON FUNCTION radscheduler.simulated_message(integer, jsonb, boolean) IS 'An SIU^S12 made from the guide''s JSON, with a new control id and appointment id; without patientId the patient is SIM-….';
 
 CREATE FUNCTION radscheduler.api_hl7_simulate(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
     v_site  integer := radscheduler.api_site();
     v_check record;
     v_error jsonb;
+    v_is_known boolean;
     r       radscheduler.ingest_result;
 BEGIN
     IF jsonb_typeof(v_json) IS DISTINCT FROM 'object' THEN
@@ -112,14 +113,18 @@ BEGIN
     IF v_check.error IS NOT NULL THEN
         RETURN radscheduler.problem(400, v_check.error ->> 'code', 'The simulation cannot be run', v_check.error ->> 'text');
     END IF;
-    r := radscheduler.ingest(convert_to(radscheduler.simulated_message(v_site, v_json), 'UTF8'), 'http');
+    -- Whoever may only send gets back what he sent, not what is known of the patient; and a name is made up for nobody who has one.
+    v_is_known := EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = v_json ->> 'patientId');
+    r := radscheduler.ingest(convert_to(radscheduler.simulated_message(v_site, v_json, v_is_known), 'UTF8'), 'http');
     IF r.code <> 'AA' THEN
         SELECT m.error INTO v_error FROM radscheduler.hl7_message m WHERE m.message_id = r.message_id;
         RETURN radscheduler.problem(422, 'hl7_' || (v_error ->> 'code'), 'The simulated message was not applied', v_error ->> 'text', jsonb_build_object('messageId', r.message_id));
     END IF;
     PERFORM radscheduler.audit(v_site, 'read', 'appointment', r.appointment_id, '{}');
     RETURN radscheduler.reply(201, jsonb_build_object('success', true, 'message', 'Simulated HL7 processed', 'result', jsonb_build_object(
-        'appointment', (SELECT to_jsonb(a) FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
+        'appointment', (SELECT to_jsonb(a) || jsonb_build_object('patient_name', CASE WHEN v_is_known THEN v_json -> 'patientName' ELSE to_jsonb(a.patient_name) END,
+                                                                 'patient_phone', CASE WHEN v_is_known THEN v_json -> 'patientPhone' ELSE to_jsonb(a.patient_phone) END)
+                        FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
         'conflicts', radscheduler.api_conflicts(r.conflicts), 'messageId', r.message_id, 'acknowledgement', r.code)));
 END
 $$;

@@ -1,7 +1,7 @@
 -- GET /api/appointments and /api/analytics/dashboard; what /health asks.
 
 CREATE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
     AS $$
 DECLARE
     v_site     integer := radscheduler.api_site();
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION radscheduler.api_appointments(jsonb) IS
     'GET /api/appointments: {date, modality, status}, each optional; date is a calendar day of the site. At most 1,000 rows, the latest ones, in order of time. The read is audited with the ids of the rows.';
 
 CREATE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
     AS $$
 WITH day AS (
     SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,
@@ -80,7 +80,7 @@ COMMENT ON FUNCTION radscheduler.api_dashboard(jsonb) IS
     'GET /api/analytics/dashboard: today at the site, counted from the records. queueLength and activeUsers are null: nothing here measures them yet.';
 
 CREATE FUNCTION radscheduler.health() RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     IF radscheduler.storage_version() = 0 THEN

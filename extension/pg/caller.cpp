@@ -1,4 +1,4 @@
-// caller(): the role that asks, whatever SECURITY DEFINER functions stand between; and whether row triggers audit.
+// Whose session this is: caller(), acting(), and whether row triggers audit.
 #include "guard.hpp"
 #include "settings.hpp"
 
@@ -8,6 +8,21 @@ namespace radscheduler::pg {
 // function, session_user would overlook SET ROLE.
 RAD_FUNCTION(rad_caller) {
     *result = ObjectIdGetDatum(GetOuterUserId());
+    return true;
+}
+
+// The role whose rights narrow the caller's: the owner of a function or of an object that PostgreSQL maintains. None
+// when it is the caller, or a superuser, which is what functions of the extension run as. While PostgreSQL maintains an
+// object for its owner (autovacuum, REFRESH, CREATE INDEX) the outer user is whoever started that, often a superuser:
+// then records are for nobody but an owner who does it himself.
+RAD_FUNCTION(rad_acting) {
+    const Oid acting = GetUserId();
+    const bool is_caller = acting == GetOuterUserId();
+    if (InSecurityRestrictedOperation() && (!is_caller || superuser_arg(acting)))
+        return failure->set(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                            "records cannot be read while PostgreSQL maintains an object for its owner", {},
+                            "SET ROLE to the owner of the materialized view or index, and do it again.");
+    *result = ObjectIdGetDatum(is_caller || superuser_arg(acting) ? InvalidOid : acting);
     return true;
 }
 

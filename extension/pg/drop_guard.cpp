@@ -26,6 +26,27 @@ bool records_exist() {
     return OidIsValid(schema) && OidIsValid(get_relname_relid("schema_version", schema));
 }
 
+// The owner himself, not who merely has his rights: DROP OWNED drops what a role owns.
+bool is_owner_of(Oid role, Oid relation) {
+    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const bool owns = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner == role;
+    ReleaseSysCache(tuple);
+    return owns;
+}
+
+// DROP OWNED BY whoever owns the extension or the records.
+bool names_our_owner(const DropOwnedStmt* drop) {
+    const Oid schema = get_namespace_oid(kName, true);
+    const Oid records = OidIsValid(schema) ? get_relname_relid("schema_version", schema) : InvalidOid;
+    const ListCell* cell = nullptr;
+    foreach (cell, drop->roles) {
+        const Oid role = get_rolespec_oid(lfirst_node(RoleSpec, cell), true);
+        if (OidIsValid(role) && is_owner_of(role, records)) return true;
+    }
+    return false;
+}
+
 bool names_us(const DropStmt* drop) {
     if (drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA) return false;
     const ListCell* cell = nullptr;
@@ -55,8 +76,11 @@ RAD_FUNCTION(rad_drop_guard) {
         return failure->set(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED, "drop_guard() is an event trigger", {},
                             "PostgreSQL calls it; do not call it.");
     const auto* event = reinterpret_cast<const EventTriggerData*>(fcinfo->context);
-    if (IsA(event->parsetree, DropStmt) && names_us(reinterpret_cast<const DropStmt*>(event->parsetree)) &&
-        records_exist())
+    const bool is_about_us =
+        (IsA(event->parsetree, DropStmt) && names_us(reinterpret_cast<const DropStmt*>(event->parsetree))) ||
+        (IsA(event->parsetree, DropOwnedStmt) &&
+         names_our_owner(reinterpret_cast<const DropOwnedStmt*>(event->parsetree)));
+    if (is_about_us && records_exist())
         return failure->set(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST, kRefusal, kReason, kWayOut);
     *result = PointerGetDatum(nullptr);
     return true;

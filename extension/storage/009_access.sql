@@ -21,3 +21,10 @@ COMMENT ON TABLE  radscheduler.site_grant IS 'The sites whose rows a role, and e
 COMMENT ON COLUMN radscheduler.site_grant.site_id IS 'Site; NULL is every site, present and future.';
 COMMENT ON COLUMN radscheduler.site_grant.role_name IS 'Name of the role.';
 COMMENT ON COLUMN radscheduler.site_grant.granted_at IS 'When.';
+
+CREATE TABLE radscheduler.lock_secret (
+    secret text PRIMARY KEY
+);
+INSERT INTO radscheduler.lock_secret (secret) VALUES (pg_catalog.replace(pg_catalog.gen_random_uuid()::text || pg_catalog.gen_random_uuid()::text, '-', ''));
+COMMENT ON TABLE  radscheduler.lock_secret IS 'One row: what keys of advisory locks are made with, so that pg_locks tells nobody whose records are in use. Nobody needs a right on it.';
+COMMENT ON COLUMN radscheduler.lock_secret.secret IS 'Random, made once.';

@@ -42,14 +42,16 @@ CREATE TABLE radscheduler.audit_era (
     era        integer     PRIMARY KEY,
     cluster_id text        NOT NULL,
     barrier    bigint      NOT NULL,
+    horizon    xid8        NOT NULL,
     begun_at   timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE  radscheduler.audit_era IS 'The clusters this log has lived in: transaction ids order events within one era only.';
 COMMENT ON COLUMN radscheduler.audit_era.era IS 'Number, ascending.';
 COMMENT ON COLUMN radscheduler.audit_era.cluster_id IS 'System identifier of the cluster (pg_control_system).';
 COMMENT ON COLUMN radscheduler.audit_era.barrier IS 'Last audit_id of the era before.';
+COMMENT ON COLUMN radscheduler.audit_era.horizon IS 'Oldest transaction that was running when it began.';
 COMMENT ON COLUMN radscheduler.audit_era.begun_at IS 'When the first batch was sealed there.';
-INSERT INTO radscheduler.audit_era (era, cluster_id, barrier) SELECT 1, c.system_identifier::text, 0 FROM pg_catalog.pg_control_system() c;
+INSERT INTO radscheduler.audit_era (era, cluster_id, barrier, horizon) SELECT 1, c.system_identifier::text, 0, '0'::xid8 FROM pg_catalog.pg_control_system() c;
 
 CREATE TABLE radscheduler.audit_seal (
     site_id         integer     NOT NULL,
@@ -57,11 +59,12 @@ CREATE TABLE radscheduler.audit_seal (
     month           date        NOT NULL,
     era             integer     NOT NULL,
     horizon         xid8        NOT NULL,
+    next_xid        xid8        NOT NULL,
     event_ids       bigint[]    NOT NULL,
     event_digests   bytea       NOT NULL,
     previous_digest bytea,
     digest          bytea       NOT NULL,
-    sealed_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    sealed_at       timestamptz NOT NULL,
     PRIMARY KEY (site_id, seal_no)
 );
 ALTER TABLE radscheduler.audit_seal ALTER COLUMN event_digests SET STORAGE EXTERNAL;
@@ -71,6 +74,7 @@ COMMENT ON COLUMN radscheduler.audit_seal.seal_no IS 'Place in the chain of the 
 COMMENT ON COLUMN radscheduler.audit_seal.month IS 'Month (UTC) of its events.';
 COMMENT ON COLUMN radscheduler.audit_seal.era IS 'Era it was made in, see audit_era.';
 COMMENT ON COLUMN radscheduler.audit_seal.horizon IS 'Oldest transaction that was running: every event of an older one is in this seal or one before.';
+COMMENT ON COLUMN radscheduler.audit_seal.next_xid IS 'The sealing transaction: events of later ones come after this seal, in number and time. 2^62 where it had begun to write before.';
 COMMENT ON COLUMN radscheduler.audit_seal.event_ids IS 'audit_id of each event, ascending.';
 COMMENT ON COLUMN radscheduler.audit_seal.event_digests IS 'SHA-256 of each event, 32 bytes each, in the same order.';
 COMMENT ON COLUMN radscheduler.audit_seal.previous_digest IS 'digest of the seal before.';

@@ -1,6 +1,8 @@
 -- Brings the code to 0.2, then the records. Frozen once released.
 \echo Use "ALTER EXTENSION radscheduler UPDATE TO '0.2'" to load this file. \quit
 
+DROP FUNCTION radscheduler.simulated_message(integer, jsonb);
+
 DO $check$
 BEGIN
     IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
@@ -107,12 +109,15 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
     ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes'),
-    ('admin', 'sender', 'SELECT, INSERT, UPDATE, DELETE', ''),
+    ('admin', 'sender', 'SELECT, DELETE', ''),
+    ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
+    ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
     ('admin', 'hl7_message', 'SELECT', ''),
     ('admin', 'message_key', 'SELECT', ''),
     ('admin', 'event_log', 'SELECT', ''),
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
+    ('admin', 'create_site()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'configuration_export()', 'EXECUTE', ''),
     ('admin', 'configuration_import()', 'EXECUTE', ''),
@@ -122,6 +127,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'set_retention()', 'EXECUTE', ''),
     ('admin', 'maintain()', 'EXECUTE', ''),
     ('public', 'caller()', 'EXECUTE', ''),
+    ('public', 'acting()', 'EXECUTE', ''),
+    ('public', 'sites_for()', 'EXECUTE', ''),
+    ('public', 'everywhere_for()', 'EXECUTE', ''),
     ('public', 'visible_sites()', 'EXECUTE', ''),
     ('public', 'sees_every_site()', 'EXECUTE', ''),
     ('public', 'current_site()', 'EXECUTE', ''),
@@ -140,41 +148,72 @@ CREATE OR REPLACE FUNCTION radscheduler.caller() RETURNS regrole
 COMMENT ON FUNCTION radscheduler.caller() IS
     'The role that asks: the one of SET ROLE, else the login. Not the owner of a SECURITY DEFINER function in between.';
 
-CREATE OR REPLACE FUNCTION radscheduler.sees_every_site() RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION radscheduler.acting() RETURNS regrole
+    AS 'MODULE_PATHNAME', 'rad_acting' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION radscheduler.acting() IS
+    'The role whose rights narrow the caller''s: current_user, where that is neither the caller nor a superuser; else 0. Raises 42501 while PostgreSQL maintains an object for its owner (autovacuum, REFRESH, CREATE INDEX), unless the owner does it himself.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_everywhere(p_role oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_caller oid := radscheduler.caller();
 BEGIN
-    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = v_caller AND (r.rolsuper OR r.rolbypassrls))
+    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
         OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
-                   WHERE g.site_id IS NULL AND pg_has_role(v_caller, r.oid, 'USAGE'));
+                   WHERE g.site_id IS NULL AND pg_has_role(p_role, r.oid, 'USAGE'));
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.is_everywhere(oid) IS 'Whether a role may use every site, present and future: a superuser, one with BYPASSRLS, or one granted the site *.';
+
+CREATE OR REPLACE FUNCTION radscheduler.everywhere_for(p_acting oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.is_everywhere(radscheduler.caller()) AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.everywhere_for(oid) IS 'What sees_every_site() asks: the caller, narrowed by another role (0 for none).';
+
+CREATE OR REPLACE FUNCTION radscheduler.sees_every_site() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN radscheduler.everywhere_for(radscheduler.acting());
 
 COMMENT ON FUNCTION radscheduler.sees_every_site() IS
     'Whether the caller may use every site, present and future: a superuser, a role with BYPASSRLS, or one granted the site *.';
 
-CREATE OR REPLACE FUNCTION radscheduler.visible_sites() RETURNS integer[]
+CREATE OR REPLACE FUNCTION radscheduler.sites_for(p_acting oid) RETURNS integer[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_caller oid := radscheduler.caller();
     v_code   text := nullif(current_setting('radscheduler.site', true), '');
+    v_whole  boolean := radscheduler.is_everywhere(v_caller);
 BEGIN
-    IF radscheduler.sees_every_site() THEN
+    IF v_whole AND p_acting = 0 THEN
         RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code
                      UNION ALL SELECT 0 WHERE v_code IS NULL);
     END IF;
     RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s
                  WHERE (v_code IS NULL OR s.code = v_code)
-                   AND EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
-                               WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')));
+                   AND (v_whole OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                                           WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')))
+                   AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting)
+                        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                                   WHERE g.site_id = s.site_id AND pg_has_role(p_acting, r.oid, 'USAGE'))));
 END
 $$;
 
+COMMENT ON FUNCTION radscheduler.sites_for(oid) IS
+    'What visible_sites() asks: the sites of the caller, narrowed by those of another role (0 for none) and by the setting radscheduler.site. Whatever is given, never more than the caller''s.';
+
+CREATE OR REPLACE FUNCTION radscheduler.visible_sites() RETURNS integer[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN radscheduler.sites_for(radscheduler.acting());
+
 COMMENT ON FUNCTION radscheduler.visible_sites() IS
-    'Ids of the sites whose rows the caller may use: those granted to its roles, narrowed by the setting radscheduler.site. 0, the database itself, is among them for callers of every site. The policies of all record tables ask it once per query.';
+    'Ids of the sites whose rows may be used here: those granted to the caller''s roles, and to the owner of a SECURITY DEFINER function in between, narrowed by the setting radscheduler.site. 0, the database itself, is among them for callers of every site. The policies of all record tables ask it once per query.';
 
 CREATE OR REPLACE FUNCTION radscheduler.require_site(p_site integer) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -212,7 +251,9 @@ CREATE OR REPLACE FUNCTION radscheduler.check_role(p_kind text, p_role text) RET
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF p_kind IS NOT NULL AND (p_kind = 'public' OR NOT EXISTS (SELECT FROM radscheduler.role_right r WHERE r.kind = p_kind)) THEN
+    IF p_role IS NULL OR p_kind IS NOT DISTINCT FROM '' THEN
+        RAISE EXCEPTION 'a kind and a role are needed' USING ERRCODE = 'null_value_not_allowed', HINT = 'SELECT radscheduler.grant_role(''reader'', ''name of the role'');';
+    ELSIF p_kind IS NOT NULL AND (p_kind = 'public' OR NOT EXISTS (SELECT FROM radscheduler.role_right r WHERE r.kind = p_kind)) THEN
         RAISE EXCEPTION 'there is no kind of role "%"', p_kind USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Use reader, scheduler, ingest, analyst, auditor or admin.';
     ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_role) THEN
@@ -253,7 +294,7 @@ CREATE OR REPLACE FUNCTION radscheduler.grant_role(kind text, role text) RETURNS
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.check_role(grant_role.kind, grant_role.role);
+    PERFORM radscheduler.check_role(coalesce(grant_role.kind, ''), grant_role.role);
     PERFORM radscheduler.write_rights('GRANT', grant_role.kind, grant_role.role);
     INSERT INTO radscheduler.role_grant AS g (role_name, kind) VALUES (grant_role.role, grant_role.kind) ON CONFLICT DO NOTHING;
 END
@@ -266,7 +307,7 @@ CREATE OR REPLACE FUNCTION radscheduler.revoke_role(kind text, role text) RETURN
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.check_role(revoke_role.kind, revoke_role.role);
+    PERFORM radscheduler.check_role(coalesce(revoke_role.kind, ''), revoke_role.role);
     PERFORM radscheduler.write_rights('REVOKE', revoke_role.kind, revoke_role.role);
     DELETE FROM radscheduler.role_grant g WHERE g.role_name = revoke_role.role AND g.kind = revoke_role.kind;
     PERFORM radscheduler.write_rights('GRANT', g.kind, g.role_name) FROM radscheduler.role_grant g WHERE g.role_name = revoke_role.role;
@@ -353,6 +394,27 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.secure_table(regclass) IS
     'Puts a record table (or a partition) under row-level security: a role sees and writes rows of its sites only, the owner included. The policy is restrictive, so that no policy of the site''s own can widen it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.revoke_default_privileges() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_right record;
+BEGIN
+    FOR v_right IN
+        SELECT DISTINCT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass AS name,
+               CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS role
+        FROM pg_class c, aclexplode(c.relacl) x
+        WHERE c.relnamespace = 'radscheduler'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND x.grantee <> c.relowner
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', v_right.kind, v_right.name, v_right.role);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.revoke_default_privileges() IS
+    'Takes from new records what ALTER DEFAULT PRIVILEGES has handed out, before anybody was granted anything; provision() calls it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle_initial_rights() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -467,7 +529,7 @@ BEGIN
             USING ERRCODE = 'duplicate_object', HINT = 'SELECT radscheduler.migrate(); brings them up to this version.';
     END IF;
     PERFORM radscheduler.migrate();
-    PERFORM radscheduler.maintain();
+    PERFORM radscheduler.revoke_default_privileges();
     PERFORM radscheduler.create_site('MAIN', 'Main site', NULL);
     PERFORM radscheduler.detach_records();
     RETURN true;
@@ -521,7 +583,7 @@ CREATE EVENT TRIGGER radscheduler_drop_guard ON ddl_command_start WHEN TAG IN ('
 COMMENT ON EVENT TRIGGER radscheduler_drop_guard IS 'Keeps the extension and its schema from being dropped under records.';
 
 CREATE OR REPLACE FUNCTION radscheduler.create_site(code text, name text, timezone text) RETURNS integer
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_site integer;
@@ -606,7 +668,7 @@ BEGIN
         FROM radscheduler.sender s
         WHERE s.sending_application = p_application AND s.sending_facility = p_facility
           AND s.site_id = ANY (v_sites)
-        ORDER BY s.site_id LIMIT 1;
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -629,7 +691,82 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at. An unknown pair is recorded at the session''s site, else at the first of them.';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them.';
+
+CREATE OR REPLACE FUNCTION radscheduler.sender_registration() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.is_registered AND (TG_OP = 'INSERT' OR NOT OLD.is_registered) AND NOT radscheduler.sees_every_site() THEN
+        NEW.is_registered := false;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sender_registration() IS
+    'Trigger of sender: only who may use every site registers a sender, because a registered one decides which site its messages go to where a daemon serves several.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_key(p_name text, p_secret text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ('x' || pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_secret || p_name, 'UTF8')), 'hex'), 1, 8))::bit(32)::integer;
+
+COMMENT ON FUNCTION radscheduler.lock_key(text, text) IS 'Key of an advisory lock for a name: the first 32 bits of SHA-256 over the database''s secret and the name.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_secret() RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT s.secret FROM radscheduler.lock_secret s);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_secret() IS 'The secret lock keys are made with; for functions of the extension.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_keys(names text[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_secret text := radscheduler.lock_secret();
+    v_key    integer;
+BEGIN
+    FOR v_key IN SELECT DISTINCT radscheduler.lock_key(n, v_secret) FROM unnest(names) n WHERE n IS NOT NULL ORDER BY 1 LOOP
+        PERFORM pg_advisory_xact_lock(7421001, v_key);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_keys(text[]) IS 'Phase one: takes transaction locks on the names a request gives (appointment keys, patient identifiers), in ascending order of their keys.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_new_resources(p_site integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7421003, radscheduler.lock_key('resources/' || p_site, radscheduler.lock_secret()));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_new_resources(integer) IS 'Between the phases: the transaction lock of a site under which unknown resources are recorded.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_subjects(p_site integer, resources bigint[], patients bigint[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_secret text := radscheduler.lock_secret();
+    v_key    integer;
+BEGIN
+    FOR v_key IN
+        SELECT radscheduler.lock_key(format('resource/%s/%s', p_site, r), v_secret) FROM unnest(resources) r WHERE r IS NOT NULL
+        UNION
+        SELECT radscheduler.lock_key(format('patient/%s/%s', p_site, p), v_secret) FROM unnest(patients) p WHERE p IS NOT NULL
+        ORDER BY 1
+    LOOP
+        PERFORM pg_advisory_xact_lock(7421002, v_key);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audits_changes() RETURNS boolean
     AS 'MODULE_PATHNAME', 'rad_audits_changes' LANGUAGE c STABLE STRICT PARALLEL SAFE;
@@ -651,7 +788,7 @@ COMMENT ON FUNCTION radscheduler.audit(integer, text, text, bigint, jsonb) IS
     'Writes one event to the audit log: site (0 for the database itself), action, kind of object, its id, details without patient data. Role and login are PostgreSQL''s; actor, purpose and trace id are what the session says (radscheduler.actor, .purpose, .trace_id).';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_change() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_old    jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) ELSE '{}' END;
@@ -669,8 +806,11 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND v_detail IS NULL THEN
         RETURN NULL;
+    ELSIF TG_OP = 'UPDATE' AND v_old -> 'site_id' IS DISTINCT FROM v_new -> 'site_id' THEN
+        PERFORM radscheduler.audit(coalesce((v_old ->> 'site_id')::integer, 0), 'update', TG_ARGV[2], CASE WHEN v_old ->> v_keys[1] ~ '^[0-9]{1,18}$' THEN (v_old ->> v_keys[1])::bigint END,
+            jsonb_build_object('key', (SELECT jsonb_object_agg(k, v_old -> k) FROM unnest(v_keys) k), 'direct', true, 'moved_to_another_site', true));
     END IF;
-    PERFORM radscheduler.audit(coalesce((v_row ->> 'site_id')::integer, 0), lower(TG_OP), TG_ARGV[2], CASE WHEN v_row ->> v_keys[1] ~ '^\d{1,18}$' THEN (v_row ->> v_keys[1])::bigint END,
+    PERFORM radscheduler.audit(coalesce((v_row ->> 'site_id')::integer, 0), lower(TG_OP), TG_ARGV[2], CASE WHEN v_row ->> v_keys[1] ~ '^[0-9]{1,18}$' THEN (v_row ->> v_keys[1])::bigint END,
         jsonb_build_object('key', (SELECT jsonb_object_agg(k, v_row -> k) FROM unnest(v_keys) k), 'direct', true)
         || CASE WHEN v_detail IS NULL THEN '{}' ELSE jsonb_build_object('columns', v_detail) END);
     RETURN NULL;
@@ -681,7 +821,7 @@ COMMENT ON FUNCTION radscheduler.audit_change() IS
     'Row trigger: audits a change somebody made to a table directly. Arguments: key columns without patient data, ''values'' to keep old and new values (configuration) or ''names'' for the names of changed columns, name of the table.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_truncate() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     PERFORM radscheduler.audit(0, 'truncate', TG_TABLE_NAME, NULL, '{"direct": true}');
@@ -715,6 +855,17 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.audit_table(text, text, text) IS 'Puts the audit triggers on a record table: its key columns (comma-separated, no patient data among them), and values or names.';
+
+CREATE OR REPLACE FUNCTION radscheduler.audit_partition(p_partition regclass) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER audit_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION radscheduler.audit_truncate()', p_partition);
+    EXECUTE format('COMMENT ON TRIGGER audit_truncate ON %s IS %L', p_partition, 'Audits TRUNCATE.');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.audit_partition(regclass) IS 'Audits TRUNCATE of a partition, which does not fire the trigger of its parent; row triggers come from there.';
 
 CREATE OR REPLACE FUNCTION radscheduler.make_append_only(p_table regclass, p_rows boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -770,29 +921,45 @@ CREATE OR REPLACE FUNCTION radscheduler.audit_canonical(site_id integer, audit_i
 COMMENT ON FUNCTION radscheduler.audit_canonical(integer, bigint, xid8, timestamptz, text, text, text, text, text, text, text, bigint, jsonb) IS
     'Every column of an audit event in a fixed order: the form that is digested. Independent of zone and of later columns.';
 
-CREATE OR REPLACE FUNCTION radscheduler.seal_digest(p_previous bytea, p_site integer, p_seal bigint, p_month date, p_era integer, p_horizon xid8, p_events bigint[], p_digests bytea) RETURNS bytea
+CREATE OR REPLACE FUNCTION radscheduler.seal_digest(p_previous bytea, p_site integer, p_seal bigint, p_month date, p_era integer, p_horizon xid8, p_next xid8, p_sealed timestamptz,
+                                         p_events bigint[], p_digests bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN pg_catalog.sha256(COALESCE(p_previous, '\x'::bytea)
-        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_site, p_seal, EXTRACT(epoch FROM p_month), p_era, p_horizon::text, pg_catalog.to_jsonb(p_events))::text, 'UTF8')
+        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.jsonb_build_array(p_site, p_seal, EXTRACT(epoch FROM p_month), p_era, p_horizon::text, p_next::text,
+                                                                                             EXTRACT(epoch FROM p_sealed), pg_catalog.to_jsonb(p_events))::text, 'UTF8')
         OPERATOR(pg_catalog.||) p_digests);
 
-COMMENT ON FUNCTION radscheduler.seal_digest(bytea, integer, bigint, date, integer, xid8, bigint[], bytea) IS 'SHA-256 that a seal carries: of the seal before it and of everything it states.';
+COMMENT ON FUNCTION radscheduler.seal_digest(bytea, integer, bigint, date, integer, xid8, xid8, timestamptz, bigint[], bytea) IS 'SHA-256 that a seal carries: of the seal before it and of everything it states.';
+
+CREATE OR REPLACE FUNCTION radscheduler.full_xid(p_xid xid, p_next xid8) RETURNS xid8
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (p_next::text::numeric - pg_catalog.mod(pg_catalog.mod(p_next::text::numeric - p_xid::text::numeric, 4294967296) + 4294967296, 4294967296))::text::xid8;
+
+COMMENT ON FUNCTION radscheduler.full_xid(xid, xid8) IS 'The full id of a past transaction of which a row holds the lower 32 bits (xmin); p_next is one that has not begun.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_era() RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_cluster text := (SELECT c.system_identifier::text FROM pg_control_system() c);
+    v_next    xid8;
     v_era     record;
 BEGIN
     SELECT e.era, e.cluster_id INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
     IF v_era.cluster_id = v_cluster THEN
         RETURN v_era.era;
     END IF;
-    -- What was restored belongs to the past: writers wait a moment, so that one event id parts the two.
+    -- What was restored belongs to the past. Events written here since then have the transaction id of a transaction that came after the one that
+    -- restored this very table, and that stored them, itself or in a subtransaction. Writers wait a moment, so that one event id parts the two.
     LOCK TABLE radscheduler.audit_event IN SHARE MODE;
-    INSERT INTO radscheduler.audit_era (era, cluster_id, barrier)
-        VALUES (coalesce(v_era.era, 0) + 1, v_cluster, coalesce((SELECT max(a.audit_id) FROM radscheduler.audit_event a), 0));
+    v_next := pg_snapshot_xmax(pg_current_snapshot());
+    INSERT INTO radscheduler.audit_era (era, cluster_id, barrier, horizon)
+        SELECT coalesce(v_era.era, 0) + 1, v_cluster, coalesce(max(a.audit_id), 0), pg_snapshot_xmin(pg_current_snapshot())
+        FROM radscheduler.audit_event a
+        WHERE a.xid <= (SELECT radscheduler.full_xid(e.xmin, v_next) FROM radscheduler.audit_era e ORDER BY 1 DESC LIMIT 1)
+           OR a.xid > radscheduler.full_xid(a.xmin, v_next);
+    PERFORM radscheduler.audit(0, 'audit.era', 'audit_era', e.era, jsonb_build_object('cluster_id', e.cluster_id, 'barrier', e.barrier, 'begun_at', extract(epoch FROM e.begun_at)))
+        FROM radscheduler.audit_era e WHERE e.era = coalesce(v_era.era, 0) + 1;
     RETURN coalesce(v_era.era, 0) + 1;
 END
 $$;
@@ -800,23 +967,29 @@ $$;
 COMMENT ON FUNCTION radscheduler.audit_era() IS 'Number of the era in this cluster (pg_control_system); begins a new one after a restore into another. Call it under the lock of audit_seal_pending().';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_seal_pending() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
     AS $$
 DECLARE
     c_batch   constant integer := 5000;
     v_before  integer;
     v_era     integer;
-    v_barrier bigint;
+    v_begin   record;
     v_horizon xid8;
+    v_next    xid8;
+    v_now     timestamptz;
+    v_is_first boolean;
     v_group   record;
     v_last    record;
     v_sealed  bigint := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7421004, 0);
+    LOCK TABLE radscheduler.audit_era IN SHARE ROW EXCLUSIVE MODE; -- one sealer at a time; nobody else has a right on this table
     SELECT max(e.era) INTO v_before FROM radscheduler.audit_era e;
     v_era := radscheduler.audit_era();
-    SELECT e.barrier INTO v_barrier FROM radscheduler.audit_era e WHERE e.era = v_era;
-    v_horizon := pg_snapshot_xmin(pg_current_snapshot());
+    SELECT e.barrier, e.horizon INTO v_begin FROM radscheduler.audit_era e WHERE e.era = v_era;
+    -- Everything sealed here was committed by now; a transaction with a later id than ours, which we take only now, numbers its events later.
+    v_is_first := pg_current_xact_id_if_assigned() IS NULL;
+    SELECT pg_snapshot_xmin(pg_current_snapshot()), clock_timestamp() INTO v_horizon, v_now;
+    v_next := CASE WHEN v_is_first THEN pg_current_xact_id() ELSE '4611686018427387904'::xid8 END;
     FOR v_group IN
         WITH seen AS (
             SELECT DISTINCT ON (s.site_id) s.site_id, s.horizon FROM radscheduler.audit_seal s WHERE s.era = v_era ORDER BY s.site_id, s.seal_no DESC
@@ -825,14 +998,14 @@ BEGIN
                    radscheduler.audit_digest(radscheduler.audit_canonical(a.site_id, a.audit_id, a.xid, a.recorded_at, a.role_name, a.login_name, a.actor,
                                                                           a.purpose, a.trace_id, a.action, a.object, a.object_id, a.detail)) AS digest
             FROM radscheduler.audit_event a LEFT JOIN seen n ON n.site_id = a.site_id
-            WHERE a.audit_id > v_barrier AND a.xid >= coalesce(n.horizon, '0'::xid8) AND a.xid < v_horizon
+            WHERE v_era = v_before AND a.audit_id > v_begin.barrier AND a.xid >= coalesce(n.horizon, v_begin.horizon) AND a.xid < v_horizon
             UNION ALL
-            -- A new era: whatever the old one had not sealed.
+            -- A new era begins: whatever no era has sealed.
             SELECT a.site_id, a.audit_id, a.recorded_at,
                    radscheduler.audit_digest(radscheduler.audit_canonical(a.site_id, a.audit_id, a.xid, a.recorded_at, a.role_name, a.login_name, a.actor,
                                                                           a.purpose, a.trace_id, a.action, a.object, a.object_id, a.detail))
             FROM radscheduler.audit_event a
-            WHERE v_era > v_before AND a.audit_id <= v_barrier
+            WHERE v_era > v_before AND (a.audit_id <= v_begin.barrier OR a.xid < v_horizon)
               AND NOT EXISTS (SELECT FROM (SELECT unnest(s.event_ids) FROM radscheduler.audit_seal s) k(id) WHERE k.id = a.audit_id)
         ), numbered AS (
             SELECT p.*, date_trunc('month', p.recorded_at)::date AS month,
@@ -843,9 +1016,9 @@ BEGIN
         FROM numbered n GROUP BY n.site_id, n.month, n.batch ORDER BY n.site_id, n.month, n.batch
     LOOP
         SELECT s.seal_no, s.digest INTO v_last FROM radscheduler.audit_seal s WHERE s.site_id = v_group.site_id ORDER BY s.seal_no DESC LIMIT 1;
-        INSERT INTO radscheduler.audit_seal (site_id, seal_no, month, era, horizon, event_ids, event_digests, previous_digest, digest)
-            VALUES (v_group.site_id, coalesce(v_last.seal_no, 0) + 1, v_group.month, v_era, v_horizon, v_group.events, v_group.digests, v_last.digest,
-                    radscheduler.seal_digest(v_last.digest, v_group.site_id, coalesce(v_last.seal_no, 0) + 1, v_group.month, v_era, v_horizon, v_group.events, v_group.digests));
+        INSERT INTO radscheduler.audit_seal (site_id, seal_no, month, era, horizon, next_xid, sealed_at, event_ids, event_digests, previous_digest, digest)
+            VALUES (v_group.site_id, coalesce(v_last.seal_no, 0) + 1, v_group.month, v_era, v_horizon, v_next, v_now, v_group.events, v_group.digests, v_last.digest,
+                    radscheduler.seal_digest(v_last.digest, v_group.site_id, coalesce(v_last.seal_no, 0) + 1, v_group.month, v_era, v_horizon, v_next, v_now, v_group.events, v_group.digests));
         v_sealed := v_sealed + cardinality(v_group.events);
     END LOOP;
     RETURN v_sealed;
@@ -870,7 +1043,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.audit_is_sealed(regclass) IS 'Whether every event of a partition of audit_event is in a seal, so that retention may drop it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_head(OUT site_id integer, OUT seal_no bigint, OUT digest text, OUT sealed_at timestamptz, OUT pending bigint) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 SELECT s.site_id, s.seal_no, encode(s.digest, 'hex'), s.sealed_at,
        (SELECT count(*) FROM radscheduler.audit_event a
@@ -884,7 +1057,7 @@ COMMENT ON FUNCTION radscheduler.audit_head() IS
     'The last seal of each site the caller may see, and how many events wait for the next one. Note it down outside the database: audit_verify() then also finds a log that was cut off at its end.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_verify(anchors jsonb DEFAULT '[]', OUT site_id integer, OUT seal_no bigint, OUT audit_id bigint, OUT problem text) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -896,8 +1069,10 @@ BEGIN
     SELECT e.era, e.barrier, e.cluster_id INTO v_era FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
     -- Restored elsewhere and not sealed there yet: transaction ids of new events cannot be compared with the horizon of the old era.
     v_here := v_era.cluster_id = (SELECT c.system_identifier::text FROM pg_control_system() c);
-    v_dropped := ARRAY(SELECT (a.detail ->> 'month' || '-01')::date FROM radscheduler.audit_event a
-                       WHERE a.site_id = 0 AND a.action = 'retention.drop' AND a.object = 'audit_event');
+    -- A month that retention says it dropped: over for a month by then, and gone as a whole.
+    v_dropped := ARRAY(SELECT k.month FROM radscheduler.audit_event a, LATERAL (SELECT (a.detail ->> 'month' || '-01')::date) k(month)
+                       WHERE a.site_id = 0 AND a.action = 'retention.drop' AND a.object = 'audit_event' AND a.recorded_at >= k.month + interval '2 months'
+                         AND NOT EXISTS (SELECT FROM radscheduler.audit_event x WHERE x.recorded_at >= k.month AND x.recorded_at < k.month + interval '1 month'));
     RETURN QUERY
     WITH seal AS MATERIALIZED (
         SELECT s.*, lag(s.digest) OVER w AS digest_before, lag(s.seal_no) OVER w AS number_before
@@ -906,15 +1081,39 @@ BEGIN
         SELECT s.site_id, s.seal_no, s.month, u.id, substring(s.event_digests FROM (32 * (u.place - 1) + 1)::integer FOR 32) AS digest
         FROM seal s, unnest(s.event_ids) WITH ORDINALITY u(id, place)
     ), present AS MATERIALIZED (
-        SELECT a.site_id, a.audit_id AS id, a.xid,
+        SELECT a.site_id, a.audit_id AS id, a.xid, a.recorded_at,
                radscheduler.audit_digest(radscheduler.audit_canonical(a.site_id, a.audit_id, a.xid, a.recorded_at, a.role_name, a.login_name, a.actor,
                                                                       a.purpose, a.trace_id, a.action, a.object, a.object_id, a.detail)) AS digest
         FROM radscheduler.audit_event a WHERE a.site_id = ANY (v_sites)
+    ), run AS (
+        -- One run of the sealer in one era of a site: what was sealed by then, and what the clocks said.
+        SELECT s.site_id, s.era, min(s.seal_no) AS first_no, max(s.seal_no) AS last_no, s.horizon, s.next_xid, max(s.sealed_at) AS sealed_at,
+               max((SELECT max(e) FROM unnest(s.event_ids) e)) AS last_id
+        FROM seal s GROUP BY s.site_id, s.era, s.horizon, s.next_xid
+    ), step AS (
+        SELECT r.*, lag(r.horizon) OVER w AS horizon_before, lag(r.next_xid) OVER w AS next_before, lag(r.sealed_at) OVER w AS sealed_before, lag(r.last_id) OVER w AS id_before
+        FROM run r WINDOW w AS (PARTITION BY r.site_id, r.era ORDER BY r.last_no)
     ), edge AS (
-        SELECT DISTINCT ON (s.site_id) s.site_id, s.horizon FROM seal s WHERE s.era = v_era.era ORDER BY s.site_id, s.seal_no DESC
+        SELECT DISTINCT ON (r.site_id, r.era) r.site_id, r.era, r.horizon, r.next_xid, r.sealed_at, r.last_id FROM run r ORDER BY r.site_id, r.era, r.last_no DESC
+    ), placed AS (
+        -- Each event beside the run before it, of the era it was written in: what a new era took over belongs to the one before. The first run of
+        -- an era comes after everything of the one before, whatever transaction ids say.
+        SELECT p.site_id, e.seal_no, p.id, p.xid, p.recorded_at, e.id IS NULL AS is_pending, b.is_old AND p.recorded_at < l.at - interval '1 hour' AS is_late,
+               CASE WHEN b.is_old THEN o.horizon WHEN t.id_before IS NOT NULL THEN t.horizon_before WHEN e.id IS NULL AND v_here THEN g.horizon END AS horizon,
+               CASE WHEN b.is_old THEN o.next_xid WHEN t.id_before IS NOT NULL THEN t.next_before WHEN e.id IS NULL AND v_here THEN g.next_xid ELSE '0'::xid8 END AS next_xid,
+               CASE WHEN b.is_old THEN o.sealed_at WHEN t.id_before IS NOT NULL THEN t.sealed_before WHEN e.id IS NULL AND v_here THEN g.sealed_at ELSE o.sealed_at END AS sealed_at,
+               CASE WHEN b.is_old THEN o.last_id WHEN t.id_before IS NOT NULL THEN t.id_before WHEN e.id IS NULL AND v_here THEN g.last_id ELSE o.last_id END AS last_id
+        FROM present p
+        LEFT JOIN sealed e ON e.id = p.id AND e.site_id = p.site_id
+        LEFT JOIN step t ON t.site_id = e.site_id AND e.seal_no BETWEEN t.first_no AND t.last_no
+        LEFT JOIN radscheduler.audit_era w ON w.era = coalesce(t.era, v_era.era)
+        CROSS JOIN LATERAL (SELECT p.id <= w.barrier AND w.era > 1) b(is_old)
+        LEFT JOIN edge g ON g.site_id = p.site_id AND g.era = w.era
+        LEFT JOIN edge o ON o.site_id = p.site_id AND o.era = w.era - 1
+        LEFT JOIN LATERAL (SELECT max(r.sealed_at) AS at FROM edge r WHERE r.site_id = p.site_id AND r.era < w.era) l ON true
     ), found AS (
         SELECT s.site_id, s.seal_no, NULL::bigint AS id, 'the seal was altered' AS what FROM seal s
-        WHERE s.digest IS DISTINCT FROM radscheduler.seal_digest(s.previous_digest, s.site_id, s.seal_no, s.month, s.era, s.horizon, s.event_ids, s.event_digests)
+        WHERE s.digest IS DISTINCT FROM radscheduler.seal_digest(s.previous_digest, s.site_id, s.seal_no, s.month, s.era, s.horizon, s.next_xid, s.sealed_at, s.event_ids, s.event_digests)
            OR octet_length(s.event_digests) IS DISTINCT FROM 32 * cardinality(s.event_ids)
         UNION ALL
         SELECT s.site_id, s.seal_no, NULL, 'the seal does not follow the one before it: a seal was removed, replaced or reordered' FROM seal s
@@ -924,9 +1123,15 @@ BEGIN
         FROM sealed e LEFT JOIN present p ON p.id = e.id AND p.site_id = e.site_id
         WHERE p.digest IS DISTINCT FROM e.digest AND NOT (p.id IS NULL AND e.month = ANY (v_dropped))
         UNION ALL
-        SELECT p.site_id, NULL, p.id, 'the event was inserted behind the seals' FROM present p LEFT JOIN edge g ON g.site_id = p.site_id
-        WHERE NOT EXISTS (SELECT FROM sealed e WHERE e.id = p.id AND e.site_id = p.site_id)
-          AND (p.id <= v_era.barrier OR v_here AND p.xid < coalesce(g.horizon, '0'::xid8))
+        SELECT p.site_id, p.seal_no, p.id, 'the event was inserted into the past' FROM placed p
+        WHERE p.is_pending AND v_here AND p.id <= v_era.barrier
+           OR p.is_late OR p.xid < p.horizon
+           OR p.xid >= p.next_xid AND (p.id <= p.last_id OR p.recorded_at < p.sealed_at - interval '5 minutes')
+        UNION ALL
+        SELECT 0, NULL, NULL, format('era %s of the audit log is not told in it', e.era) FROM radscheduler.audit_era e
+        WHERE e.era > 1 AND 0 = ANY (v_sites)
+          AND NOT EXISTS (SELECT FROM radscheduler.audit_event a WHERE a.site_id = 0 AND a.action = 'audit.era' AND a.object_id = e.era
+                          AND a.detail = jsonb_build_object('cluster_id', e.cluster_id, 'barrier', e.barrier, 'begun_at', extract(epoch FROM e.begun_at)))
         UNION ALL
         SELECT (k ->> 'site_id')::integer, (k ->> 'seal_no')::bigint, NULL, 'the seal noted outside is missing or differs: the log was cut off or replaced'
         FROM jsonb_array_elements(anchors) k
@@ -938,7 +1143,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.audit_verify(jsonb) IS
-    'Compares the audit log of the caller''s sites with its seals; no rows when it is whole. One row for each event altered, removed or inserted, and for each seal altered, removed or reordered. anchors: what audit_head() gave earlier, as a JSON array [{site_id, seal_no, digest}]. Events of months that retention dropped are not missed.';
+    'Compares the audit log of the caller''s sites with its seals; no rows when it is whole. One row for each event altered, removed or inserted, and for each seal altered, removed or reordered. An event is held against the seal before it as well: written by a later transaction it must have a later number and time. anchors: what audit_head() gave earlier, as a JSON array [{site_id, seal_no, digest}]; those of other sites are passed over. Events of months that retention dropped are not missed.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle(p_site integer, p_appointment bigint, p_resources bigint[], p_patients bigint[],
                                     p_message bigint DEFAULT NULL) RETURNS radscheduler.severity
@@ -950,6 +1155,7 @@ DECLARE
     v_new      bigint[];
     v_healed   bigint[];
     v_audited  bigint;
+    v_alternatives jsonb;
 BEGIN
     -- Whoever was in conflict with it: only they can gain from its leaving.
     SELECT array_agg(DISTINCT u.id) INTO v_partners FROM (
@@ -1004,7 +1210,8 @@ BEGIN
         INTO v_new, v_healed, v_audited;
 
     IF v_new IS NOT NULL THEN
-        UPDATE radscheduler.conflict c SET alternatives = radscheduler.alternatives(p_site, p_appointment)
+        v_alternatives := radscheduler.alternatives(p_site, p_appointment);
+        UPDATE radscheduler.conflict c SET alternatives = v_alternatives
             WHERE c.site_id = p_site AND c.conflict_id = ANY (v_new);
     END IF;
     PERFORM radscheduler.lift_reviews(p_site, v_healed, p_message);
@@ -1018,8 +1225,8 @@ CREATE OR REPLACE FUNCTION radscheduler.record_version(p_site integer, p_appoint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, snapshot)
-    SELECT a.site_id, a.appointment_id, a.version, p_event, p_message,
+    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
+    SELECT a.site_id, a.appointment_id, a.version, p_event, p_message, pg_get_userbyid(radscheduler.caller()),
            jsonb_build_object('appointment', to_jsonb(a),
                'services', coalesce((SELECT jsonb_agg(to_jsonb(s) - 'site_id' - 'appointment_id' ORDER BY s.position) FROM radscheduler.appointment_service s
                                      WHERE s.site_id = a.site_id AND s.appointment_id = a.appointment_id), '[]'),
@@ -1039,7 +1246,7 @@ COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, j
     'Writes the present version of an appointment to its history and tells it in event_log and the audit log, without patient data there.';
 
 CREATE OR REPLACE FUNCTION radscheduler.conflicts_of(p_site integer, p_appointment bigint) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment AND x.state <> 'resolved')
@@ -1083,7 +1290,7 @@ CREATE OR REPLACE FUNCTION radscheduler.find_slots(
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1124,6 +1331,9 @@ BEGIN
         RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_minutes
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
     END IF;
+    IF NOT isfinite(earliest) OR coalesce(latest, earliest) > earliest + interval '400 days' THEN
+        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
+    END IF;
     IF latest < earliest OR max_slots < 1 THEN
         RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN max_slots < 1 THEN 'fewer than one slot' ELSE 'a window that ends before it begins' END
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
@@ -1137,6 +1347,37 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+WITH wanted AS (
+    SELECT a.starts_at, (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer AS minutes, a.patient_id, a.modality,
+           (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
+            JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'equipment') AS equipment,
+           (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
+            JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'room') AS rooms,
+           (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
+            JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'staff') AS staff
+    FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment
+), searched AS (
+    SELECT w.*, coalesce(w.equipment, w.rooms,
+                         (SELECT array_agg(r.resource_id) FROM radscheduler.resource r
+                          WHERE r.site_id = p_site AND r.is_active AND r.modality = w.modality AND r.kind IN ('equipment', 'room')),
+                         w.staff) AS resources
+    FROM wanted w
+)
+SELECT coalesce(jsonb_agg(jsonb_build_object('start', f.starts_at, 'end', f.ends_at, 'resource', f.resource_code) ORDER BY f.starts_at, f.resource_code), '[]')
+FROM searched s,
+     LATERAL radscheduler.free_slots(p_site, s.resources[1:10], ARRAY[s.patient_id], greatest(s.starts_at, date_trunc('minute', now())),
+                                     greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment) f
+$$;
+
+COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
+    'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); the patient free as well. [{start, end, resource}].';
+
 CREATE OR REPLACE FUNCTION radscheduler.resolve_patient(p_site integer, p_patient jsonb, p_facility text, p_region text,
                                              OUT patient_id bigint, OUT warnings jsonb) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -1148,6 +1389,7 @@ DECLARE
     v_phone text := p_patient #>> '{phones,0,value}';
     v_e164  text;
     v_name  text := coalesce(p_patient ->> 'display', '');
+    v_told  boolean := false;
     v_first_name text := coalesce(nullif(v_name, ''), p_patient ->> 'display_if_new', '');
 BEGIN
     warnings := '[]';
@@ -1180,6 +1422,7 @@ BEGIN
                     coalesce((p_patient ->> 'deceased')::boolean, false))
             RETURNING patient.patient_id INTO resolve_patient.patient_id;
         PERFORM radscheduler.audit(p_site, 'patient.created', 'patient', resolve_patient.patient_id, '{}');
+        v_told := true;
     ELSE
         UPDATE radscheduler.patient p SET
             mrn          = v_best ->> 'value',
@@ -1206,6 +1449,7 @@ BEGIN
                OR p.is_deceased IS DISTINCT FROM coalesce((p_patient ->> 'deceased')::boolean, p.is_deceased));
         IF FOUND THEN
             PERFORM radscheduler.audit(p_site, 'patient.updated', 'patient', resolve_patient.patient_id, '{}');
+            v_told := true;
         END IF;
     END IF;
     INSERT INTO radscheduler.patient_identifier (site_id, authority, type, value, patient_id)
@@ -1213,6 +1457,9 @@ BEGIN
                p_site, coalesce(i ->> 'authority', p_facility), coalesce(i ->> 'type', 'MR'), i ->> 'value', resolve_patient.patient_id
         FROM jsonb_array_elements(p_patient -> 'identifiers') i
         ON CONFLICT DO NOTHING;
+    IF FOUND AND NOT v_told THEN
+        PERFORM radscheduler.audit(p_site, 'patient.updated', 'patient', resolve_patient.patient_id, '{"columns": ["identifiers"]}');
+    END IF;
 END
 $$;
 
@@ -1238,7 +1485,7 @@ BEGIN
                   AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG')
                 ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true;
         EXIT WHEN v_missing = 0 OR v_attempt = 2;
-        PERFORM pg_advisory_xact_lock(7421003, p_site);
+        PERFORM radscheduler.lock_new_resources(p_site);
         FOR v_row IN
             SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
             FROM jsonb_array_elements(v_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
@@ -1263,7 +1510,7 @@ $$;
 CREATE OR REPLACE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,
                                           aliases text[] DEFAULT '{}') RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1620,6 +1867,10 @@ DECLARE
     v_zone   text;
     v_warnings jsonb := '[]';
 BEGIN
+    IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
+        RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Both are kept in logs: at most 20 and 100 characters.';
+    END IF;
     SELECT * INTO v_sender FROM radscheduler.sender_of(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''));
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
     v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
@@ -1637,8 +1888,133 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.ingest_message(p_bytes bytea, p_channel text, p_peer text) RETURNS radscheduler.ingest_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_message  bigint := nextval('radscheduler.hl7_message_id_seq');
+    v_received timestamptz := clock_timestamp();
+    v_head     jsonb := radscheduler.hl7_header(p_bytes);
+    v_header   jsonb := v_head -> 'header';
+    v_context  jsonb := radscheduler.message_context(v_header, p_channel, p_peer);
+    v_site     integer := (v_context ->> 'site_id')::integer;
+    v_sender   bigint := (v_context ->> 'sender_id')::bigint;
+    v_sha256   bytea := sha256(p_bytes);
+    v_reading  jsonb;
+    v_error    jsonb := v_head -> 'error';
+    v_applied  record;
+    v_key      record;
+    v_first    record;
+    v_at       timestamptz;
+    r          radscheduler.ingest_result;
+BEGIN
+    r.message_id := v_message;
+    r.code := 'AA';
+    r.warnings := v_context -> 'warnings';
+    r.conflicts := '[]';
+
+    -- Can it be read, and is it for us?
+    IF v_error IS NOT NULL THEN
+        r.code := 'AR';
+    ELSIF coalesce(v_header ->> 'control_id', '') = '' THEN
+        r.code := 'AE';
+        v_error := '{"code": "101", "path": "MSH-10", "text": "The message has no control id (MSH-10), so its acknowledgement could not be told from another. Send one."}';
+    ELSIF coalesce(v_header ->> 'message_code', '') <> 'SIU' THEN
+        r.code := 'AR';
+        v_error := '{"code": "200", "path": "MSH-9.1", "text": "Only scheduling messages (SIU) are taken here. The message is kept."}';
+    ELSIF NOT EXISTS (SELECT FROM radscheduler.event_rule e WHERE e.trigger_event = v_header ->> 'trigger_event') THEN
+        r.code := 'AR';
+        v_error := '{"code": "201", "path": "MSH-9.2", "text": "This trigger event is not taken here: send S12, S13, S14, S15, S16, S17 or S26. The message is kept."}';
+    ELSE
+        v_reading := radscheduler.siu_read(p_bytes, coalesce(v_context #>> '{profile,repair}', 'lenient') <> 'strict',
+                                           coalesce(v_context #>> '{profile,start_source}', 'appointment'),
+                                           coalesce(v_context #>> '{profile,charset}', ''));
+        r.warnings := r.warnings || (v_reading -> 'warnings');
+        v_error := v_reading -> 'error';
+        IF v_error IS NOT NULL THEN
+            r.code := 'AE';
+        ELSIF v_reading -> 'warnings' @> '[{"code": "EXTRA_SEGMENT", "path": "MSH[2]"}]' THEN
+            r.code := 'AR';
+            v_error := '{"code": "100", "path": "MSH[2]", "text": "These bytes hold more than one message, and one acknowledgement cannot answer several. Send each message by itself. All bytes are kept."}';
+        END IF;
+    END IF;
+
+    IF v_error IS NULL THEN
+        -- Order key: the message's own time, unless its clock runs ahead or it has none.
+        v_at := coalesce(radscheduler.to_instant(v_header ->> 'message_time', v_context ->> 'zone'), v_received);
+        IF v_at > v_received + interval '5 minutes' THEN
+            v_at := v_received;
+            r.warnings := r.warnings || radscheduler.warning('CLOCK_SKEW', 'MSH-7');
+        END IF;
+        PERFORM radscheduler.lock_keys(ARRAY[
+                    'appointment/' || v_sender || '/F/' || (v_reading #>> '{schedule,filler_id}'),
+                    'appointment/' || v_sender || '/P/' || (v_reading #>> '{schedule,placer_id}')]
+                    || radscheduler.patient_lock_names(v_site, v_reading -> 'patient'));
+
+        -- The duplicate guard, before anything else is written.
+        INSERT INTO radscheduler.message_key AS k (site_id, sender_id, control_id, body_sha256, message_id, received_at)
+            VALUES (v_site, v_sender, v_header ->> 'control_id', v_sha256, v_message, v_received)
+            ON CONFLICT DO NOTHING
+            RETURNING EXISTS (SELECT FROM radscheduler.message_key o
+                              WHERE o.site_id = k.site_id AND o.sender_id = k.sender_id AND o.control_id = k.control_id) AS is_reused
+            INTO v_key;
+        IF v_key.is_reused IS NULL THEN
+            SELECT m.message_id, m.ack, m.code, m.appointment_id, m.warnings INTO v_first
+                FROM radscheduler.message_key k
+                JOIN radscheduler.hl7_message m ON m.site_id = k.site_id AND m.received_at = k.received_at AND m.message_id = k.message_id
+                WHERE k.site_id = v_site AND k.sender_id = v_sender
+                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
+            IF FOUND THEN
+                r.outcome := 'duplicate';
+                r.ack := v_first.ack;
+                r.code := v_first.code;
+                r.appointment_id := v_first.appointment_id;
+                r.warnings := v_first.warnings;
+                r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
+                PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, NULL, v_first.message_id, v_received);
+                RETURN r;
+            END IF;
+            -- The answer went with an old partition: the message is taken anew, and its state in the schedule decides.
+            UPDATE radscheduler.message_key k SET message_id = v_message, received_at = v_received
+                WHERE k.site_id = v_site AND k.sender_id = v_sender
+                  AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
+        END IF;
+        IF v_key.is_reused THEN
+            r.warnings := r.warnings || radscheduler.warning('CONTROL_ID_REUSED', 'MSH-10');
+        END IF;
+
+        SELECT * INTO v_applied FROM radscheduler.apply_reading(v_context, v_reading, v_message, v_at);
+        r.outcome := v_applied.outcome;
+        r.code := v_applied.code;
+        r.appointment_id := v_applied.appointment_id;
+        r.warnings := r.warnings || v_applied.warnings;
+        IF v_applied.error IS NOT NULL THEN
+            -- What was found out on the way (a patient, a resource) is not kept for a message that was not applied.
+            RAISE EXCEPTION 'the message was not applied' USING ERRCODE = 'RS003', DETAIL = jsonb_build_object('error', v_applied.error, 'warnings', r.warnings,
+                'appointment_id', v_applied.appointment_id)::text;
+        END IF;
+        IF r.outcome = 'flagged' THEN
+            r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
+            IF v_context #>> '{profile,on_conflict}' = 'reject' AND r.conflicts @> '[{"severity": "critical"}]' THEN
+                RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = r.conflicts::text;
+            END IF;
+        END IF;
+    END IF;
+
+    IF v_error IS NOT NULL THEN
+        r.outcome := CASE WHEN r.code = 'AR' THEN 'rejected' ELSE 'error' END;
+        DELETE FROM radscheduler.message_key k
+            WHERE k.site_id = v_site AND k.sender_id = v_sender
+              AND k.control_id = v_header ->> 'control_id' AND k.body_sha256 = v_sha256;
+    END IF;
+    r.ack := radscheduler.answer(p_bytes, r.code, v_message, v_context ->> 'zone', v_error, r.conflicts, v_context #>> '{profile,charset}');
+    PERFORM radscheduler.log_message(v_context, p_bytes, v_message, r, v_error, NULL, v_received);
+    RETURN r;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION radscheduler.ingest(bytes bytea, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_state      text;
@@ -1665,6 +2041,8 @@ BEGIN
         SELECT c INTO v_conflict FROM jsonb_array_elements(v_detail::jsonb) c WHERE c ->> 'severity' = 'critical' LIMIT 1;
         v_error := jsonb_build_object('code', '207', 'path', CASE v_conflict ->> 'axis' WHEN 'patient' THEN 'PID-3' WHEN 'staff' THEN 'AIP-3' WHEN 'room' THEN 'AIL-3' ELSE 'AIG-3' END,
                                       'text', format('%s Appointment %s holds that time.', v_conflict ->> 'message', v_conflict #>> '{with,0,appointment_id}'));
+    ELSIF v_state = 'RS003' THEN
+        v_error := v_detail::jsonb -> 'error';
     ELSE
         v_error := jsonb_build_object('code', '207', 'path', '', 'text',
             format('The message could not be applied (SQLSTATE %s%s). It is kept and can be sent again once the cause is mended.', v_state,
@@ -1675,7 +2053,8 @@ BEGIN
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
     r.code := 'AE';
     r.outcome := 'error';
-    r.warnings := v_context -> 'warnings';
+    r.warnings := CASE WHEN v_state = 'RS003' THEN v_detail::jsonb -> 'warnings' ELSE v_context -> 'warnings' END;
+    r.appointment_id := CASE WHEN v_state = 'RS003' THEN (v_detail::jsonb ->> 'appointment_id')::bigint END;
     r.conflicts := CASE WHEN v_state = 'RS001' THEN v_detail::jsonb ELSE '[]' END;
     r.ack := radscheduler.answer(bytes, r.code, r.message_id, v_context ->> 'zone', v_error, '[]', v_context #>> '{profile,charset}');
     PERFORM radscheduler.log_message(v_context, bytes, r.message_id, r, v_error, NULL, clock_timestamp());
@@ -1684,7 +2063,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.appointments_write() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_site      integer := CASE WHEN TG_OP = 'INSERT' THEN radscheduler.current_site() END;
@@ -1709,6 +2088,9 @@ BEGIN
                                                            WHEN NEW.modality IS NULL THEN 'modality' ELSE 'datetime' END
                 USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given; only PENDING, WAITLISTED and CANCELLED rows go without datetime.';
         END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.datetime NOT BETWEEN '1900-01-01' AND '2200-01-01' THEN
+        RAISE EXCEPTION 'datetime lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;
@@ -1821,6 +2203,11 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
+    SELECT k.key INTO v_bad FROM jsonb_each_text(p_body) k WHERE length(k.value) > CASE k.key WHEN 'notes' THEN 20000 ELSE 500 END LIMIT 1;
+    IF v_bad IS NOT NULL THEN
+        error := jsonb_build_object('code', 'invalid_field', 'path', v_bad, 'text', format('"%s" is too long.', left(v_bad, 40)));
+        RETURN;
+    END IF;
     SELECT k.key INTO v_bad FROM jsonb_each(p_body) k
         WHERE k.key IN ('patientPhone', 'urgency', 'notes', 'appointmentId', 'resource') AND jsonb_typeof(k.value) NOT IN ('string', 'null') LIMIT 1;
     IF v_bad IS NOT NULL THEN
@@ -1864,7 +2251,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.ingest_json(body jsonb, raw bytea DEFAULT NULL, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
     v_bytes    bytea := coalesce(raw, convert_to(body::text, 'UTF8'));
@@ -2052,7 +2439,7 @@ COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
     'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, capacity, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_export() RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_visible integer[] := radscheduler.visible_sites();
@@ -2417,7 +2804,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are, and the values of their identifiers. Ask it under hold_lock_name().';
 
 CREATE OR REPLACE FUNCTION radscheduler.place_hold(reason text, patient text DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -2425,8 +2812,8 @@ DECLARE
     v_patient bigint;
     v_hold    bigint;
 BEGIN
-    IF coalesce(btrim(place_hold.reason), '') = '' THEN
-        RAISE EXCEPTION 'a hold needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, for example a case number, without the patient''s name or number.';
+    IF coalesce(btrim(place_hold.reason), '') = '' OR length(place_hold.reason) > 1000 THEN
+        RAISE EXCEPTION 'a hold needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, for example a case number, without the patient''s name or number.';
     END IF;
     PERFORM radscheduler.lock_keys(ARRAY[radscheduler.hold_lock_name(v_site)]);
     IF patient IS NOT NULL THEN
@@ -2444,15 +2831,15 @@ COMMENT ON FUNCTION radscheduler.place_hold(text, text) IS
     'Keeps a patient''s records, or without patient everything of the session''s site, from purge() and retention until lift_hold(); returns the hold''s id. patient is an identifier (value, or authority|value). Waits for a removal that is under way. The reason must not contain the patient''s name or number. Raises 22023 for an empty reason, and for an identifier of no patient or of several.';
 
 CREATE OR REPLACE FUNCTION radscheduler.lift_hold(hold bigint, reason text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
     v_site integer := radscheduler.current_site();
     v_hold record;
 BEGIN
-    IF coalesce(btrim(lift_hold.reason), '') = '' THEN
-        RAISE EXCEPTION 'lifting a hold needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
+    IF coalesce(btrim(lift_hold.reason), '') = '' OR length(lift_hold.reason) > 1000 THEN
+        RAISE EXCEPTION 'lifting a hold needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
     END IF;
     SELECT h.patient_id, h.lifted_at INTO v_hold FROM radscheduler.legal_hold h WHERE h.site_id = v_site AND h.hold_id = hold FOR UPDATE;
     IF NOT FOUND THEN
@@ -2613,6 +3000,7 @@ CREATE OR REPLACE FUNCTION radscheduler.delete_appointments(p_site integer, p_ap
     AS $$
 BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id) SELECT p_site, 'appointment.purged', u.id FROM unnest(p_appointments) u(id);
+    PERFORM radscheduler.audit(p_site, 'appointment.purged', 'appointment', u.id, '{}') FROM unnest(p_appointments) u(id);
     DELETE FROM radscheduler.appointment_history h WHERE h.site_id = p_site AND h.appointment_id = ANY (p_appointments);
     GET DIAGNOSTICS history = ROW_COUNT;
     DELETE FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments);
@@ -2621,7 +3009,21 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.delete_appointments(integer, bigint[]) IS
-    'Deletes appointments with everything that hangs on them and tells it as appointment.purged; returns how many, and how many versions. Call release_appointments() before.';
+    'Deletes appointments with everything that hangs on them and tells it as appointment.purged, to listeners and to the audit log; returns how many, and how many versions. Call release_appointments() before.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_held(p_site integer, p_appointment bigint, p_patient bigint, p_held bigint[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN p_held <> '{}'
+       AND (coalesce(p_patient = ANY (p_held), false)
+            OR EXISTS (SELECT FROM radscheduler.appointment_history h WHERE h.site_id = p_site AND h.appointment_id = p_appointment
+                       AND (h.snapshot #>> '{appointment,patient_id}')::bigint = ANY (p_held)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_held(integer, bigint, bigint, bigint[]) IS
+    'Whether an appointment is, or in any version was, of a patient under a hold: moving it to another patient does not end the hold.';
 
 CREATE OR REPLACE FUNCTION radscheduler.purge_patient(p_site integer, p_patient bigint) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -2636,6 +3038,7 @@ DECLARE
     v_patients bigint;
     v_history  bigint;
     v_others   bigint;
+    v_kept     bigint;
 BEGIN
     FOR v_round IN 1..2 LOOP
         v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.patient_id = p_patient ORDER BY a.appointment_id);
@@ -2655,6 +3058,13 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
     END IF;
 
+    SELECT coalesce(array_agg(u.id) FILTER (WHERE NOT radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)), '{}'),
+           count(*) FILTER (WHERE radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)) INTO v_own, v_kept FROM unnest(v_own) u(id);
+    IF v_kept > 0 THEN
+        RAISE EXCEPTION 'appointments of this patient were of a patient under a legal hold, and nothing was removed' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
+    END IF;
+
     -- Messages first: whom they are about is told by appointments and identifiers that are still there.
     SELECT coalesce(array_agg(q.message_id) FILTER (WHERE q.is_his AND NOT q.is_held), '{}') AS his,
            count(*) FILTER (WHERE q.is_his AND q.is_held) AS held,
@@ -2671,9 +3081,13 @@ BEGIN
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
     DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.message_id = ANY (v_messages.his);
     DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.message_id = ANY (v_messages.his);
+    PERFORM radscheduler.audit(p_site, 'message.purged', 'hl7_message', NULL, jsonb_build_object('messages', v_messages.his)) WHERE v_messages.his <> '{}';
     -- Appointments that are another's now and were his once: those versions are about him.
     SELECT count(*) INTO v_others FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
         WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND a.patient_id = ANY (v_holds.patients);
+    PERFORM radscheduler.audit(p_site, 'history.purged', 'appointment', h.appointment_id, jsonb_build_object('version', h.version))
+        FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
+        WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
     DELETE FROM radscheduler.appointment_history h USING radscheduler.appointment a
         WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text
           AND a.site_id = h.site_id AND a.appointment_id = h.appointment_id AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
@@ -2710,7 +3124,7 @@ BEGIN
         IF v_round = 1 THEN
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                  AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false) ORDER BY a.appointment_id LIMIT c_batch);
+                  AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients) ORDER BY a.appointment_id LIMIT c_batch);
             v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
                 WHERE p.site_id = p_site AND NOT v_holds.is_site_held AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                   AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id AND NOT a.appointment_id = ANY (v_own))
@@ -2722,7 +3136,7 @@ BEGIN
             -- What has changed meanwhile waits for the next call.
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND a.appointment_id = ANY (v_own) AND NOT v_holds.is_site_held
-                  AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false)
+                  AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)
                   AND array_remove(radscheduler.appointment_lock_names(a.site_id, a.appointment_id), NULL) <@ v_names ORDER BY a.appointment_id);
         END IF;
     END LOOP;
@@ -2739,7 +3153,7 @@ BEGIN
     SELECT v_kept.held
            + (SELECT count(*) FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.is_site_held)
            + (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                AND (v_holds.is_site_held OR a.patient_id = ANY (v_holds.patients)))
+                AND (v_holds.is_site_held OR radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND (v_holds.is_site_held OR p.patient_id = ANY (v_holds.patients))
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id
                                 AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)))
@@ -2751,13 +3165,15 @@ BEGIN
     END IF;
     PERFORM radscheduler.release_appointments(p_site, v_own, v_gone);
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
-    DELETE FROM radscheduler.patient p
+    v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
         WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone) AND NOT v_holds.is_site_held AND NOT p.patient_id = ANY (v_holds.patients)
           AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id)
-          AND radscheduler.patient_names(p.site_id, ARRAY[p.patient_id]) <@ v_names;
+          AND radscheduler.patient_names(p.site_id, ARRAY[p.patient_id]) <@ v_names);
+    PERFORM radscheduler.audit(p_site, 'patient.purged', 'patient', u.id, '{}') FROM unnest(v_gone) u(id);
+    DELETE FROM radscheduler.patient p WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone);
     GET DIAGNOSTICS v_patients = ROW_COUNT;
     SELECT (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-              AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false))
+              AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id))
         INTO v_remaining WHERE NOT v_holds.is_site_held;
@@ -2770,7 +3186,7 @@ COMMENT ON FUNCTION radscheduler.purge_period(integer, timestamptz) IS
     'Removes what ended or arrived before an instant and is not held: all messages, at most 500 appointments and 500 patients, because each takes locks until the transaction ends; returns the counts as purge() does. While a patient is held, messages that cannot be told to be another''s stay too.';
 
 CREATE OR REPLACE FUNCTION radscheduler.purge(reason text, patient text DEFAULT NULL, before timestamptz DEFAULT NULL, dry_run boolean DEFAULT true) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_site    integer := radscheduler.current_site();
@@ -2780,6 +3196,8 @@ DECLARE
 BEGIN
     IF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'a purge needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number: it is kept in the audit log.';
+    ELSIF length(reason) > 1000 THEN
+        RAISE EXCEPTION 'the reason is longer than 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'It is kept in the audit log: a sentence or a case number.';
     ELSIF num_nonnulls(patient, before) <> 1 THEN
         RAISE EXCEPTION 'a purge needs either a patient or an instant' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give patient => an identifier, or before => the instant before which records have ended.';
@@ -2809,7 +3227,7 @@ COMMENT ON FUNCTION radscheduler.purge(text, text, timestamptz, boolean) IS
     'Removes for good, at the session''s site, a patient with everything about him (patient: an identifier, value or authority|value), or what ended before an instant (before). Without dry_run => false it only counts: it does everything and takes it back. Nothing under a hold is removed. The reason goes into the audit log and must not contain the patient''s name or number; nobody checks that. Returns {dry_run, patients, appointments, messages, history, held, unreadable_messages, unclear_messages, remaining}: unreadable and unclear messages (a person without number, a number that several have) were kept and are for a person to look at; repeat a period until remaining is 0. Raises 22023 for wrong arguments, 55000 for a patient under a hold, 40001 when the patient''s records changed meanwhile.';
 
 CREATE OR REPLACE FUNCTION radscheduler.set_retention(record text, keep interval) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET intervalstyle = 'postgres' SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -2818,6 +3236,8 @@ BEGIN
     IF NOT radscheduler.sees_every_site() THEN
         RAISE EXCEPTION 'retention concerns every site, and this role was granted only some' USING ERRCODE = 'insufficient_privilege',
             HINT = 'Ask a role that may use all sites.';
+    ELSIF set_retention.keep > interval '1000 years' THEN
+        RAISE EXCEPTION 'records cannot be kept for more than 1000 years' USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL keeps them for ever.';
     ELSIF set_retention.keep < interval '1 month' THEN
         RAISE EXCEPTION 'records are kept for one month at least' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval such as ''13 months'', or NULL to keep them for ever.';
     END IF;
@@ -3040,7 +3460,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.expire_audit(timestamptz) IS 'Removes audit events of months wholly before an instant once all of them are sealed; never rows of the default partition.';
 
 CREATE OR REPLACE FUNCTION radscheduler.drop_expired(OUT dropped text[], OUT postponed text[]) RETURNS record
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET lock_timeout = '2s' SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_rule   record;
@@ -3083,22 +3503,34 @@ CREATE OR REPLACE FUNCTION radscheduler.make_partition(p_parent text, p_name tex
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_column record;
+    v_table  regclass;
+    v_role   text;
+    v_column text;
 BEGIN
-    EXECUTE format('CREATE TABLE radscheduler.%I PARTITION OF radscheduler.%I %s', p_name, p_parent, p_bounds);
-    EXECUTE format('COMMENT ON TABLE radscheduler.%I IS %L', p_name, p_comment);
-    FOR v_column IN SELECT a.attname, col_description(a.attrelid, a.attnum) AS text FROM pg_attribute a
-                    WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND NOT a.attisdropped LOOP
-        EXECUTE format('COMMENT ON COLUMN radscheduler.%I.%I IS %L', p_name, v_column.attname, v_column.text);
+    -- Made aside and attached: that holds up neither writers nor readers of the parent.
+    EXECUTE format('CREATE TABLE radscheduler.%I (LIKE radscheduler.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)', p_name, p_parent);
+    v_table := format('radscheduler.%I', p_name)::regclass;
+    EXECUTE format('COMMENT ON TABLE %s IS %L', v_table, p_comment);
+    -- Rights that ALTER DEFAULT PRIVILEGES hands out are nobody's here.
+    FOR v_role IN SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+                  FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = v_table AND x.grantee <> c.relowner LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', v_table, v_role);
     END LOOP;
-    PERFORM radscheduler.secure_table(format('radscheduler.%I', p_name)::regclass);
+    FOR v_column IN SELECT a.attname FROM pg_attribute a
+                    WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND a.attstattarget = 0 LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', v_table, v_column);
+    END LOOP;
+    PERFORM radscheduler.secure_table(v_table);
     IF p_parent = 'audit_event' THEN
-        PERFORM radscheduler.make_append_only(format('radscheduler.%I', p_name)::regclass, false);
+        PERFORM radscheduler.make_append_only(v_table, false);
+    ELSE
+        PERFORM radscheduler.audit_partition(v_table);
     END IF;
+    EXECUTE format('ALTER TABLE radscheduler.%I ATTACH PARTITION %s %s', p_parent, v_table, p_bounds);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.make_partition(text, text, text, text) IS 'Makes one partition with its policy and triggers; p_bounds is DEFAULT or FOR VALUES …';
+COMMENT ON FUNCTION radscheduler.make_partition(text, text, text, text) IS 'Makes one partition with its policy and triggers and attaches it; p_bounds is DEFAULT or FOR VALUES …';
 
 CREATE OR REPLACE FUNCTION radscheduler.make_partitions(p_parent text) RETURNS text[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -3109,6 +3541,7 @@ DECLARE
     v_missing timestamptz[];
     v_waiting boolean;
     v_name    text;
+    v_columns text;
     v_made    text[] := '{}';
 BEGIN
     v_missing := ARRAY(SELECT m FROM generate_series(v_start, v_start + interval '3 months', interval '1 month') m
@@ -3116,7 +3549,7 @@ BEGIN
     IF cardinality(v_missing) = 0 THEN
         RETURN v_made;
     END IF;
-    -- Rows of these months that had to wait in the default partition: a new default is made, and the old one is poured into the parent.
+    -- Rows of these months that had to wait in the default partition: it is taken off, a new one is made, and the old one is poured into the parent.
     EXECUTE format('SELECT EXISTS (SELECT FROM radscheduler.%I WHERE %I >= $1 AND %2$I < $2)', p_parent || '_default', radscheduler.partition_key(p_parent))
         INTO v_waiting USING v_missing[1], v_missing[cardinality(v_missing)] + interval '1 month';
     IF v_waiting THEN
@@ -3132,7 +3565,9 @@ BEGIN
     IF v_waiting THEN
         PERFORM radscheduler.make_partition(p_parent, p_parent || '_default', 'DEFAULT',
                                             obj_description(format('radscheduler.%I', p_parent || '_waiting')::regclass, 'pg_class'));
-        EXECUTE format('INSERT INTO radscheduler.%I SELECT * FROM radscheduler.%I', p_parent, p_parent || '_waiting');
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
+            FROM pg_attribute a WHERE a.attrelid = format('radscheduler.%I', p_parent)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+        EXECUTE format('INSERT INTO radscheduler.%1$I (%3$s) SELECT %3$s FROM radscheduler.%2$I', p_parent, p_parent || '_waiting', v_columns);
         EXECUTE format('DROP TABLE radscheduler.%I', p_parent || '_waiting');
     END IF;
     RETURN v_made;
@@ -3141,25 +3576,53 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.make_partitions(text) IS 'Makes the monthly partitions (UTC) of a table for this and the next three months where they are missing; returns their names.';
 
-CREATE OR REPLACE FUNCTION radscheduler.maintain() RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+CREATE OR REPLACE FUNCTION radscheduler.make_next_partitions(OUT created text[], OUT postponed text[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
     AS $$
 DECLARE
-    v_created text[] := '{}';
-    v_sealed  bigint;
-    v_expired record;
+    v_parent text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('radscheduler.maintain'));
+    created := '{}';
+    postponed := '{}';
+    FOREACH v_parent IN ARRAY ARRAY['hl7_message', 'event_log', 'audit_event'] LOOP
+        IF created <> '{}' THEN
+            EXIT; -- its locks are held to the end: the next table has its turn in the next call
+        END IF;
+        BEGIN
+            created := radscheduler.make_partitions(v_parent);
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || v_parent;
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.make_next_partitions() IS
+    'Makes the missing partitions of the first table that lacks some; postponed names tables whose lock was not to be had within 2 seconds.';
+
+CREATE OR REPLACE FUNCTION radscheduler.maintain() RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_sealed  bigint;
+    v_made    record;
+    v_dropped text[] := '{}';
+    v_later   text[] := '{}';
+BEGIN
+    LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
     v_sealed := radscheduler.audit_seal_pending();
-    v_created := radscheduler.make_partitions('hl7_message') || radscheduler.make_partitions('event_log') || radscheduler.make_partitions('audit_event');
-    SELECT * INTO v_expired FROM radscheduler.drop_expired();
-    RETURN jsonb_build_object('partitions_created', to_jsonb(v_created), 'partitions_dropped', to_jsonb(v_expired.dropped),
-                              'postponed', to_jsonb(v_expired.postponed), 'audit_events_sealed', v_sealed);
+    SELECT * INTO v_made FROM radscheduler.make_next_partitions();
+    -- Exclusive locks on one table in one transaction: two would meet with a message that needs both.
+    IF v_made.created = '{}' THEN
+        SELECT d.dropped, d.postponed INTO v_dropped, v_later FROM radscheduler.drop_expired() d;
+    END IF;
+    RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
+                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Seals the audit log, makes the monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, at least daily. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed}.';
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed}.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_require(p_item text, p_place text, p_value jsonb) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3577,13 +4040,16 @@ BEGIN
         -- In this order a list finds what it refers to, and the locks are taken as said above. Sections of later tables join here.
         FOR v_list IN SELECT * FROM (VALUES ('senders', 'sender'), ('modalities', 'modality'), ('procedures', 'procedure'), ('resources', 'resource')) l(name, item) LOOP
             IF v_list.item = 'modality' THEN
-                PERFORM pg_advisory_xact_lock(7421003, v_site);
+                PERFORM radscheduler.lock_new_resources(v_site);
             END IF;
             IF v_value ? v_list.name THEN
                 v_rows := v_rows || radscheduler.configuration_put_list(v_list.item, v_site, v_place || '.' || v_list.name, v_value -> v_list.name, v_ids[v_i] IS NULL);
             END IF;
         END LOOP;
         IF EXISTS (SELECT FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged') THEN
+            PERFORM radscheduler.audit(v_site, 'configuration.' || (r ->> 'action'), r ->> 'item', NULL,
+                                       jsonb_build_object('name', r -> 'name', 'columns', CASE WHEN r -> 'changes' ? 'blocks' THEN (r -> 'changes') || '{"blocks": true}' ELSE r -> 'changes' END))
+                FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged';
             PERFORM radscheduler.audit(v_site, 'configuration.import', 'site', v_site,
                 (SELECT jsonb_object_agg(c.item, c.actions)
                  FROM (SELECT n.item, jsonb_object_agg(n.action, n.times) AS actions
@@ -3599,11 +4065,11 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_merge(jsonb) IS
-    'Merges the sites of a checked document into the database, with one audit event per site that changed; returns the report, one {site, item, name, action, changes} per item. Raises 22023 and 42501.';
+    'Merges the sites of a checked document into the database, with one audit event per item that changed (configuration.insert, configuration.update) and one per site; returns the report, one {site, item, name, action, changes} per item. Raises 22023 and 42501.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_import(document jsonb, dry_run boolean DEFAULT true)
     RETURNS TABLE (site text, item text, name text, action text, changes jsonb)
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -3630,7 +4096,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. An item''s own code is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per site that changed. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. An item''s own code is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_site() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3642,8 +4108,9 @@ BEGIN
     IF cardinality(v_sites) < 2 THEN
         RETURN radscheduler.current_site();
     END IF;
-    SELECT min(s.site_id) INTO v_site FROM radscheduler.sender s
-        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites);
+    SELECT s.site_id INTO v_site FROM radscheduler.sender s
+        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites)
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
     RETURN coalesce(v_site, (SELECT min(v) FROM unnest(v_sites) v));
 END
 $$;
@@ -3672,7 +4139,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_hl7_appointment(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
@@ -3695,7 +4162,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_hl7_raw(body bytea, content_type text, accept text) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_bytes bytea := body;
@@ -3726,14 +4193,47 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.simulated_message(p_site integer, p_body jsonb, p_is_known boolean) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone   text := radscheduler.site_zone(p_site);
+    v_token  text := upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 12));
+    v_names  text[] := regexp_split_to_array(btrim(coalesce(nullif(btrim(p_body ->> 'patientName'), ''), CASE WHEN p_is_known THEN '' ELSE 'Test Patient' END)), '\s+');
+    v_iso    text := radscheduler.json_time(p_body ->> 'datetime');
+    v_start  timestamptz := coalesce(radscheduler.to_instant(v_iso, v_zone), date_trunc('minute', now()) + interval '1 hour');
+    v_start_hl7 text := to_char(timezone('UTC', v_start), 'YYYYMMDDHH24MI') || '+0000';
+    v_minutes text := coalesce(p_body ->> 'duration', '');
+    v_modality text := coalesce(nullif(btrim(p_body ->> 'modality'), ''), 'MRI');
+    v_code   text := radscheduler.modality_code(p_site, v_modality);
+BEGIN
+    RETURN concat_ws(E'\r',
+        format('MSH|^~\&|SIMULATOR|%s|RADSCHED|RAD|%s||SIU^S12^SIU_S12|SIM%s|P|2.5', radscheduler.hl7_escape((SELECT s.code FROM radscheduler.site s WHERE s.site_id = p_site)),
+               radscheduler.ack_stamp(v_zone), v_token),
+        format('SCH||SIM-%s|||||||%s|MIN|^^%s^%s^^%s||||||||||||||SCHEDULED', v_token, v_minutes, v_minutes, v_start_hl7,
+               CASE lower(coalesce(p_body ->> 'urgency', 'routine')) WHEN 'emergency' THEN 'S' WHEN 'stat' THEN 'S' WHEN 'urgent' THEN 'A' ELSE 'R' END),
+        CASE WHEN p_body ->> 'notes' IS NOT NULL THEN format('NTE|1||%s', radscheduler.hl7_escape(p_body ->> 'notes')) END,
+        format('PID|1||%s||%s^%s||||||||%s', radscheduler.hl7_escape(coalesce(nullif(p_body ->> 'patientId', ''), 'SIM-' || v_token)),
+               radscheduler.hl7_escape(v_names[cardinality(v_names)]), radscheduler.hl7_escape(array_to_string(v_names[1:cardinality(v_names) - 1], ' ')),
+               radscheduler.hl7_escape(coalesce(p_body ->> 'patientPhone', ''))),
+        CASE WHEN p_body ->> 'referringPhysician' IS NOT NULL THEN format('PV1|1|O||||||^%s', radscheduler.hl7_escape(p_body ->> 'referringPhysician')) END,
+        'RGS|1|A',
+        format('AIS|1|A|%s^%s|%s', v_code, radscheduler.hl7_escape(coalesce(nullif(p_body ->> 'studyType', ''), 'Routine Study')), v_start_hl7),
+        CASE WHEN p_body ->> 'resource' IS NOT NULL THEN format('AIG|1|A|%s', radscheduler.hl7_escape(p_body ->> 'resource')) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.simulated_message(integer, jsonb, boolean) IS 'An SIU^S12 made from the guide''s JSON, with a new control id and appointment id; without patientId the patient is SIM-….';
+
 CREATE OR REPLACE FUNCTION radscheduler.api_hl7_simulate(body bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
     v_json  jsonb := radscheduler.body_json(body);
     v_site  integer := radscheduler.api_site();
     v_check record;
     v_error jsonb;
+    v_is_known boolean;
     r       radscheduler.ingest_result;
 BEGIN
     IF jsonb_typeof(v_json) IS DISTINCT FROM 'object' THEN
@@ -3749,20 +4249,24 @@ BEGIN
     IF v_check.error IS NOT NULL THEN
         RETURN radscheduler.problem(400, v_check.error ->> 'code', 'The simulation cannot be run', v_check.error ->> 'text');
     END IF;
-    r := radscheduler.ingest(convert_to(radscheduler.simulated_message(v_site, v_json), 'UTF8'), 'http');
+    -- Whoever may only send gets back what he sent, not what is known of the patient; and a name is made up for nobody who has one.
+    v_is_known := EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = v_json ->> 'patientId');
+    r := radscheduler.ingest(convert_to(radscheduler.simulated_message(v_site, v_json, v_is_known), 'UTF8'), 'http');
     IF r.code <> 'AA' THEN
         SELECT m.error INTO v_error FROM radscheduler.hl7_message m WHERE m.message_id = r.message_id;
         RETURN radscheduler.problem(422, 'hl7_' || (v_error ->> 'code'), 'The simulated message was not applied', v_error ->> 'text', jsonb_build_object('messageId', r.message_id));
     END IF;
     PERFORM radscheduler.audit(v_site, 'read', 'appointment', r.appointment_id, '{}');
     RETURN radscheduler.reply(201, jsonb_build_object('success', true, 'message', 'Simulated HL7 processed', 'result', jsonb_build_object(
-        'appointment', (SELECT to_jsonb(a) FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
+        'appointment', (SELECT to_jsonb(a) || jsonb_build_object('patient_name', CASE WHEN v_is_known THEN v_json -> 'patientName' ELSE to_jsonb(a.patient_name) END,
+                                                                 'patient_phone', CASE WHEN v_is_known THEN v_json -> 'patientPhone' ELSE to_jsonb(a.patient_phone) END)
+                        FROM radscheduler.appointments a WHERE a.id = r.appointment_id),
         'conflicts', radscheduler.api_conflicts(r.conflicts), 'messageId', r.message_id, 'acknowledgement', r.code)));
 END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
     AS $$
 DECLARE
     v_site     integer := radscheduler.api_site();
@@ -3809,7 +4313,7 @@ COMMENT ON FUNCTION radscheduler.api_appointments(jsonb) IS
     'GET /api/appointments: {date, modality, status}, each optional; date is a calendar day of the site. At most 1,000 rows, the latest ones, in order of time. The read is audited with the ids of the rows.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
     AS $$
 WITH day AS (
     SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,
@@ -3840,7 +4344,7 @@ SELECT radscheduler.reply(200, jsonb_build_object('success', true, 'dashboard', 
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.health() RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
     IF radscheduler.storage_version() = 0 THEN
@@ -3856,7 +4360,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.health() IS 'What a health probe asks: {extension, schema_version, time}. Raises 55000 when the records are missing, or older than the code (a dump of an earlier version was restored): migrate() brings them up.';
 
 CREATE OR REPLACE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -3879,11 +4383,14 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.relay_advance(relay text, cursor text) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM radscheduler.require_every_site('the relay');
+    IF cursor !~ '^[0-9]{1,19}-[0-9]{1,18}$' OR split_part(cursor, '-', 1)::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN
+        RAISE EXCEPTION 'this is no cursor of an event that was published' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the cursor of the last event that relay_fetch() returned.';
+    END IF;
     INSERT INTO radscheduler.relay_cursor AS c (relay, xid, seq) VALUES (relay_advance.relay, split_part(cursor, '-', 1)::xid8, split_part(cursor, '-', 2)::bigint)
     ON CONFLICT (relay) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now()
     WHERE (c.xid, c.seq) < (excluded.xid, excluded.seq);
@@ -3914,6 +4421,13 @@ COMMENT ON TABLE  radscheduler.site_grant IS 'The sites whose rows a role, and e
 COMMENT ON COLUMN radscheduler.site_grant.site_id IS 'Site; NULL is every site, present and future.';
 COMMENT ON COLUMN radscheduler.site_grant.role_name IS 'Name of the role.';
 COMMENT ON COLUMN radscheduler.site_grant.granted_at IS 'When.';
+
+CREATE TABLE radscheduler.lock_secret (
+    secret text PRIMARY KEY
+);
+INSERT INTO radscheduler.lock_secret (secret) VALUES (pg_catalog.replace(pg_catalog.gen_random_uuid()::text || pg_catalog.gen_random_uuid()::text, '-', ''));
+COMMENT ON TABLE  radscheduler.lock_secret IS 'One row: what keys of advisory locks are made with, so that pg_locks tells nobody whose records are in use. Nobody needs a right on it.';
+COMMENT ON COLUMN radscheduler.lock_secret.secret IS 'Random, made once.';
 $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (10, 'retention', $storage_step$
@@ -4003,14 +4517,16 @@ CREATE TABLE radscheduler.audit_era (
     era        integer     PRIMARY KEY,
     cluster_id text        NOT NULL,
     barrier    bigint      NOT NULL,
+    horizon    xid8        NOT NULL,
     begun_at   timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE  radscheduler.audit_era IS 'The clusters this log has lived in: transaction ids order events within one era only.';
 COMMENT ON COLUMN radscheduler.audit_era.era IS 'Number, ascending.';
 COMMENT ON COLUMN radscheduler.audit_era.cluster_id IS 'System identifier of the cluster (pg_control_system).';
 COMMENT ON COLUMN radscheduler.audit_era.barrier IS 'Last audit_id of the era before.';
+COMMENT ON COLUMN radscheduler.audit_era.horizon IS 'Oldest transaction that was running when it began.';
 COMMENT ON COLUMN radscheduler.audit_era.begun_at IS 'When the first batch was sealed there.';
-INSERT INTO radscheduler.audit_era (era, cluster_id, barrier) SELECT 1, c.system_identifier::text, 0 FROM pg_catalog.pg_control_system() c;
+INSERT INTO radscheduler.audit_era (era, cluster_id, barrier, horizon) SELECT 1, c.system_identifier::text, 0, '0'::xid8 FROM pg_catalog.pg_control_system() c;
 
 CREATE TABLE radscheduler.audit_seal (
     site_id         integer     NOT NULL,
@@ -4018,11 +4534,12 @@ CREATE TABLE radscheduler.audit_seal (
     month           date        NOT NULL,
     era             integer     NOT NULL,
     horizon         xid8        NOT NULL,
+    next_xid        xid8        NOT NULL,
     event_ids       bigint[]    NOT NULL,
     event_digests   bytea       NOT NULL,
     previous_digest bytea,
     digest          bytea       NOT NULL,
-    sealed_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    sealed_at       timestamptz NOT NULL,
     PRIMARY KEY (site_id, seal_no)
 );
 ALTER TABLE radscheduler.audit_seal ALTER COLUMN event_digests SET STORAGE EXTERNAL;
@@ -4032,6 +4549,7 @@ COMMENT ON COLUMN radscheduler.audit_seal.seal_no IS 'Place in the chain of the 
 COMMENT ON COLUMN radscheduler.audit_seal.month IS 'Month (UTC) of its events.';
 COMMENT ON COLUMN radscheduler.audit_seal.era IS 'Era it was made in, see audit_era.';
 COMMENT ON COLUMN radscheduler.audit_seal.horizon IS 'Oldest transaction that was running: every event of an older one is in this seal or one before.';
+COMMENT ON COLUMN radscheduler.audit_seal.next_xid IS 'The sealing transaction: events of later ones come after this seal, in number and time. 2^62 where it had begun to write before.';
 COMMENT ON COLUMN radscheduler.audit_seal.event_ids IS 'audit_id of each event, ascending.';
 COMMENT ON COLUMN radscheduler.audit_seal.event_digests IS 'SHA-256 of each event, 32 bytes each, in the same order.';
 COMMENT ON COLUMN radscheduler.audit_seal.previous_digest IS 'digest of the seal before.';
@@ -4088,9 +4606,53 @@ ALTER TABLE radscheduler.site_grant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL S
 CREATE POLICY any_row ON radscheduler.site_grant USING (true);
 COMMENT ON POLICY any_row ON radscheduler.site_grant IS 'Leaves the decision to the restrictive policy site_rows.';
 CREATE POLICY site_rows ON radscheduler.site_grant AS RESTRICTIVE
-    USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()))
+    USING (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL)
     WITH CHECK (site_id = ANY ((SELECT radscheduler.visible_sites())::integer[]) OR site_id IS NULL AND (SELECT radscheduler.sees_every_site()));
-COMMENT ON POLICY site_rows ON radscheduler.site_grant IS 'Grants of the sites the caller was granted, and no others.';
+COMMENT ON POLICY site_rows ON radscheduler.site_grant IS 'Grants of the sites the caller was granted, and of every site.';
+
+CREATE TRIGGER sender_registration BEFORE INSERT OR UPDATE OF is_registered ON radscheduler.sender
+    FOR EACH ROW EXECUTE FUNCTION radscheduler.sender_registration();
+COMMENT ON TRIGGER sender_registration ON radscheduler.sender IS 'Keeps the choice of a sender''s site with those who may use every site.';
+
+-- The audit log is written by functions of the extension alone: not by a role with rights on all tables either.
+CREATE POLICY no_insert ON radscheduler.audit_event AS RESTRICTIVE FOR INSERT WITH CHECK (false);
+COMMENT ON POLICY no_insert ON radscheduler.audit_event IS 'Written by functions of the extension only.';
+CREATE POLICY no_insert ON radscheduler.audit_seal AS RESTRICTIVE FOR INSERT WITH CHECK (false);
+COMMENT ON POLICY no_insert ON radscheduler.audit_seal IS 'Written by functions of the extension only.';
+ALTER TABLE radscheduler.audit_era ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY any_row ON radscheduler.audit_era FOR SELECT USING (true);
+COMMENT ON POLICY any_row ON radscheduler.audit_era IS 'Read by whoever has the right, written by functions of the extension only.';
+
+-- What the planner knows of a column it tells in its estimates, over all sites: it shall not know what patients are called or have.
+DO $$
+DECLARE
+    v_column record;
+BEGIN
+    FOR v_column IN
+        SELECT c.relname, u.name FROM (VALUES
+            ('patient', ARRAY['mrn', 'family_name', 'given_name', 'middle_name', 'suffix', 'display_name', 'birth_date', 'sex', 'phone', 'phone_as_sent']),
+            ('patient_identifier', ARRAY['value', 'authority', 'type']),
+            ('appointment', ARRAY['filler_id', 'placer_id', 'study_code', 'study_text', 'referring_physician', 'notes', 'reason', 'event_reason', 'visit_number',
+                                  'placer_orders', 'filler_orders']),
+            ('appointment_service', ARRAY['code', 'name']), ('appointment_history', ARRAY['snapshot']),
+            ('hl7_message', ARRAY['raw', 'raw_sha256', 'control_id', 'ack', 'peer']), ('message_key', ARRAY['control_id', 'body_sha256']),
+            ('resource_block', ARRAY['reason']), ('legal_hold', ARRAY['reason', 'lift_reason'])) t(name, columns)
+        JOIN pg_catalog.pg_class c ON c.relnamespace = 'radscheduler'::regnamespace
+             AND (c.relname = t.name OR c.oid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = pg_catalog.format('radscheduler.%I', t.name)::regclass)),
+        LATERAL pg_catalog.unnest(t.columns) u(name)
+        WHERE c.relkind IN ('r', 'p')
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE radscheduler.%I ALTER COLUMN %I SET STATISTICS 0', v_column.relname, v_column.name);
+    END LOOP;
+END
+$$;
+DELETE FROM pg_catalog.pg_statistic s USING pg_catalog.pg_attribute a
+    WHERE a.attrelid = s.starelid AND a.attnum = s.staattnum AND a.attstattarget = 0
+      AND s.starelid IN (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = 'radscheduler'::regnamespace);
+
+-- TRUNCATE of a partition does not fire the parent's trigger.
+SELECT radscheduler.audit_partition(i.inhrelid::regclass)
+FROM pg_catalog.pg_inherits i WHERE i.inhparent IN ('radscheduler.hl7_message'::regclass, 'radscheduler.event_log'::regclass);
 $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (13, 'appointments_view', $storage_step$
@@ -4124,7 +4686,15 @@ $storage_step$);
 DO $$
 DECLARE
     v_function text;
+    v_role     text;
 BEGIN
+    -- Before there are records nobody was granted anything: what others than PUBLIC hold came by ALTER DEFAULT PRIVILEGES.
+    FOR v_function, v_role IN
+        SELECT DISTINCT p.oid::regprocedure::text, x.grantee::regrole::text FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) x
+        WHERE p.pronamespace = 'radscheduler'::regnamespace AND x.grantee NOT IN (0, p.proowner) AND radscheduler.storage_version() = 0
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', v_function, v_role);
+    END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

@@ -73,12 +73,15 @@ def assert_works(target, highest, message):
 
 def assert_audit_holds(target):
     """New events can be sealed behind the old ones, and a changed one is found."""
-    assert audit_problems(target) == []
+    problems = audit_problems(target)
+    assert problems == [], problems
     target.value("SELECT radscheduler.audit_seal_pending()")
-    assert audit_problems(target) == []
+    problems = audit_problems(target)
+    assert problems == [], problems
     with altered_event(target):
         assert audit_problems(target) == ["the event was altered"]
-    assert audit_problems(target) == []
+    problems = audit_problems(target)
+    assert problems == [], problems
 
 
 def highest_appointment(database):

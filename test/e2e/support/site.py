@@ -111,7 +111,7 @@ _OWN = (
     "COMMENT ON INDEX radscheduler.my_index IS 'Search by text.'",
     "COMMENT ON COLUMN radscheduler.appointment.my_note IS 'What the desk wrote down.'",
     "ALTER TABLE radscheduler.appointment SET (fillfactor = 83, autovacuum_vacuum_scale_factor = 0.05)",
-    "ALTER TABLE radscheduler.appointment ALTER COLUMN study_text SET STATISTICS 500",
+    "ALTER TABLE radscheduler.appointment ALTER COLUMN urgency SET STATISTICS 500",
     "CREATE STATISTICS radscheduler.my_statistics (dependencies) ON modality, status FROM radscheduler.appointment",
     "CREATE POLICY my_policy ON radscheduler.appointment FOR SELECT USING (my_note = 'public')",
     "CREATE SCHEMA my_schema",
