@@ -4,7 +4,7 @@
 -- a secret of the database: they tell nobody whose appointment is being changed, and nobody can take one to hold up a patient.
 
 CREATE FUNCTION radscheduler.lock_key(p_name text, p_secret text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ('x' || pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_secret || p_name, 'UTF8')), 'hex'), 1, 8))::bit(32)::integer;
 COMMENT ON FUNCTION radscheduler.lock_key(text, text) IS 'Key of an advisory lock for a name: the first 32 bits of SHA-256 over the database''s secret and the name.';
 
