@@ -160,8 +160,7 @@ DEALLOCATE all_names;
 COPY radscheduler.patient (mrn) TO stdout;
 COPY (SELECT patient_name FROM radscheduler.appointments ORDER BY 1) TO stdout;
 COPY radscheduler.appointment TO PROGRAM 'true';
-COPY radscheduler.resource_block (site_id, resource_id, during) FROM stdin;
-\.
+\copy radscheduler.resource_block (site_id, resource_id, during) FROM '/dev/null'
 DO $$
 DECLARE
     v_line text;
