@@ -77,7 +77,7 @@ INSERT INTO radscheduler.site_grant (site_id, role_name) VALUES (:south, 'rs_tes
 DELETE FROM radscheduler.hl7_message;
 UPDATE radscheduler.audit_event SET action = 'x';
 SELECT radscheduler.lock_keys(ARRAY['x']);
-SELECT radscheduler.ingest_message('x', 'sql', NULL);
+SELECT radscheduler.ingest_one('x', 'sql', NULL);
 \set VERBOSITY default
 
 -- A message of a sender that only the other site knows is a stranger's message at ours.

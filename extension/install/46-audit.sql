@@ -18,6 +18,19 @@ $$;
 COMMENT ON FUNCTION radscheduler.audit(integer, text, text, bigint, jsonb) IS
     'Writes one event to the audit log: site (0 for the database itself), action, kind of object, its id, details without patient data. Role and login are PostgreSQL''s; actor, purpose and trace id are what the session says (radscheduler.actor, .purpose, .trace_id).';
 
+CREATE FUNCTION radscheduler.audit_all(p_site integer, p_actions text[], p_object text, p_object_ids bigint[], p_details jsonb[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    INSERT INTO radscheduler.audit_event (site_id, role_name, login_name, actor, purpose, trace_id, action, object, object_id, detail)
+        SELECT p_site, pg_get_userbyid(radscheduler.caller()), session_user, nullif(current_setting('radscheduler.actor', true), ''),
+               nullif(current_setting('radscheduler.purpose', true), ''), nullif(current_setting('radscheduler.trace_id', true), ''),
+               u.action, p_object, u.id, coalesce(u.detail, '{}')
+        FROM unnest(p_actions, p_object_ids, p_details) u(action, id, detail);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.audit_all(integer, text[], text, bigint[], jsonb[]) IS 'audit() of many things at once: arrays side by side of action, id and detail.';
+
 CREATE FUNCTION radscheduler.audit_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$

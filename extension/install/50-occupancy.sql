@@ -1,41 +1,45 @@
--- Taking time. occupy() asks the exclusion constraint for lane 0 of every subject at once; what it refuses goes to place(), which
--- finds the lowest free lane. Callers hold the locks of 42-locks.sql.
+-- Taking time. occupy() asks the exclusion constraint for lane 0 of every subject at once; what it refuses goes to place(), which finds the
+-- lowest free lane. Who claimed a time first holds the legal lane, in whatever order messages arrive: reseat() (49-lanes.sql) sees to that.
+-- Callers hold the locks of 42-locks.sql.
 
-CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointment bigint,
-        OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
+CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[],
+        OUT appointment_id bigint, OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT 'resource'::radscheduler.axis, w.resource_id,
+    SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
            tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
-    FROM (SELECT r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
+    FROM (SELECT a.appointment_id, r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
                  unnest(range_agg(tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup_minutes::integer),
                                             coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover_minutes::integer)))) AS span
-          FROM radscheduler.appointment a
-          JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
+          FROM unnest(p_appointments) u(id)
+          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+          JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL
           JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-          WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
-          GROUP BY r.resource_id, r.setup_minutes, r.turnover_minutes) w
+          WHERE (radscheduler.is_occupying(a.status) OR a.holds_time AND a.status = 'PENDING') AND a.starts_at IS NOT NULL
+          GROUP BY a.appointment_id, r.resource_id, r.setup_minutes, r.turnover_minutes) w
     UNION ALL
-    SELECT 'patient', p.patient_id, p.span, p.span
-    FROM (SELECT a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
-          FROM radscheduler.appointment a
-          LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id
-          WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND radscheduler.is_occupying(a.status) AND a.starts_at IS NOT NULL
-          GROUP BY a.patient_id) p;
+    SELECT p.appointment_id, 'patient', p.patient_id, p.span, p.span
+    FROM (SELECT a.appointment_id, a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
+          FROM unnest(p_appointments) u(id)
+          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+          LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id AND s.status IS NULL
+          WHERE (radscheduler.is_occupying(a.status) OR a.holds_time AND a.status = 'PENDING') AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
+          GROUP BY a.appointment_id, a.patient_id) p;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint) IS
-    'What an appointment occupies by its own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams. Nothing for a state that does not occupy.';
+COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS
+    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams. Nothing for a state that does not occupy.';
 
 CREATE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange,
-                                   p_appointment bigint) RETURNS smallint
+                                   p_appointment bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_lane smallint;
+    v_id   bigint;
 BEGIN
     FOR v_attempt IN 1..100 LOOP
         WITH busy AS (
@@ -44,11 +48,12 @@ BEGIN
         SELECT min(g.lane) INTO v_lane
         FROM generate_series(0, (SELECT count(*)::integer FROM busy)) g(lane)
         WHERE NOT EXISTS (SELECT FROM busy b WHERE b.lane = g.lane);
-        INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
+        INSERT INTO radscheduler.occupancy AS o (site_id, axis, subject_id, lane, during, buffered, appointment_id)
             VALUES (p_site, p_axis, p_subject, v_lane, p_during, p_buffered, p_appointment)
-            ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING;
+            ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING
+            RETURNING o.occupancy_id INTO v_id;
         IF FOUND THEN
-            RETURN v_lane;
+            RETURN v_id;
         END IF;
     END LOOP;
     RAISE EXCEPTION 'no lane could be taken: other transactions took each one first'
@@ -56,39 +61,60 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.place(integer, radscheduler.axis, bigint, tstzrange, tstzrange, bigint) IS
-    'Takes the lowest free lane of a subject and returns it. A race is lost cleanly to the exclusion constraint and tried again; 40001 after 100 lost races.';
+    'Takes the lowest free lane of a subject and returns the id of the row made. A race is lost cleanly to the exclusion constraint and tried again; 40001 after 100 lost races.';
 
-CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointment bigint, p_is_new boolean) RETURNS void
+CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointments bigint[], p_known bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_item record;
+    v_item    record;
+    v_unseated bigint[];
+    v_moved   bigint[];
 BEGIN
-    IF NOT p_is_new THEN
-        DELETE FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = p_appointment;
+    -- What is given back may be what somebody waits for.
+    IF cardinality(p_known) > 0 THEN
+        v_unseated := radscheduler.waiting_behind(p_site, p_known);
+        DELETE FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known);
     END IF;
     FOR v_item IN
         WITH wanted AS MATERIALIZED (
-            SELECT * FROM radscheduler.occupancy_wanted(p_site, p_appointment)
+            SELECT w.* FROM radscheduler.occupancy_wanted(p_site, p_appointments) w
         ), placed AS (
             INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
-                SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, p_appointment FROM wanted w
+                SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM wanted w
+                ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
                 ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING
-                RETURNING axis, subject_id, buffered
+                RETURNING appointment_id, axis, subject_id, buffered
         )
         SELECT w.* FROM wanted w
-        WHERE NOT EXISTS (SELECT FROM placed p WHERE p.axis = w.axis AND p.subject_id = w.subject_id AND p.buffered = w.buffered)
+        WHERE NOT EXISTS (SELECT FROM placed p WHERE p.appointment_id = w.appointment_id AND p.axis = w.axis AND p.subject_id = w.subject_id AND p.buffered = w.buffered)
+        ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
     LOOP
-        PERFORM radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, p_appointment);
+        v_unseated := v_unseated || radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, v_item.appointment_id);
     END LOOP;
+    IF v_unseated IS NOT NULL THEN
+        v_moved := radscheduler.reseat(p_site, v_unseated);
+    END IF;
+    RETURN v_moved;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.occupy(integer, bigint, boolean) IS
-    'Gives an appointment the time its rows ask for, in the lowest free lanes; p_is_new skips giving back what it held. Follow it with settle().';
+COMMENT ON FUNCTION radscheduler.occupy(integer, bigint[], bigint[]) IS
+    'Gives appointments the time their rows ask for, first come first served by their claims; p_known names those among them that held time before. Returns other appointments whose lanes changed. Follow it with settle().';
 
-CREATE FUNCTION radscheduler.vacate(p_site integer, p_appointment bigint, p_at timestamptz) RETURNS void
+CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointment bigint, p_is_new boolean) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    RETURN radscheduler.occupy(p_site, ARRAY[p_appointment], CASE WHEN p_is_new THEN '{}' ELSE ARRAY[p_appointment] END);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.occupy(integer, bigint, boolean) IS 'occupy() of one appointment; p_is_new says that it held no time before.';
+
+CREATE FUNCTION radscheduler.vacate(p_site integer, p_appointment bigint, p_at timestamptz) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_waiting bigint[] := radscheduler.waiting_behind(p_site, ARRAY[p_appointment]);
 BEGIN
     DELETE FROM radscheduler.occupancy o
         WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR lower(o.during) >= p_at);
@@ -97,7 +123,8 @@ BEGIN
             SET during = tstzrange(lower(o.during), p_at), buffered = tstzrange(lower(o.buffered), p_at)
             WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND upper(o.during) > p_at;
     END IF;
+    RETURN CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.vacate(integer, bigint, timestamptz) IS
-    'Gives back the time an appointment holds: all of it, or with p_at only what lies after that instant (an exam that ended early keeps its past).';
+    'Gives back the time an appointment holds: all of it, or with p_at only what lies after that instant (an exam that ended early keeps its past). Who waited for it moves up; returns the appointments whose lanes changed. Follow it with settle().';

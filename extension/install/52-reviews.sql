@@ -1,50 +1,76 @@
 -- PENDING_REVIEW for a conflict is a state that comes and goes with the conflict; history and events tell each change.
 
-CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
+CREATE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
-    SELECT a.site_id, a.appointment_id, a.version, p_event, p_message, pg_get_userbyid(radscheduler.caller()),
+    SELECT a.site_id, a.appointment_id, a.version, u.event, u.message, pg_get_userbyid(radscheduler.caller()),
            jsonb_build_object('appointment', to_jsonb(a),
-               'services', coalesce((SELECT jsonb_agg(to_jsonb(s) - 'site_id' - 'appointment_id' ORDER BY s.position) FROM radscheduler.appointment_service s
-                                     WHERE s.site_id = a.site_id AND s.appointment_id = a.appointment_id), '[]'),
-               'resources', coalesce((SELECT jsonb_agg(to_jsonb(r) - 'site_id' - 'appointment_id' ORDER BY r.position) FROM radscheduler.appointment_resource r
-                                      WHERE r.site_id = a.site_id AND r.appointment_id = a.appointment_id), '[]'))
-    FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
+               'services', (SELECT coalesce(jsonb_agg(to_jsonb(s) - '{site_id,appointment_id}'::text[] ORDER BY s.position), '[]') FROM radscheduler.appointment_service s
+                            WHERE s.site_id = a.site_id AND s.appointment_id = a.appointment_id),
+               'resources', (SELECT coalesce(jsonb_agg(to_jsonb(r) - '{site_id,appointment_id}'::text[] ORDER BY r.position), '[]') FROM radscheduler.appointment_resource r
+                             WHERE r.site_id = a.site_id AND r.appointment_id = a.appointment_id))
+    FROM unnest(p_appointments, p_events, p_messages) u(id, event, message)
+    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
-    SELECT a.site_id, p_event, a.appointment_id, p_message,
-           jsonb_strip_nulls(jsonb_build_object('version', a.version, 'status', a.status, 'modality', a.modality, 'starts_at', a.starts_at, 'ends_at', a.ends_at)) || p_details
-    FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
-    PERFORM radscheduler.audit(p_site, p_event, 'appointment', p_appointment, jsonb_build_object('message_id', p_message, 'version',
-        (SELECT a.version FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment)));
+    SELECT a.site_id, u.event, a.appointment_id, u.message,
+           jsonb_strip_nulls(jsonb_build_object('version', a.version, 'status', a.status, 'modality', a.modality, 'starts_at', a.starts_at, 'ends_at', a.ends_at))
+           || coalesce(u.details, '{}')
+    FROM unnest(p_appointments, p_events, p_messages, p_details) u(id, event, message, details)
+    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;
+    PERFORM radscheduler.audit_all(p_site, p_events, 'appointment', p_appointments, ARRAY(
+        SELECT jsonb_build_object('message_id', u.message, 'version', a.version)
+        FROM unnest(p_appointments, p_messages) WITH ORDINALITY u(id, message, place)
+        JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id ORDER BY u.place));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb) IS
-    'Writes the present version of an appointment to its history and tells it in event_log and the audit log, without patient data there.';
+COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[]) IS
+    'Writes the present versions of appointments to their history and tells them in event_log and the audit log, without patient data there. Arrays side by side: appointment, type of event, message that caused it, details for the event.';
 
-CREATE FUNCTION radscheduler.lift_reviews(p_site integer, p_appointments bigint[], p_message bigint) RETURNS void
+CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.record_versions(p_site, ARRAY[p_appointment], ARRAY[p_event], ARRAY[p_message], ARRAY[p_details]);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb) IS 'record_versions() of one appointment.';
+
+CREATE FUNCTION radscheduler.review(p_site integer, p_appointments bigint[], p_own bigint[], p_message bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id bigint;
+    v_row record;
 BEGIN
-    FOR v_id IN
-        UPDATE radscheduler.appointment a
-        SET status = coalesce(a.resume_status, 'SCHEDULED'), review_reason = NULL, resume_status = NULL,
-            version = a.version + 1, updated_at = now()
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
-          AND a.status = 'PENDING_REVIEW' AND a.review_reason = 'CONFLICT'
-          AND NOT EXISTS (SELECT FROM radscheduler.conflict c
-                          WHERE c.site_id = a.site_id AND c.appointment_id = a.appointment_id AND c.state = 'open' AND c.severity = 'critical')
-        RETURNING a.appointment_id
+    FOR v_row IN
+        WITH judged AS (
+            SELECT a.appointment_id, a.status,
+                   EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = a.site_id AND c.appointment_id = a.appointment_id
+                           AND c.state = 'open' AND c.severity = 'critical') AS is_critical
+            FROM radscheduler.appointment a
+            WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
+              AND (a.status IN ('SCHEDULED', 'CONFIRMED') OR a.status = 'PENDING_REVIEW' AND a.review_reason = 'CONFLICT')
+        )
+        UPDATE radscheduler.appointment a SET
+            status        = CASE WHEN j.is_critical THEN 'PENDING_REVIEW' ELSE coalesce(a.resume_status, 'SCHEDULED') END,
+            review_reason = CASE WHEN j.is_critical THEN 'CONFLICT' END,
+            resume_status = CASE WHEN j.is_critical THEN a.status END,
+            version       = a.version + CASE WHEN a.appointment_id = ANY (p_own) THEN 0 ELSE 1 END,
+            updated_at    = now()
+        FROM judged j
+        WHERE a.site_id = p_site AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
+        RETURNING a.appointment_id, j.is_critical
     LOOP
-        PERFORM radscheduler.record_version(p_site, v_id, 'appointment.modified', p_message, '{"reason": "CONFLICT_RESOLVED"}');
+        IF v_row.appointment_id <> ALL (coalesce(p_own, '{}')) THEN
+            PERFORM radscheduler.record_version(p_site, v_row.appointment_id, 'appointment.modified', p_message,
+                jsonb_build_object('reason', CASE WHEN v_row.is_critical THEN 'CONFLICT' ELSE 'CONFLICT_RESOLVED' END));
+        END IF;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint) IS
-    'Returns appointments from a PENDING_REVIEW whose conflicts have gone to the status they had.';
+COMMENT ON FUNCTION radscheduler.review(integer, bigint[], bigint[], bigint) IS
+    'Sends booked appointments with an open critical conflict of their own to PENDING_REVIEW, and returns those whose conflicts have gone to the status they had. p_own are those whose versions the caller counts and records himself.';
 
 CREATE FUNCTION radscheduler.conflicts_of(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on

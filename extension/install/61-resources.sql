@@ -30,51 +30,79 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
 
-CREATE FUNCTION radscheduler.resolve_resources(p_site integer, p_reading jsonb, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record
+CREATE FUNCTION radscheduler.find_resources(p_items radscheduler.ingest_item[], OUT place bigint, OUT resource_ids bigint[], OUT missing boolean) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT i.ordinality, array_agg(f.resource_id ORDER BY e.place), bool_or(f.resource_id IS NULL AND n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role))
+    FROM unnest(p_items) WITH ORDINALITY i
+    CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'resources') WITH ORDINALITY e(item, place)
+    CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
+    LEFT JOIN LATERAL (
+        SELECT a.resource_id FROM radscheduler.resource_alias a
+        WHERE a.site_id = i.site_id AND a.alias = upper(n.code) AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG') AND NOT radscheduler.is_referrer(n.role)
+        ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true
+    GROUP BY i.ordinality;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.find_resources(radscheduler.ingest_item[]) IS
+    'For messages that name resources, by their place in the array: one id per resource of the reading, NULL for one that is not known or not booked, and whether one is unknown.';
+
+CREATE FUNCTION radscheduler.record_resources(p_item radscheduler.ingest_item) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row      record;
+    v_id       bigint;
+    v_warnings jsonb := '[]';
+BEGIN
+    PERFORM radscheduler.lock_new_resources(p_item.site_id);
+    FOR v_row IN
+        SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
+        FROM jsonb_array_elements(p_item.reading -> 'resources') e(item), LATERAL radscheduler.resource_name_of(e.item) n
+        WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
+          AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_item.site_id AND a.alias = upper(n.code)
+                          AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
+        ORDER BY n.kind, upper(n.code)
+    LOOP
+        INSERT INTO radscheduler.resource (site_id, code, name, kind, role, modality, is_registered)
+            VALUES (p_item.site_id, v_row.code, v_row.name, v_row.kind, CASE WHEN v_row.kind = 'staff' THEN v_row.role END,
+                    CASE WHEN v_row.kind = 'equipment' THEN coalesce(radscheduler.modality_guess(p_item.site_id, ARRAY[v_row.code], ARRAY[v_row.name]),
+                                                                     radscheduler.modality_of(p_item.site_id, p_item.reading, NULL)) END, false)
+            RETURNING resource.resource_id INTO v_id;
+        INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_item.site_id, v_row.kind, upper(v_row.code), v_id);
+        PERFORM radscheduler.audit(p_item.site_id, 'resource.created', 'resource', v_id, '{}');
+        v_warnings := v_warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
+    END LOOP;
+    RETURN v_warnings;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.record_resources(radscheduler.ingest_item) IS
+    'Records the resources of a message that are not known, with capacity 1, no buffers and is_registered = false (a scanner with the modality its name tells, else its exam''s), so that a booking is never lost for a missing row; returns a warning for each.';
+
+CREATE FUNCTION radscheduler.resolve_resources(p_items radscheduler.ingest_item[], OUT ordinal integer, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_items   jsonb := p_reading -> 'resources';
-    v_missing integer;
-    v_row     record;
-    v_id      bigint;
+    v_found record;
 BEGIN
-    warnings := '[]';
-    FOR v_attempt IN 1..2 LOOP
-        SELECT array_agg(f.resource_id ORDER BY e.place), count(*) FILTER (WHERE f.resource_id IS NULL AND n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role))
-            INTO resolve_resources.resource_ids, v_missing
-            FROM jsonb_array_elements(v_items) WITH ORDINALITY e(item, place)
-            CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
-            LEFT JOIN LATERAL (
-                SELECT a.resource_id FROM radscheduler.resource_alias a
-                WHERE a.site_id = p_site AND a.alias = upper(n.code) AND NOT radscheduler.is_referrer(n.role)
-                  AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG')
-                ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true;
-        EXIT WHEN v_missing = 0 OR v_attempt = 2;
-        PERFORM radscheduler.lock_new_resources(p_site);
-        FOR v_row IN
-            SELECT DISTINCT ON (n.kind, upper(n.code)) n.kind, n.code, n.name, n.role, e.item ->> 'path' AS path
-            FROM jsonb_array_elements(v_items) e(item), LATERAL radscheduler.resource_name_of(e.item) n
-            WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
-              AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.alias = upper(n.code)
-                              AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
-            ORDER BY n.kind, upper(n.code)
-        LOOP
-            INSERT INTO radscheduler.resource (site_id, code, name, kind, role, modality, is_registered)
-                VALUES (p_site, v_row.code, v_row.name, v_row.kind, CASE WHEN v_row.kind = 'staff' THEN v_row.role END,
-                        CASE WHEN v_row.kind = 'equipment' THEN coalesce(radscheduler.modality_guess(p_site, ARRAY[v_row.code], ARRAY[v_row.name]),
-                                                                         radscheduler.modality_of(p_site, p_reading, NULL)) END, false)
-                RETURNING resource.resource_id INTO v_id;
-            INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_site, v_row.kind, upper(v_row.code), v_id);
-            PERFORM radscheduler.audit(p_site, 'resource.created', 'resource', v_id, '{}');
-            warnings := warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
-        END LOOP;
+    FOR v_found IN SELECT * FROM radscheduler.find_resources(p_items) LOOP
+        ordinal := (p_items[v_found.place]).ordinal;
+        resource_ids := v_found.resource_ids;
+        warnings := '[]';
+        IF v_found.missing THEN
+            warnings := radscheduler.record_resources(p_items[v_found.place]);
+            SELECT f.resource_ids INTO resolve_resources.resource_ids FROM radscheduler.find_resources(ARRAY[p_items[v_found.place]]) f;
+        END IF;
+        RETURN NEXT;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.resolve_resources(integer, jsonb) IS
-    'The resources of a reading, one id per element (NULL for one that is not booked, such as a referrer). An unknown one is recorded with capacity 1, no buffers and is_registered = false (a scanner with the modality its name tells, else its exam''s), and told as a warning.';
+COMMENT ON FUNCTION radscheduler.resolve_resources(radscheduler.ingest_item[]) IS
+    'The resources of messages: for each message that names any, one id per resource of its reading (NULL for one that is not booked, such as a referrer). Unknown ones are recorded and told as warnings.';
 
 CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,

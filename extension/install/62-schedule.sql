@@ -34,57 +34,26 @@ $$;
 COMMENT ON FUNCTION radscheduler.modality_of(integer, jsonb, bigint[]) IS
     'DICOM modality of a reading: said outright, by procedure table, by its resources, by study code prefix, by words of study, type and reason; NULL when nothing tells.';
 
-CREATE FUNCTION radscheduler.item_span(item jsonb, zone text, starts timestamptz, ends timestamptz) RETURNS tstzrange
+CREATE FUNCTION radscheduler.part_span(item jsonb, schedule_start text, zone text, starts timestamptz, ends timestamptz) RETURNS tstzrange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_from    timestamptz := coalesce(radscheduler.to_instant(item ->> 'starts_at', zone),
-                                      starts + make_interval(mins => (item ->> 'offset_minutes')::integer), starts);
-    v_minutes integer := (item ->> 'duration_minutes')::integer;
+    v_from    timestamptz := starts;
+    v_minutes integer := nullif((item ->> 'duration_minutes')::integer, 0);
 BEGIN
-    IF v_from NOT BETWEEN starts - interval '24 hours' AND ends + interval '24 hours' THEN
-        v_from := starts;
+    IF item ->> 'starts_at' <> schedule_start OR schedule_start IS NULL AND item ? 'starts_at' OR item ? 'offset_minutes' THEN
+        v_from := coalesce(radscheduler.to_instant(item ->> 'starts_at', zone), starts + make_interval(mins => (item ->> 'offset_minutes')::integer), starts);
+        IF v_from NOT BETWEEN starts - interval '24 hours' AND ends + interval '24 hours' THEN
+            v_from := starts;
+        END IF;
     END IF;
     RETURN tstzrange(v_from, CASE WHEN v_minutes > 0 THEN v_from + make_interval(mins => v_minutes)
                                   WHEN ends > v_from THEN ends
                                   ELSE v_from + (ends - starts) END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.item_span(jsonb, text, timestamptz, timestamptz) IS
-    'When an exam or resource of a reading takes place: its own start, else its offset, else the appointment''s start; its own duration, else until the appointment''s end. A start more than a day outside the appointment is not believed. Empty bounds for an appointment without time.';
-
-CREATE FUNCTION radscheduler.write_services(p_site integer, p_appointment bigint, p_reading jsonb, p_zone text,
-                                            p_starts timestamptz, p_ends timestamptz) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, group_no, code, name, starts_at, ends_at)
-    SELECT p_site, p_appointment, place, coalesce((item ->> 'group')::smallint, 1), item ->> 'code', item ->> 'text', lower(t.span), upper(t.span)
-    FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place),
-         LATERAL (SELECT radscheduler.item_span(item, p_zone, p_starts, p_ends) OFFSET 0) t(span);
-END
-$$;
-COMMENT ON FUNCTION radscheduler.write_services(integer, bigint, jsonb, text, timestamptz, timestamptz) IS
-    'Writes one row per AIS of a reading, timed by item_span().';
-
-CREATE FUNCTION radscheduler.write_resources(p_site integer, p_appointment bigint, p_reading jsonb, p_ids bigint[], p_zone text,
-                                             p_starts timestamptz, p_ends timestamptz) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, group_no, resource_id, role, starts_at, ends_at)
-    SELECT p_site, p_appointment,
-           coalesce((SELECT max(x.position) FROM radscheduler.appointment_resource x WHERE x.site_id = p_site AND x.appointment_id = p_appointment), 0)
-           + row_number() OVER (ORDER BY place),
-           item ->> 'segment', coalesce((item ->> 'group')::smallint, 1), p_ids[place], upper(coalesce(item ->> 'role', item ->> 'type_code')),
-           lower(t.span), upper(t.span)
-    FROM jsonb_array_elements(p_reading -> 'resources') WITH ORDINALITY s(item, place),
-         LATERAL (SELECT radscheduler.item_span(item, p_zone, p_starts, p_ends) OFFSET 0) t(span)
-    WHERE p_ids[place] IS NOT NULL;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.write_resources(integer, bigint, jsonb, bigint[], text, timestamptz, timestamptz) IS
-    'Writes one row per AIG, AIL and AIP of a reading that was resolved, timed by item_span().';
+COMMENT ON FUNCTION radscheduler.part_span(jsonb, text, text, timestamptz, timestamptz) IS
+    'When an exam or resource of a reading takes place: its own start, else its offset, else the appointment''s start; its own duration, else until the appointment''s end. schedule_start is the appointment''s start as it stands in the reading. A start more than a day outside the appointment is not believed. Empty bounds for an appointment without time.';
 
 CREATE FUNCTION radscheduler.shift_rows(p_site integer, p_appointment bigint, p_shift interval, p_old_ends timestamptz, p_new_ends timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -123,13 +92,54 @@ $$;
 COMMENT ON FUNCTION radscheduler.event_name(radscheduler.appointment_status, radscheduler.appointment_status, boolean) IS
     'Type of the event that a change of status or time is told as; the old status is NULL for a new appointment.';
 
-CREATE FUNCTION radscheduler.distrusted_times(p_reading jsonb, p_zone text, p_starts timestamptz, p_ends timestamptz) RETURNS jsonb
+CREATE FUNCTION radscheduler.other_resources(p_site integer, p_appointment bigint, p_item radscheduler.ingest_item) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT coalesce(jsonb_agg(radscheduler.warning('TIME_DISTRUSTED', item ->> 'path')), '[]')
-    FROM jsonb_array_elements((p_reading -> 'services') || (p_reading -> 'resources')) item
-    WHERE radscheduler.to_instant(item ->> 'starts_at', p_zone) NOT BETWEEN p_starts - interval '24 hours' AND p_ends + interval '24 hours');
+    IF p_item.resource_ids IS NULL THEN
+        RETURN false;
+    END IF;
+    RETURN (WITH sent AS (
+            SELECT DISTINCT e.item ->> 'segment' AS segment, p_item.resource_ids[e.place] AS id
+            FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place))
+        SELECT EXISTS (SELECT FROM sent s WHERE s.id IS NOT NULL AND NOT EXISTS (
+                           SELECT FROM radscheduler.appointment_resource r
+                           WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.segment = s.segment AND r.resource_id = s.id AND r.status IS NULL))
+            OR EXISTS (SELECT FROM radscheduler.appointment_resource r
+                       WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.status IS NULL AND r.segment IN (SELECT s.segment FROM sent s)
+                         AND r.resource_id NOT IN (SELECT s.id FROM sent s WHERE s.id IS NOT NULL)));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.distrusted_times(jsonb, text, timestamptz, timestamptz) IS 'A TIME_DISTRUSTED warning for each exam or resource timed more than a day outside the appointment; [] when there is none.';
+COMMENT ON FUNCTION radscheduler.other_resources(integer, bigint, radscheduler.ingest_item) IS
+    'Whether a message names other resources than its appointment has, among the types of segment it carries.';
+
+CREATE FUNCTION radscheduler.heed_late(p_item radscheduler.ingest_item) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_old     radscheduler.appointment;
+    v_item    radscheduler.ingest_item := p_item;
+    v_starts  timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,starts_at}', p_item.context ->> 'zone');
+    v_ends    timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,ends_at}', p_item.context ->> 'zone');
+    v_differs boolean;
+    v_rows    bigint[];
+BEGIN
+    SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
+    v_ends := coalesce(v_ends, v_starts + make_interval(mins => (p_item.reading #>> '{schedule,duration_minutes}')::integer));
+    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(ARRAY[p_item]) f;
+    v_differs := p_item.action = 'late_close' OR v_starts <> v_old.starts_at OR v_ends <> v_old.ends_at
+                 OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
+    IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN
+        RETURN;
+    END IF;
+    UPDATE radscheduler.appointment a
+        SET booked_at = least(a.booked_at, p_item.at), moved_at = CASE WHEN v_differs THEN greatest(a.moved_at, p_item.at) ELSE a.moved_at END
+        WHERE a.site_id = v_old.site_id AND a.appointment_id = v_old.appointment_id;
+    v_rows := radscheduler.overlapping(v_old.site_id, v_old.appointment_id);
+    IF v_rows IS NOT NULL THEN
+        PERFORM radscheduler.settle(v_old.site_id, '{}', radscheduler.reseat(v_old.site_id, v_rows), ARRAY[p_item.message_id]);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.heed_late(radscheduler.ingest_item) IS
+    'What a late message still tells: how old the claim to the present time is. It may be older than was known, or younger, because something else was said in between; who then comes first changes places.';

@@ -7,13 +7,16 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, k.text, r.name, c.other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
         JOIN radscheduler.conflict_kind k ON k.code = c.code
-        JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = c.other_appointment_id
+        JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
-        WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical'
+        WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
         ORDER BY c.conflict_id LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     RAISE EXCEPTION '%', format(v_conflict.text, v_conflict.name)
         USING ERRCODE = 'exclusion_violation', SCHEMA = 'radscheduler', TABLE = 'occupancy', CONSTRAINT = 'occupancy_no_overlap',
               DETAIL = format('%s: appointment %s holds %s to %s (%s).', v_conflict.code, v_conflict.other_appointment_id,
@@ -25,7 +28,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
-    'Refuses a booking: raises 23P01 with the other appointment in DETAIL and free times in HINT. No patient data.';
+    'Refuses a booking that has a critical conflict, on either side of it: raises 23P01 with the other appointment in DETAIL and free times in HINT. No patient data.';
 
 CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointment bigint) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -79,6 +82,7 @@ DECLARE
     v_resources bigint[];
     v_status    radscheduler.appointment_status;
     v_shift     interval;
+    v_moved     bigint[];
 BEGIN
     -- What is asked for, in stored values.
     IF TG_OP <> 'DELETE' THEN
@@ -138,8 +142,8 @@ BEGIN
 
     -- The row.
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source)
-            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'))
+        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at)
+            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now())
             RETURNING a.appointment_id INTO v_id;
     ELSIF TG_OP = 'UPDATE' THEN
         v_shift := nullif(v_starts - v_old.starts_at, interval '0');
@@ -152,6 +156,7 @@ BEGIN
                referring_physician = NEW.referring_physician, urgency = v_values.urgency, notes = NEW.notes,
                reschedule_count = a.reschedule_count + CASE WHEN v_shift IS NULL THEN 0 ELSE 1 END,
                original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
+               moved_at = CASE WHEN (v_starts, v_ends) IS DISTINCT FROM (a.starts_at, a.ends_at) OR radscheduler.is_closed(a.status) THEN now() ELSE a.moved_at END,
                version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
@@ -165,16 +170,13 @@ BEGIN
 
     -- Its time, and whether that may be.
     IF radscheduler.is_occupying(v_status) THEN
-        PERFORM radscheduler.occupy(v_site, v_id, TG_OP = 'INSERT');
+        v_moved := radscheduler.occupy(v_site, v_id, TG_OP = 'INSERT');
     ELSIF TG_OP <> 'INSERT' THEN
-        PERFORM radscheduler.vacate(v_site, v_id, CASE WHEN v_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN now() END);
+        v_moved := radscheduler.vacate(v_site, v_id, CASE WHEN v_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN now() END);
     END IF;
-    IF radscheduler.settle(v_site, v_id, v_resources, ARRAY[v_patient, v_old.patient_id]) = 'critical' THEN
-        IF TG_OP = 'INSERT' OR v_shift IS NOT NULL OR v_ends > v_old.ends_at OR v_patient <> v_old.patient_id OR NOT radscheduler.is_occupying(v_old.status) THEN
-            PERFORM radscheduler.raise_conflict(v_site, v_id);
-        END IF;
-        UPDATE radscheduler.appointment a SET status = 'PENDING_REVIEW', review_reason = 'CONFLICT', resume_status = v_status
-            WHERE a.site_id = v_site AND a.appointment_id = v_id AND v_status IN ('SCHEDULED', 'CONFIRMED');
+    IF radscheduler.settle(v_site, ARRAY[v_id], v_moved) IS NOT NULL
+       AND (TG_OP = 'INSERT' OR v_shift IS NOT NULL OR v_ends > v_old.ends_at OR v_patient <> v_old.patient_id OR NOT radscheduler.is_occupying(v_old.status)) THEN
+        PERFORM radscheduler.raise_conflict(v_site, v_id);
     END IF;
     PERFORM radscheduler.record_version(v_site, v_id, radscheduler.event_name(v_old.status, v_status, v_shift IS NOT NULL), NULL);
     IF TG_OP = 'DELETE' THEN

@@ -78,6 +78,31 @@ $$;
 COMMENT ON FUNCTION radscheduler.json_reading(integer, jsonb) IS
     'The guide''s JSON body as a reading of siu_parse shape, or what is wrong with it: {code, path (the key), text}. Beyond the guide it takes appointmentId (the caller''s own id), resource (a scanner''s name), duration, notes.';
 
+CREATE FUNCTION radscheduler.log_json(p_context jsonb, p_bytes bytea, p_result radscheduler.ingest_result, p_error jsonb, p_duplicate_of bigint, p_received timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_item radscheduler.ingest_item;
+BEGIN
+    v_item.context := p_context;
+    v_item.site_id := (p_context ->> 'site_id')::integer;
+    v_item.sender_id := (p_context ->> 'sender_id')::bigint;
+    v_item.message_id := p_result.message_id;
+    v_item.received_at := p_received;
+    v_item.raw := p_bytes;
+    v_item.raw_sha256 := sha256(p_bytes);
+    v_item.outcome := p_result.outcome;
+    v_item.code := p_result.code;
+    v_item.warnings := p_result.warnings;
+    v_item.ack := p_result.ack;
+    v_item.appointment_id := p_result.appointment_id;
+    v_item.error := p_error;
+    v_item.duplicate_of := p_duplicate_of;
+    PERFORM radscheduler.log_items(ARRAY[v_item]);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.log_json(jsonb, bytea, radscheduler.ingest_result, jsonb, bigint, timestamptz) IS 'log_items() of one JSON body and what became of it.';
+
 CREATE FUNCTION radscheduler.ingest_json(body jsonb, raw bytea DEFAULT NULL, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
@@ -116,7 +141,7 @@ BEGIN
                 r.ack := v_first.ack;
                 r.appointment_id := v_first.appointment_id;
                 r.conflicts := radscheduler.conflicts_of(v_site, r.appointment_id);
-                PERFORM radscheduler.log_message(v_context, v_bytes, r.message_id, r, NULL, v_first.message_id, v_received);
+                PERFORM radscheduler.log_json(v_context, v_bytes, r, NULL, v_first.message_id, v_received);
                 RETURN r;
             END IF;
             UPDATE radscheduler.message_key k SET message_id = r.message_id, received_at = v_received
@@ -132,7 +157,7 @@ BEGIN
     r.code := CASE WHEN v_error IS NULL THEN 'AA' ELSE 'AE' END;
     r.outcome := CASE WHEN v_error IS NULL THEN r.outcome ELSE 'error' END;
     r.ack := convert_to(jsonb_strip_nulls(jsonb_build_object('code', r.code, 'message_id', r.message_id, 'appointment_id', r.appointment_id, 'error', v_error))::text, 'UTF8');
-    PERFORM radscheduler.log_message(v_context, v_bytes, r.message_id, r, v_error, NULL, v_received);
+    PERFORM radscheduler.log_json(v_context, v_bytes, r, v_error, NULL, v_received);
     RETURN r;
 END
 $$;

@@ -24,8 +24,7 @@ CREATE FUNCTION radscheduler.release_appointments(p_site integer, p_appointments
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id   bigint;
-    v_item record;
+    v_waiting bigint[];
 BEGIN
     PERFORM radscheduler.lock_subjects(p_site,
         ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = p_site AND r.appointment_id = ANY (p_appointments)),
@@ -34,16 +33,9 @@ BEGIN
     -- All of them leave before the first is settled: none is healed by another that leaves with it.
     UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL
         WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND NOT radscheduler.is_closed(a.status);
-    FOREACH v_id IN ARRAY p_appointments LOOP
-        PERFORM radscheduler.vacate(p_site, v_id, NULL);
-    END LOOP;
-    FOR v_item IN
-        SELECT a.appointment_id, a.patient_id,
-               ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = a.site_id AND r.appointment_id = a.appointment_id) AS resources
-        FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) ORDER BY a.appointment_id
-    LOOP
-        PERFORM radscheduler.settle(p_site, v_item.appointment_id, v_item.resources, ARRAY[v_item.patient_id]);
-    END LOOP;
+    v_waiting := radscheduler.waiting_behind(p_site, p_appointments);
+    DELETE FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments);
+    PERFORM radscheduler.settle(p_site, p_appointments, CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.release_appointments(integer, bigint[], bigint[]) IS

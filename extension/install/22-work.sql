@@ -1,0 +1,33 @@
+-- What travels through ingestion: one item per message, from its bytes to its answer.
+
+CREATE TYPE radscheduler.ingest_item AS (
+    ordinal        integer,
+    message_id     bigint,
+    received_at    timestamptz,
+    raw            bytea,
+    raw_sha256     bytea,
+    context        jsonb,
+    site_id        integer,
+    sender_id      bigint,
+    reading        jsonb,
+    trigger_event  text,
+    at             timestamptz,
+    sequence       bigint,
+    filler_id      text,
+    placer_id      text,
+    action         text,
+    status         radscheduler.appointment_status,
+    review_reason  text,
+    patient_id     bigint,
+    resource_ids   bigint[],
+    appointment_id bigint,
+    code           text,
+    outcome        text,
+    error          jsonb,
+    warnings       jsonb,
+    conflicts      jsonb,
+    ack            bytea,
+    duplicate_of   bigint
+);
+COMMENT ON TYPE radscheduler.ingest_item IS
+    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, and what became of it.';
