@@ -97,6 +97,58 @@ SELECT is_registered FROM radscheduler.set_sender('STRANGER', 'B');
 SELECT is_new, is_refused FROM radscheduler.sender_of('STRANGER', 'B');
 SELECT sending_application, sending_facility, profile, is_registered FROM radscheduler.sender WHERE site_id = radscheduler.current_site() ORDER BY 1, 2;
 UPDATE radscheduler.site SET unknown_senders = 'accept', default_profile = '{}' WHERE code = 'SENDERS';
+-- The report. GUIDE names its events after the integration guide; CHECKIN puts the appointment's id into PV1-19; OLDRIS is none of what the profile says:
+-- bytes in Latin 1 without MSH-18, a clock that runs ahead, the exam's time in AIS-4, British telephone numbers, the modality in OBR-24.
+SET radscheduler.site = 'MAIN';
+SET timezone = 'UTC';
+CREATE FUNCTION pg_temp.send(n integer, sender text, event text, ahead interval, tail text) RETURNS text LANGUAGE sql AS $$
+SELECT (radscheduler.ingest(convert_to(replace(replace(format(E'MSH|^~\\&|%s|||%s||SIU^%s|%s-%s-%s|P|2.5\r%s', sender, to_char(timezone('UTC', now()) + ahead, 'YYYYMMDDHH24MISS'),
+    event, replace(sender, '|', '.'), event, n || ahead::text, tail), '#', n::text), '@', to_char(date '2031-05-01' + n, 'YYYYMMDD')), CASE sender WHEN 'OLDRIS|WEST' THEN 'LATIN1' ELSE 'UTF8' END))).code $$;
+\set pid 'PID|1||P22-#^^^^MR||Report#^Person#||19700101|F|||||617-555-0123'
+SELECT code, count(*) FROM generate_series(1, 12) n, pg_temp.send(n, 'GUIDE|NORTH', 'S12', '-2:00', E'SCH||G#|||||||30|MIN|^^30^@1000||||||||||||||Vorgemerkt\r' || :'pid' || E'\rRGS|1|A\rAIS|1|A|CT002^CT CHEST\rAIG|1|A|SCAN22') code GROUP BY 1;
+SELECT code, count(*) FROM generate_series(1, 3) n, pg_temp.send(n, 'GUIDE|NORTH', 'S13', '-1:40', E'SCH||G#|||||||30|MIN|^^30^@1130||||||||||||||Aussicht\r' || :'pid' || E'\rAIS|1|U|CT002^CT CHEST') code GROUP BY 1;
+SELECT code, count(*) FROM generate_series(4, 7) n, pg_temp.send(n, 'GUIDE|NORTH', 'S14', '-1:30', E'SCH||G#\r' || :'pid') code GROUP BY 1;
+SELECT code, count(*) FROM generate_series(1, 4) n, pg_temp.send(n, 'CHECKIN|EAST', 'S14', '-1:00', E'SCH|||||||||30|MIN|^^30^@1500||||||||||||||6^ARRIVED\r' || :'pid' || E'\rPV1|1|O|ROOM^12||||7^Attending#||||||||||||V#\rAIS|1||CT002^CT CHEST') code GROUP BY 1;
+SELECT code, count(*) FROM generate_series(1, 4) n, (VALUES ('S12', '0:11'), ('S15', '0:12'), ('S12', '0:13')) t(event, ahead), pg_temp.send(n, 'OLDRIS|WEST', event, ahead::interval,
+    E'SCH||O#|||||||30|MIN|^^30^@1000\rPID|1||P23-#||Müller#^Käthe#||||||||07700 900#23\rAIS|1||X99#^Verlaufskontrolle|@1400\rOBR|1|||||||||||||||||||||||MR\rNTE|1||Priority: S') code GROUP BY 1;
+-- Everything about one sender. No name, number or value of a patient is in it, whatever the field.
+SELECT section, item, n, share, CASE WHEN item = 'messages' THEN regexp_replace(detail, ', the last.*', '') ELSE detail END AS detail, setting
+FROM radscheduler.sender_report('GUIDE|NORTH') WHERE section <> 'warnings';
+SELECT section, item, detail FROM radscheduler.sender_report() WHERE concat_ws(' ', item, detail, setting) ~* 'P2[23]-|Report#?\d|Person|M.ller|K[^ ]the|555|7700|Verlauf|Attending\d|Aussicht|\m[VGO]1';
+-- What each profile should say, and why.
+SELECT sender_name, item, n, share, detail, setting FROM radscheduler.sender_report() WHERE section = 'suggestion';
+-- The suggestion taken: it is not made again.
+SELECT s.is_registered, s.own_profile FROM radscheduler.sender_report('CHECKIN|EAST') r, radscheduler.set_sender('CHECKIN', 'EAST', r.setting) s WHERE r.section = 'suggestion' AND r.item = 'id_source';
+SELECT item, setting FROM radscheduler.sender_report('CHECKIN|EAST') WHERE section = 'suggestion';
+-- The period and the sample.
+SELECT item, n FROM radscheduler.sender_report('GUIDE|NORTH', sample => 4) WHERE section = 'sender' AND n IS NOT NULL OR section = 'fields' AND item LIKE 'AIG%';
+SELECT section, item, n FROM radscheduler.sender_report('GUIDE|NORTH', since => '2001-01-01', until => '2001-02-01');
+\set VERBOSITY terse
+SELECT * FROM radscheduler.sender_report('NOBODY|HERE');
+SELECT * FROM radscheduler.sender_report(since => now(), until => now());
+SELECT * FROM radscheduler.sender_report(sample => 0);
+\set VERBOSITY default
+-- Bytes that are no message, and words that are too rare, are counted and not shown.
+SELECT radscheduler.readable_message('\x4d5348', NULL) IS NULL AS unreadable, radscheduler.readable_message(convert_to(E'MSH|^~\\&|A', 'UTF8'), 'KLINGON') IS NULL AS unknown_charset;
+SELECT t, radscheduler.text_shape(t) FROM unnest('{"",19700101,20310501,203105011000,20310501100000.1234+0200,6175550123,2031-05-01T10:00,30,-1.5,MIN,CT002,"CT CHEST",99999999}'::text[]) t;
+SELECT f, radscheduler.field_shape(f::jsonb) FROM unnest(ARRAY['""', 'null', '"A"', '[["", "", "30", "203105011000"]]', '[["A", ["B", "C"], null], "D"]', '[{"text": "A B", "raw": "A\\T\\B"}]']) f;
+-- An auditor of the site reads it, and it is written down; another role does not, and nobody sees a sender of another site.
+SELECT radscheduler.grant_site('rs_test_senders', 'MAIN');
+SET radscheduler.site = 'SENDERS';
+SET ROLE rs_test_senders;
+SELECT DISTINCT site, sender_name FROM radscheduler.sender_report() ORDER BY 1, 2;
+SELECT count(*) FROM radscheduler.sender_report('GUIDE|NORTH');
+RESET ROLE;
+SELECT radscheduler.revoke_role('admin', 'rs_test_senders');
+SET ROLE rs_test_senders;
+SELECT count(*) > 0 AS seen FROM radscheduler.sender_report('RIS23|SOUTH');
+SELECT radscheduler.set_sender('RIS23', 'SOUTH');
+RESET ROLE;
+SELECT radscheduler.revoke_role('auditor', 'rs_test_senders');
+SET ROLE rs_test_senders;
+SELECT * FROM radscheduler.sender_report();
+RESET ROLE;
+SELECT DISTINCT action, object, detail FROM radscheduler.audit_event WHERE action = 'sender.report' AND role_name = 'rs_test_senders';
 RESET radscheduler.site;
 \c :regress
 DROP DATABASE radscheduler_senders;

@@ -54,6 +54,7 @@ CALLS = {
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
     "sees_every_site": "radscheduler.sees_every_site()",
     "sender_profile": "radscheduler.sender_profile('{{}}')",
+    "sender_report": "radscheduler.sender_report()",
     "set_sender": "radscheduler.set_sender('NEWRIS', '')",
     "sites_for": "radscheduler.sites_for(0)",
     "siu_parse": r"radscheduler.siu_parse(E'MSH|^~\\&|A|B|||20260101||SIU^S12|1|P|2.5')",
