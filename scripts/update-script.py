@@ -4,8 +4,9 @@
 usage: scripts/update-script.py OLD.sql NEW.sql > updates/radscheduler--A--B.sql
 
 Invariants: what stands in both is left alone. A function that changed is replaced in place, so that rights, views and triggers keep
-it; one that is gone is dropped. Code tables are replaced wholesale. Rights are settled anew, and the records migrate last. Any other
-statement that is gone or changed (a type, an operator, a table) stops the program: that needs a hand.
+it; one that is gone, or returns other columns, is dropped first (PostgreSQL refuses where something of the site's depends on it). Code
+tables are replaced wholesale. Rights are settled anew, and the records migrate last. Any other statement that is gone or changed (a
+type, an operator, a table) stops the program: that needs a hand.
 """
 
 import re
@@ -39,6 +40,16 @@ def table_of(statement):
     return match.group(1) if match else None
 
 
+def results(script):
+    """signature -> what the function returns, for the functions of a script: those that return something else cannot be replaced in place."""
+    found = {}
+    for statement, comment in zip(script, script[1:]):
+        if FUNCTION.match(statement) and (match := SIGNATURE.match(comment)):
+            head = re.split(r"\bLANGUAGE\b", statement)[0]
+            found[re.sub(r"\s+", " ", match.group(1))] = re.sub(r"\s+", " ", " ".join(re.findall(r"\bOUT\s[^,)]*|\bRETURNS\s.*", head, re.S))).strip()
+    return found
+
+
 def update(old, new):
     """The statements that lead from the old version to the new one."""
     gone = [s for s in old if s not in set(new)]
@@ -48,7 +59,8 @@ def update(old, new):
     functions = {m.group(1) for s in new if (m := FUNCTION.match(s))}
     replaced = {m.group(1) for s in added if (m := FUNCTION.match(s))}
     signatures = {re.sub(r"\s+", " ", m.group(1)) for s in new if (m := SIGNATURE.match(s))}
-    lines = []
+    was, becomes = results(old), results(new)
+    lines = [f"DROP FUNCTION {signature};" for signature in was if signature in becomes and was[signature] != becomes[signature]]
     for statement in gone:
         if match := SIGNATURE.match(statement):
             signature = re.sub(r"\s+", " ", match.group(1))

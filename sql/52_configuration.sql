@@ -11,6 +11,7 @@ CREATE EXTENSION radscheduler CASCADE;
 -- Two sites with everything a document can hold, and what it must not hold: a block that is over, hours that hold on no day.
 UPDATE radscheduler.site SET name = 'North Hospital', timezone = 'America/New_York', slot_minutes = 10 WHERE code = 'MAIN';
 SELECT radscheduler.create_site('SOUTH', 'South campus', 'Europe/London') > 0 AS created;
+UPDATE radscheduler.site SET unknown_senders = 'refuse', default_profile = '{"preset": "seed_naming"}' WHERE code = 'SOUTH';
 SET radscheduler.site = 'MAIN';
 SELECT radscheduler.add_resource('CT1', 'CT scanner 1', 'equipment', 'CT', setup_minutes => 5, turnover_minutes => 10, aliases => '{CTA1,"Scanner A"}') > 0 AS added;
 SELECT radscheduler.add_resource('BAY', 'Ultrasound bay', 'room', 'US', capacity => 2) > 0 AS added;
@@ -75,6 +76,7 @@ SELECT i.item, i.name, i.action, i.changes FROM radscheduler.configuration_impor
 SELECT site_id AS south FROM radscheduler.site WHERE code = 'SOUTH' \gset
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "slot_minutes": 20.0}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "timezone": null, "hours": []}');
+SELECT * FROM pg_temp.import('{"code": "SOUTH", "unknown_senders": "accept", "default_profile": {}}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "capacity": 2, "modality": null}]}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "blocks": [], "hours": [{"weekday": 1, "opens": "09:00:00", "closes": "12:30", "valid_from": null}]}]}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "senders": [{"sending_application": "RIS", "sending_facility": "SOUTH", "profile": {}}, {"sending_application": "NEW", "sending_facility": ""}]}');
@@ -134,7 +136,8 @@ SELECT r.* FROM good, pg_temp.refused(document) r;
 SELECT radscheduler.configuration_export() - 'exported_at' AS before \gset
 SELECT r.* FROM good, (VALUES
     ('{sites,1,code}', '"no such code"'), ('{sites,1,code}', '7'), ('{sites,1,name}', 'null'), ('{sites,1,timezone}', '"Mars/Olympus"'), ('{sites,1,phone_region}', '"usa"'),
-    ('{sites,1,slot_minutes}', '0'), ('{sites,1,slot_minutes}', '"15"'), ('{sites,1,colour}', '"red"'), ('{sites,1,senders}', 'null'),
+    ('{sites,1,slot_minutes}', '0'), ('{sites,1,slot_minutes}', '"15"'), ('{sites,1,unknown_senders}', '"ask"'), ('{sites,1,unknown_senders}', 'null'),
+    ('{sites,1,default_profile}', '{"preset": "guide", "time_zone": "UTC"}'), ('{sites,1,default_profile}', 'null'), ('{sites,1,colour}', '"red"'), ('{sites,1,senders}', 'null'),
     ('{sites,1,senders,0,profile}', '{"repair": "strictly"}'), ('{sites,1,senders,0,profile}', '[]'), ('{sites,1,senders,0,is_registered}', '"yes"'), ('{sites,1,senders,0,site_id}', '1'),
     ('{sites,1,modalities,0,default_minutes}', '30.5'), ('{sites,1,modalities,0,default_minutes}', '1e300'), ('{sites,1,modalities,0,aliases}', '"MRI"'), ('{sites,1,modalities,0,aliases}', '["MRI", ""]'),
     ('{sites,1,modalities,0,aliases}', '["MRI", {"kind": "room", "alias": "MRI"}]'),

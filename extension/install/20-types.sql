@@ -49,23 +49,6 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.is_timezone(text) IS 'Whether PostgreSQL knows a time zone of this name.';
 
-CREATE FUNCTION radscheduler.is_profile(profile jsonb) RETURNS boolean
-    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN jsonb_typeof(profile) = 'object'
-       AND NOT EXISTS (SELECT FROM jsonb_each(profile) p WHERE NOT CASE p.key
-               WHEN 'timezone' THEN jsonb_typeof(p.value) = 'string' AND radscheduler.is_timezone(p.value #>> '{}')
-               WHEN 'repair' THEN p.value IN ('"lenient"', '"strict"')
-               WHEN 'on_conflict' THEN p.value IN ('"flag"', '"reject"')
-               WHEN 'start_source' THEN p.value IN ('"appointment"', '"service"')
-               WHEN 'charset' THEN jsonb_typeof(p.value) = 'string' AND radscheduler.hl7_charset(p.value #>> '{}') IS NOT NULL
-               ELSE false END);
-END
-$$;
-COMMENT ON FUNCTION radscheduler.is_profile(jsonb) IS
-    'Whether a sender profile holds only keys and values that are understood: timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service), charset (HL7 table 0211).';
-
 CREATE FUNCTION radscheduler.is_occupying(status radscheduler.appointment_status) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN status IN ('SCHEDULED'::radscheduler.appointment_status, 'CONFIRMED', 'PENDING_REVIEW', 'ARRIVED', 'IN_PROGRESS');

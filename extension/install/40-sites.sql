@@ -75,7 +75,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.site_zone(integer) IS 'IANA zone of a site, or radscheduler.default_timezone.';
 
 CREATE FUNCTION radscheduler.sender_of(p_application text, p_facility text,
-                                       OUT site_id integer, OUT sender_id bigint, OUT profile jsonb, OUT is_new boolean) RETURNS record
+                                       OUT site_id integer, OUT sender_id bigint, OUT profile jsonb, OUT is_new boolean, OUT is_refused boolean) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
@@ -83,8 +83,9 @@ DECLARE
     v_sites integer[] := radscheduler.visible_sites();
 BEGIN
     is_new := false;
-    SELECT s.site_id, s.sender_id, s.profile INTO sender_of.site_id, sender_of.sender_id, sender_of.profile
-        FROM radscheduler.sender s
+    SELECT s.site_id, s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
+        INTO sender_of.site_id, sender_of.sender_id, sender_of.profile, sender_of.is_refused
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id
         WHERE s.sending_application = p_application AND s.sending_facility = p_facility
           AND s.site_id = ANY (v_sites)
         ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
@@ -98,18 +99,19 @@ BEGIN
     INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
         VALUES (sender_of.site_id, p_application, p_facility, false)
         ON CONFLICT DO NOTHING
-        RETURNING sender.sender_id, sender.profile INTO sender_of.sender_id, sender_of.profile;
+        RETURNING sender.sender_id INTO sender_of.sender_id;
     IF sender_of.sender_id IS NOT NULL THEN
         is_new := true;
         PERFORM radscheduler.audit(sender_of.site_id, 'sender.created', 'sender', sender_of.sender_id, '{}');
-        RETURN;
     END IF;
-    SELECT s.sender_id, s.profile INTO sender_of.sender_id, sender_of.profile FROM radscheduler.sender s
+    SELECT s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
+        INTO sender_of.sender_id, sender_of.profile, sender_of.is_refused
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id
         WHERE s.site_id = sender_of.site_id AND s.sending_application = p_application AND s.sending_facility = p_facility;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them.';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
 
 CREATE FUNCTION radscheduler.sender_registration() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

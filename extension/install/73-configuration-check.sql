@@ -47,6 +47,8 @@ BEGIN
         (208, 'site', 'procedures', 'list:procedure', '', false, NULL, NULL),
         (209, 'site', 'hours', 'list:hours', '', false, NULL, NULL),
         (210, 'site', 'resources', 'list:resource', '', false, NULL, NULL),
+        (211, 'site', 'unknown_senders', 'sender_policy', '', false, NULL, NULL),
+        (212, 'site', 'default_profile', 'profile', '', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
         (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
         (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
@@ -116,7 +118,9 @@ BEGIN
         fault := 'must be a country code of two capital letters'; hint := 'Use an ISO 3166 code such as US; radscheduler.phone_region lists those whose numbers are understood.';
     ELSIF p_kind = 'profile' AND radscheduler.is_profile(p_value) IS NOT TRUE THEN
         fault := 'must be a profile that is understood';
-        hint := 'Its keys are timezone (IANA), repair (lenient, strict), on_conflict (flag, reject), start_source (appointment, service) and charset (HL7 table 0211).';
+        hint := (SELECT string_agg(coalesce(f.key, 'It') || ' ' || f.fault, '; ') || '.' FROM radscheduler.profile_faults(p_value) f);
+    ELSIF p_kind = 'sender_policy' AND v_text IN ('accept', 'refuse') IS NOT TRUE THEN
+        fault := 'must be "accept" or "refuse"'; hint := 'It says what becomes of messages of senders that are not registered.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN

@@ -118,8 +118,9 @@ BEGIN
         FROM (SELECT m.message_id, s.trouble, p_patient = ANY (s.patients) AS is_his, p_patient = ANY (s.doubtful) AS is_doubtful,
                      (s.patients || s.doubtful) && v_holds.patients AS is_held
               FROM radscheduler.hl7_message m
-              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id,
-              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, x.profile ->> 'charset', v_values || v_holds.identifiers) s
+              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+              LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> 'charset', v_values || v_holds.identifiers) s
               WHERE m.site_id = p_site) q;
     PERFORM radscheduler.release_appointments(p_site, v_own, ARRAY[p_patient]);
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
@@ -189,8 +190,9 @@ BEGIN
         INTO v_kept
         FROM (SELECT m.message_id, s.trouble
               FROM radscheduler.hl7_message m
-              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id,
-              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, x.profile ->> 'charset', v_holds.identifiers) s
+              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+              LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> 'charset', v_holds.identifiers) s
               WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.patients <> '{}' AND NOT v_holds.is_site_held
                 AND (s.trouble IS NOT NULL OR (s.patients || s.doubtful) && v_holds.patients)) q;
     SELECT v_kept.held

@@ -58,8 +58,9 @@ BEGIN
         SELECT * INTO v_holds FROM radscheduler.holds_in_force(v_site);
         CONTINUE WHEN v_holds.patients = '{}';
         EXECUTE format('SELECT array_agg(m.message_id) FROM %s m
-                        LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id,
-                        LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, x.profile ->> ''charset'', $2) s
+                        LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+                        LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+                        LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> ''charset'', $2) s
                         WHERE m.site_id = $1 AND m.received_at < $4 AND (s.trouble IS NOT NULL OR (s.patients || s.doubtful) && $3)', p_partition)
             INTO v_some USING v_site, v_holds.identifiers, v_holds.patients, p_before;
         v_kept := v_kept || v_some;

@@ -78,9 +78,11 @@ DECLARE
     v_new jsonb := radscheduler.configuration_site(p_site) || p_value;
 BEGIN
     UPDATE radscheduler.site s
-        SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric
-        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes)
-              IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric);
+        SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
+            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile'
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile)
+              IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile');
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
