@@ -102,7 +102,7 @@ BEGIN
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile, 'zone', v_zone,
                               'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region),
                               'facility', coalesce(v_sender.profile ->> 'default_authority', p_header ->> 'sending_facility', ''),
-                              'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
+                              'is_refused', v_sender.is_refused, 'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
                               'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'source', 'HL7',
                               'channel', p_channel, 'peer', p_peer, 'header', p_header, 'warnings', v_warnings);
 END

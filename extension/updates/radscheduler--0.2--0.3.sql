@@ -1,6 +1,14 @@
 -- Brings the code to 0.3, then the records. Frozen once released.
 \echo Use "ALTER EXTENSION radscheduler UPDATE TO '0.3'" to load this file. \quit
 
+DROP FUNCTION radscheduler.sender_of(text, text);
+
+DROP FUNCTION radscheduler.place(integer, radscheduler.axis, bigint, tstzrange, tstzrange, bigint);
+
+DROP FUNCTION radscheduler.occupy(integer, bigint, boolean);
+
+DROP FUNCTION radscheduler.vacate(integer, bigint, timestamptz);
+
 DROP FUNCTION radscheduler.occupancy_wanted(integer, bigint);
 
 DROP FUNCTION radscheduler.conflict_pairs(integer, bigint, bigint[], bigint[], bigint[]);
@@ -180,6 +188,255 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 
+CREATE TABLE radscheduler.profile_key (
+    key           text     PRIMARY KEY,
+    place         smallint NOT NULL UNIQUE,
+    shape         text     NOT NULL CHECK (shape IN ('zone', 'charset', 'region', 'preset', 'word', 'words', 'boolean', 'text', 'path', 'id_paths', 'event_map')),
+    words         text[]   NOT NULL,
+    default_value jsonb,
+    example       jsonb    NOT NULL,
+    meaning       text     NOT NULL
+);
+
+COMMENT ON TABLE  radscheduler.profile_key IS 'Every key of a sender''s profile, and what may stand under it.';
+
+COMMENT ON COLUMN radscheduler.profile_key.key IS 'The key as it is written in the profile.';
+
+COMMENT ON COLUMN radscheduler.profile_key.place IS 'Order in which keys are explained.';
+
+COMMENT ON COLUMN radscheduler.profile_key.shape IS
+    'What stands under it: zone (IANA), charset (HL7 table 0211), region (phone_region), preset (profile_preset), word (one of words), words (a list of them), boolean, text, path (of a field, as hl7_get() takes it), id_paths (such a path or a list of them, in segments that can hold an appointment''s id), event_map (an object of trigger events and words).';
+
+COMMENT ON COLUMN radscheduler.profile_key.words IS 'The words that are understood, where the shape has such.';
+
+COMMENT ON COLUMN radscheduler.profile_key.default_value IS 'What holds without the key; NULL where that is decided elsewhere, see meaning.';
+
+COMMENT ON COLUMN radscheduler.profile_key.example IS 'A value that is understood.';
+
+COMMENT ON COLUMN radscheduler.profile_key.meaning IS 'What it does, for people.';
+
+INSERT INTO radscheduler.profile_key (key, place, shape, words, default_value, example, meaning) VALUES
+    ('preset', 1, 'preset', '{}', NULL, '"seed_naming"', 'A ready profile of radscheduler.profile_preset that stands under the keys given beside it. Default none.'),
+    ('timezone', 2, 'zone', '{}', NULL, '"America/Chicago"', 'Zone of times sent without an offset. Default the site''s zone, else radscheduler.default_timezone.'),
+    ('charset', 3, 'charset', '{}', NULL, '"8859/1"', 'Charset of the bytes, whatever MSH-18 says. Default UTF-8 where the bytes are that, else what MSH-18 names, else Windows-1252 with a warning.'),
+    ('phone_region', 4, 'region', '{}', NULL, '"GB"', 'Country (ISO 3166) whose numbering plan completes phone numbers sent without country code. Default the site''s.'),
+    ('default_authority', 5, 'text', '{}', NULL, '"NORTH"', 'Assigning authority of patient identifiers that are sent without one (PID-3.4). Default the sending facility, MSH-4.'),
+    ('repair', 6, 'word', '{lenient,strict}', '"lenient"', '"strict"', 'What becomes of values in the wrong place: lenient reads them and warns, strict answers AE 102 with the place.'),
+    ('id_source', 7, 'id_paths', '{}', NULL, '["PV1-19", "ZSI-2"]', 'Where the appointment''s identifier stands when SCH-2 and SCH-1 are empty: a path, or a list tried in order. Default nowhere: such a message is answered AE 101.'),
+    ('start_source', 8, 'word', '{appointment,service}', '"appointment"', '"service"', 'Whose start holds when they differ: appointment takes TQ1-7 and SCH-11.4 first, service AIS-4.'),
+    ('location_source', 9, 'word', '{none,PV1-3}', '"none"', '"PV1-3"', 'Where a room is read when no AIL or AIG names one.'),
+    ('referrer_source', 10, 'word', '{standard,PV1-7}', '"standard"', '"PV1-7"', 'Whom the referring physician is taken from: standard takes PV1-8, then staff in that role, then SCH-12; PV1-7 looks at the attending doctor after PV1-8.'),
+    ('modality_source', 11, 'path', '{}', NULL, '"OBR-24"', 'A field that holds a modality word, asked after procedures and resources. Default none.'),
+    ('priority_notes', 12, 'boolean', '{}', 'false', 'true', 'Whether a note (NTE-3) that reads "Priority: S" sets the urgency where no field does.'),
+    ('event_map', 13, 'event_map', '{NEW,RESCHEDULE,MODIFY,CANCEL,DISCONTINUE,DELETE,NO_SHOW,IGNORE}', '{}', '{"S14": "CANCEL", "S18": "MODIFY"}',
+        'What this sender means by a trigger event, where it is not what the standard says. NEW is S12, RESCHEDULE S13, MODIFY S14, CANCEL S15, DISCONTINUE S16, DELETE S17, NO_SHOW S26; IGNORE keeps the message and changes nothing.'),
+    ('arrival_events', 14, 'words', '{A01,A04,A10}', '[]', '["A04", "A10"]', 'ADT events that mean the patient has arrived for the appointment of that visit.'),
+    ('update_mode', 15, 'word', '{by_type,full,action}', '"by_type"', '"full"', 'How services and resources of an update are taken: by_type replaces those of the segment types that are sent, full replaces all, action follows the action codes (AIx-2).'),
+    ('unknown_resource_change', 16, 'word', '{refuse,ignore}', '"refuse"', '"ignore"', 'What becomes of S20, S21 and S22 about an appointment that is not known: refuse answers AE 204, ignore AA with a warning.'),
+    ('order_by', 17, 'word', '{message_time,arrival}', '"message_time"', '"arrival"', 'What orders messages of one appointment: their own time (MSH-7), or their arrival, where an interface engine rewrites MSH-7.'),
+    ('on_conflict', 18, 'word', '{flag,reject}', '"flag"', '"reject"', 'What becomes of a booking with a critical conflict: flag takes it for review, reject answers AE 207 and books nothing.'),
+    ('pending_occupies', 19, 'boolean', '{}', 'false', 'true', 'Whether a booking that is only pending holds its time.'),
+    ('no_show_after_arrival', 20, 'boolean', '{}', 'false', 'true', 'Whether a no-show (S26) may close an appointment whose patient has arrived.'),
+    ('test_messages', 21, 'word', '{flag,ignore,refuse}', '"flag"', '"refuse"', 'What becomes of messages whose MSH-11 is not P: flag takes them and marks the appointment, ignore keeps them and changes nothing, refuse answers AR.');
+
+CREATE TABLE radscheduler.profile_preset (
+    name    text  PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
+    profile jsonb NOT NULL,
+    meaning text  NOT NULL
+);
+
+COMMENT ON TABLE  radscheduler.profile_preset IS 'Ready profiles, for senders that share a habit. Never a default: a sender''s profile names one with the key preset.';
+
+COMMENT ON COLUMN radscheduler.profile_preset.name IS 'What stands under the key preset.';
+
+COMMENT ON COLUMN radscheduler.profile_preset.profile IS 'The keys it stands for; those given beside it win.';
+
+COMMENT ON COLUMN radscheduler.profile_preset.meaning IS 'Whom it is for.';
+
+INSERT INTO radscheduler.profile_preset VALUES
+    ('seed_naming', '{"event_map": {"S13": "MODIFY", "S14": "CANCEL", "S15": "DISCONTINUE"}}',
+     'Senders built after an integration guide that calls S13 a modification, S14 a cancellation and S15 a discontinuation.');
+
+CREATE OR REPLACE FUNCTION radscheduler.nearest_word(p_word text, p_words text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+WITH pair(word, two) AS (
+    SELECT w.word, substr(lower('^' || w.word || '$'), n, 2)
+    FROM unnest(p_words || left(p_word, 60)) w(word), generate_series(1, length(w.word) + 1) n
+), likeness AS (
+    SELECT w.word, 2.0 * count(DISTINCT p.two) FILTER (WHERE p.two IN (SELECT q.two FROM pair q WHERE q.word = left(p_word, 60)))
+                   / (count(DISTINCT p.two) + (SELECT count(DISTINCT q.two) FROM pair q WHERE q.word = left(p_word, 60))) AS share
+    FROM unnest(p_words) w(word) JOIN pair p ON p.word = w.word GROUP BY w.word
+)
+SELECT l.word FROM likeness l WHERE l.share >= 0.4 ORDER BY l.share DESC, l.word LIMIT 1
+$$;
+
+COMMENT ON FUNCTION radscheduler.nearest_word(text, text[]) IS
+    'The word of a list that shares most pairs of letters with one that is not in it, for "did you mean"; NULL when none is near.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_path(p_path text) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.hl7_get(E'MSH|^~\\&|'::radscheduler.hl7, p_path);
+    RETURN true;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_path(text) IS 'Whether hl7_get() takes this as the path of one value.';
+
+CREATE OR REPLACE FUNCTION radscheduler.event_map_fault(p_map jsonb, p_words text[]) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_events  CONSTANT text[] := '{S12,S13,S14,S15,S16,S17,S18,S19,S20,S21,S22,S23,S24,S26,S27}';
+    c_closing CONSTANT text[] := '{CANCEL,DISCONTINUE,DELETE,NO_SHOW}';
+    v_entry   record;
+BEGIN
+    IF jsonb_typeof(p_map) <> 'object' THEN
+        RETURN 'must be an object of trigger events and words, such as {"S14": "CANCEL"}';
+    END IF;
+    FOR v_entry IN SELECT m.key AS event, m.value #>> '{}' AS word, jsonb_typeof(m.value) = 'string' AS is_text FROM jsonb_each(p_map) m ORDER BY m.key LOOP
+        IF v_entry.event <> ALL (c_events) THEN
+            RETURN format('names "%s", which is no trigger event of a scheduling message: write S12 to S24, S26 or S27', left(v_entry.event, 20));
+        ELSIF NOT v_entry.is_text OR v_entry.word <> ALL (p_words) THEN
+            RETURN format('gives %s "%s", which is not one of %s%s', v_entry.event, left(v_entry.word, 20), array_to_string(p_words, ', '),
+                          coalesce(' (did you mean ' || radscheduler.nearest_word(v_entry.word, p_words) || '?)', ''));
+        ELSIF v_entry.event IN ('S23', 'S24') AND v_entry.word <> 'IGNORE' THEN
+            RETURN format('makes %s, which blocks or opens time of a resource, an event of an appointment: only IGNORE can stand there', v_entry.event);
+        ELSIF v_entry.event = 'S12' AND v_entry.word = ANY (c_closing) AND NOT EXISTS (SELECT FROM jsonb_each(p_map) m WHERE m.value = '"NEW"') THEN
+            RETURN 'makes S12, the booking, a closing, and no other event books: give one of them NEW';
+        ELSIF v_entry.event IN ('S15', 'S16', 'S17', 'S26') AND v_entry.word IN ('NEW', 'RESCHEDULE') AND p_map ->> 'S12' = ANY (c_closing) IS NOT TRUE THEN
+            RETURN format('makes %s, which closes an appointment, open one; that would book what was cancelled', v_entry.event);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_map_fault(jsonb, text[]) IS
+    'What is wrong with an event_map: unknown events or words, blocks as appointments, S12 as a closing where nothing else books, closings that open. NULL when nothing is.';
+
+CREATE OR REPLACE FUNCTION radscheduler.profile_value_fault(p_key radscheduler.profile_key, p_value jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_text    CONSTANT text := CASE WHEN jsonb_typeof(p_value) = 'string' THEN p_value #>> '{}' END;
+    c_example CONSTANT text := ', such as ' || p_key.example::text;
+    v_item    record;
+BEGIN
+    CASE p_key.shape
+        WHEN 'zone' THEN
+            RETURN CASE WHEN radscheduler.is_timezone(c_text) IS NOT TRUE THEN 'must be an IANA time zone that is known' || c_example || '; pg_timezone_names lists them' END;
+        WHEN 'charset' THEN
+            RETURN CASE WHEN radscheduler.hl7_charset(c_text) IS NULL THEN 'must be a charset of HL7 table 0211 or its usual name' || c_example END;
+        WHEN 'region' THEN
+            RETURN CASE WHEN NOT EXISTS (SELECT FROM radscheduler.phone_region r WHERE r.region = c_text)
+                        THEN 'must be a country code of radscheduler.phone_region' || c_example END;
+        WHEN 'preset' THEN
+            RETURN CASE WHEN NOT EXISTS (SELECT FROM radscheduler.profile_preset r WHERE r.name = c_text)
+                        THEN format('must be a ready profile of radscheduler.profile_preset: %s', (SELECT string_agg(r.name, ', ' ORDER BY r.name) FROM radscheduler.profile_preset r)) END;
+        WHEN 'word' THEN
+            RETURN CASE WHEN c_text = ANY (p_key.words) IS NOT TRUE
+                        THEN format('must be %s%s', regexp_replace(array_to_string(p_key.words, ', '), ', ([^,]+)$', ' or \1'),
+                                    coalesce(' (did you mean ' || radscheduler.nearest_word(c_text, p_key.words) || '?)', '')) END;
+        WHEN 'boolean' THEN
+            RETURN CASE WHEN jsonb_typeof(p_value) <> 'boolean' THEN 'must be true or false, without quotes' END;
+        WHEN 'text' THEN
+            RETURN CASE WHEN c_text ~ '^[^|^~\\&[:cntrl:]]{1,100}$' IS NOT TRUE THEN 'must be a string of 1 to 100 characters without delimiters of HL7' || c_example END;
+        WHEN 'path' THEN
+            RETURN CASE WHEN radscheduler.is_path(c_text) IS NOT TRUE THEN 'must be the path of a field' || c_example END;
+        WHEN 'event_map' THEN
+            RETURN radscheduler.event_map_fault(p_value, p_key.words);
+        ELSE
+            IF c_text IS NOT NULL AND p_key.shape = 'id_paths' THEN
+                p_value := jsonb_build_array(p_value);
+            ELSIF jsonb_typeof(p_value) <> 'array' THEN
+                RETURN 'must be a list' || c_example;
+            END IF;
+            FOR v_item IN SELECT CASE WHEN jsonb_typeof(e.value) = 'string' THEN e.value #>> '{}' END AS word FROM jsonb_array_elements(p_value) e LOOP
+                IF p_key.shape = 'words' AND v_item.word = ANY (p_key.words) IS NOT TRUE THEN
+                    RETURN 'must be a list out of ' || array_to_string(p_key.words, ', ');
+                ELSIF p_key.shape = 'id_paths' AND radscheduler.is_path(v_item.word) IS NOT TRUE THEN
+                    RETURN 'must be the path of a field, or a list of paths' || c_example;
+                ELSIF p_key.shape = 'id_paths' AND v_item.word !~ '^(SCH|PV1|ORC|OBR|Z[A-Z0-9]{2})[^/]*$' THEN
+                    -- Anything else is the patient's, the service's or the message's: two appointments would become one, or one many.
+                    RETURN format('names %s, which does not tell one appointment from another: use SCH-5, SCH-26, SCH-27, PV1-19, PV1-50, or a field of ORC, OBR or a Z segment', left(v_item.word, 20));
+                END IF;
+            END LOOP;
+            RETURN CASE WHEN (SELECT count(*) <> count(DISTINCT e.value) FROM jsonb_array_elements(p_value) e) THEN 'names something twice'
+                        WHEN p_key.shape = 'id_paths' AND jsonb_array_length(p_value) NOT BETWEEN 1 AND 5 THEN 'must hold one to five paths' END;
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.profile_value_fault(radscheduler.profile_key, jsonb) IS
+    'What is wrong with a value under a key of a profile, and what to write instead; NULL when nothing is.';
+
+CREATE OR REPLACE FUNCTION radscheduler.profile_faults(profile jsonb) RETURNS TABLE (key text, fault text)
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    IF jsonb_typeof(profile) IS DISTINCT FROM 'object' THEN
+        RETURN QUERY SELECT NULL::text, 'must be an object, such as {"timezone": "America/Chicago"}';
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT left(p.key, 60), f.fault
+        FROM jsonb_each(profile) p LEFT JOIN radscheduler.profile_key k ON k.key = p.key,
+             LATERAL (SELECT CASE WHEN k.key IS NOT NULL THEN radscheduler.profile_value_fault(k, p.value)
+                                  ELSE 'is not a key of a profile' || coalesce(' (did you mean ' ||
+                                      radscheduler.nearest_word(p.key, ARRAY(SELECT a.key FROM radscheduler.profile_key a)) || '?)', ': radscheduler.profile_key lists them') END) f(fault)
+        WHERE f.fault IS NOT NULL ORDER BY k.place NULLS LAST, p.key COLLATE "C";
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.profile_faults(jsonb) IS
+    'Everything that is wrong with a sender''s profile: the key and half a sentence that goes on from it ("must be lenient or strict"). No rows: it is understood. radscheduler.profile_key has the keys.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_profile(profile jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM radscheduler.profile_faults(profile));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_profile(jsonb) IS 'Whether a sender profile holds only keys and values that are understood; profile_faults() says what is not.';
+
+CREATE OR REPLACE FUNCTION radscheduler.sender_profile(p_profile jsonb, p_default jsonb DEFAULT '{}') RETURNS jsonb
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_default ? 'preset' THEN
+        p_default := coalesce((SELECT r.profile FROM radscheduler.profile_preset r WHERE r.name = p_default ->> 'preset'), '{}') || p_default;
+    END IF;
+    IF p_profile ? 'preset' THEN
+        p_profile := coalesce((SELECT r.profile FROM radscheduler.profile_preset r WHERE r.name = p_profile ->> 'preset'), '{}') || p_profile;
+    END IF;
+    RETURN p_default || p_profile;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sender_profile(jsonb, jsonb) IS
+    'A profile with its preset written out, over a default one (site.default_profile) with its own. A key of the profile wins over its preset, and both over the default; values are taken whole, an event_map too.';
+
+CREATE OR REPLACE FUNCTION radscheduler.event_meant(p_profile jsonb, p_trigger text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE p_profile -> 'event_map' ->> p_trigger
+        WHEN 'NEW' THEN 'S12' WHEN 'RESCHEDULE' THEN 'S13' WHEN 'MODIFY' THEN 'S14' WHEN 'CANCEL' THEN 'S15' WHEN 'DISCONTINUE' THEN 'S16'
+        WHEN 'DELETE' THEN 'S17' WHEN 'NO_SHOW' THEN 'S26' WHEN 'IGNORE' THEN 'IGNORE' ELSE p_trigger END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_meant(jsonb, text) IS
+    'The trigger event of the standard that a sender means, by the event_map of its profile (presets written out); IGNORE where nothing is to be done.';
+
 CREATE TYPE radscheduler.ingest_item AS (
     ordinal        integer,
     message_id     bigint,
@@ -212,6 +469,222 @@ CREATE TYPE radscheduler.ingest_item AS (
 
 COMMENT ON TYPE radscheduler.ingest_item IS
     'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, and what became of it.';
+
+DELETE FROM radscheduler.role_right;
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
+                 'patient', 'patient_identifier', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+                 'occupancy', 'conflict', 'appointments', 'schema_version']) o
+UNION ALL
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['find_slots', 'conflicts_of', 'api_appointments', 'api_dashboard', 'health']) o;
+
+UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
+    WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours');
+
+INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
+    ('ingest', 'ingest()', 'EXECUTE', ''),
+    ('ingest', 'ingest_json()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_appointment()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_raw()', 'EXECUTE', ''),
+    ('ingest', 'api_hl7_simulate()', 'EXECUTE', ''),
+    ('ingest', 'relay_fetch()', 'EXECUTE', ''),
+    ('ingest', 'relay_advance()', 'EXECUTE', ''),
+    ('ingest', 'maintain()', 'EXECUTE', ''),
+    ('ingest', 'health()', 'EXECUTE', ''),
+    ('analyst', 'site', 'SELECT', ''),
+    ('analyst', 'modality', 'SELECT', ''),
+    ('analyst', 'procedure', 'SELECT', ''),
+    ('analyst', 'resource', 'SELECT', ''),
+    ('analyst', 'resource_hours', 'SELECT', ''),
+    ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
+    ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
+        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, message_id, created_at, updated_at'),
+    ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
+    ('analyst', 'appointment_resource', 'SELECT', ''),
+    ('analyst', 'occupancy', 'SELECT', ''),
+    ('analyst', 'conflict', 'SELECT', ''),
+    ('analyst', 'event_log', 'SELECT', ''),
+    ('analyst', 'hl7_message', 'SELECT', 'site_id, message_id, received_at, channel, sender_id, message_code, trigger_event, processing_id, '
+        'version_id, message_time, outcome, code, warnings, appointment_id, duplicate_of'),
+    ('analyst', 'sender', 'SELECT', ''),
+    ('analyst', 'api_dashboard()', 'EXECUTE', ''),
+    ('analyst', 'health()', 'EXECUTE', ''),
+    ('auditor', 'site', 'SELECT', ''),
+    ('auditor', 'audit_event', 'SELECT', ''),
+    ('auditor', 'audit_seal', 'SELECT', ''),
+    ('auditor', 'role_grant', 'SELECT', ''),
+    ('auditor', 'site_grant', 'SELECT', ''),
+    ('auditor', 'legal_hold', 'SELECT', ''),
+    ('auditor', 'retention', 'SELECT', ''),
+    ('auditor', 'schema_version', 'SELECT', ''),
+    ('auditor', 'sender_report()', 'EXECUTE', ''),
+    ('auditor', 'audit_verify()', 'EXECUTE', ''),
+    ('auditor', 'audit_head()', 'EXECUTE', ''),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, unknown_senders, default_profile'),
+    ('admin', 'sender', 'SELECT, DELETE', ''),
+    ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
+    ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
+    ('admin', 'hl7_message', 'SELECT', ''),
+    ('admin', 'message_key', 'SELECT', ''),
+    ('admin', 'event_log', 'SELECT', ''),
+    ('admin', 'legal_hold', 'SELECT', ''),
+    ('admin', 'retention', 'SELECT', ''),
+    ('admin', 'create_site()', 'EXECUTE', ''),
+    ('admin', 'add_resource()', 'EXECUTE', ''),
+    ('admin', 'set_sender()', 'EXECUTE', ''),
+    ('admin', 'sender_report()', 'EXECUTE', ''),
+    ('admin', 'configuration_export()', 'EXECUTE', ''),
+    ('admin', 'configuration_import()', 'EXECUTE', ''),
+    ('admin', 'place_hold()', 'EXECUTE', ''),
+    ('admin', 'lift_hold()', 'EXECUTE', ''),
+    ('admin', 'purge()', 'EXECUTE', ''),
+    ('admin', 'set_retention()', 'EXECUTE', ''),
+    ('admin', 'maintain()', 'EXECUTE', ''),
+    ('public', 'caller()', 'EXECUTE', ''),
+    ('public', 'acting()', 'EXECUTE', ''),
+    ('public', 'sites_for()', 'EXECUTE', ''),
+    ('public', 'everywhere_for()', 'EXECUTE', ''),
+    ('public', 'visible_sites()', 'EXECUTE', ''),
+    ('public', 'sees_every_site()', 'EXECUTE', ''),
+    ('public', 'current_site()', 'EXECUTE', ''),
+    ('public', 'default_zone()', 'EXECUTE', ''),
+    ('public', 'audits_changes()', 'EXECUTE', ''),
+    ('public', 'is_timezone()', 'EXECUTE', ''),
+    ('public', 'is_profile()', 'EXECUTE', ''),
+    ('public', 'profile_faults()', 'EXECUTE', ''),
+    ('public', 'profile_value_fault()', 'EXECUTE', ''),
+    ('public', 'event_map_fault()', 'EXECUTE', ''),
+    ('public', 'nearest_word()', 'EXECUTE', ''),
+    ('public', 'is_path()', 'EXECUTE', ''),
+    ('public', 'sender_profile()', 'EXECUTE', ''),
+    ('public', 'event_meant()', 'EXECUTE', ''),
+    ('public', 'is_occupying()', 'EXECUTE', ''),
+    ('public', 'is_closed()', 'EXECUTE', ''),
+    ('public', 'siu_parse()', 'EXECUTE', ''),
+    ('public', 'siu_read()', 'EXECUTE', '');
+
+CREATE OR REPLACE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name text, OUT is_code boolean) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
+       c.relname::text,
+       c.relname IN ('storage_step', 'modality_catalogue', 'procedure_catalogue', 'status_alias', 'event_rule',
+                     'warning_kind', 'conflict_kind', 'phone_region', 'role_right', 'profile_key', 'profile_preset')
+FROM pg_depend d
+JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+WHERE d.deptype = 'e' AND e.extname = 'radscheduler' AND c.relkind IN ('r', 'p', 'v', 'S')
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.sender_of(p_application text, p_facility text,
+                                       OUT site_id integer, OUT sender_id bigint, OUT profile jsonb, OUT is_new boolean, OUT is_refused boolean) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_sites integer[] := radscheduler.visible_sites();
+BEGIN
+    is_new := false;
+    SELECT s.site_id, s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
+        INTO sender_of.site_id, sender_of.sender_id, sender_of.profile, sender_of.is_refused
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id
+        WHERE s.sending_application = p_application AND s.sending_facility = p_facility
+          AND s.site_id = ANY (v_sites)
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    sender_of.site_id := (SELECT min(v) FROM unnest(v_sites) v WHERE v > 0);
+    IF sender_of.site_id IS NULL THEN
+        PERFORM radscheduler.refuse_without_site();
+    END IF;
+    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
+        VALUES (sender_of.site_id, p_application, p_facility, false)
+        ON CONFLICT DO NOTHING
+        RETURNING sender.sender_id INTO sender_of.sender_id;
+    IF sender_of.sender_id IS NOT NULL THEN
+        is_new := true;
+        PERFORM radscheduler.audit(sender_of.site_id, 'sender.created', 'sender', sender_of.sender_id, '{}');
+    END IF;
+    SELECT s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
+        INTO sender_of.sender_id, sender_of.profile, sender_of.is_refused
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id
+        WHERE s.site_id = sender_of.site_id AND s.sending_application = p_application AND s.sending_facility = p_facility;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
+
+CREATE OR REPLACE FUNCTION radscheduler.refuse_profile(p_what text, p_profile jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_faults text[] := ARRAY(SELECT concat_ws(' ', f.key, f.fault) FROM radscheduler.profile_faults(p_profile) f);
+BEGIN
+    IF cardinality(v_faults) > 0 THEN
+        RAISE EXCEPTION '% is not understood: %', p_what, array_to_string(v_faults, '; ') USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'SELECT key, words, default_value, example, meaning FROM radscheduler.profile_key ORDER BY place;';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.refuse_profile(text, jsonb) IS 'Raises 22023 with every fault of a profile, each with what to write instead; nothing when it is understood.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_sender(application text, facility text, profile jsonb DEFAULT '{}', registered boolean DEFAULT true, replace boolean DEFAULT false,
+                                        OUT sender_id bigint, OUT is_new boolean, OUT is_registered boolean, OUT own_profile jsonb, OUT whole_profile jsonb) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site    integer := radscheduler.current_site();
+    v_old     record;
+    v_changes jsonb;
+BEGIN
+    IF set_sender.application IS NULL OR set_sender.facility IS NULL OR set_sender.application || set_sender.facility = '' THEN
+        RAISE EXCEPTION 'a sender is known by its application (MSH-3) and facility (MSH-4), and neither was given' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give both; one that the sender leaves empty is an empty string.';
+    ELSIF length(set_sender.application) > 200 OR length(set_sender.facility) > 200 THEN
+        RAISE EXCEPTION 'application and facility have at most 200 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give MSH-3 and MSH-4 as they are sent.';
+    ELSIF jsonb_typeof(set_sender.profile) IS DISTINCT FROM 'object' THEN
+        PERFORM radscheduler.refuse_profile('the profile', coalesce(set_sender.profile, 'null'));
+    END IF;
+
+    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
+        VALUES (v_site, set_sender.application, set_sender.facility, false) ON CONFLICT DO NOTHING;
+    set_sender.is_new := FOUND;
+    SELECT s.sender_id, s.profile, s.is_registered INTO v_old FROM radscheduler.sender s
+        WHERE s.site_id = v_site AND s.sending_application = set_sender.application AND s.sending_facility = set_sender.facility FOR UPDATE;
+    set_sender.sender_id := v_old.sender_id;
+    -- A key that is null goes; what is not named stays, unless the whole is replaced.
+    set_sender.own_profile := CASE WHEN replace THEN '{}' ELSE v_old.profile - ARRAY(SELECT jsonb_object_keys(set_sender.profile)) END
+        || (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(set_sender.profile) e WHERE e.value <> 'null');
+    PERFORM radscheduler.refuse_profile(format('the profile of sender "%s|%s"', set_sender.application, set_sender.facility), set_sender.own_profile);
+    UPDATE radscheduler.sender s SET profile = set_sender.own_profile, is_registered = coalesce(set_sender.registered, s.is_registered)
+        WHERE s.site_id = v_site AND s.sender_id = v_old.sender_id
+          AND (s.profile, s.is_registered) IS DISTINCT FROM (set_sender.own_profile, coalesce(set_sender.registered, s.is_registered));
+    SELECT s.is_registered, radscheduler.sender_profile(s.profile, t.default_profile) INTO set_sender.is_registered, set_sender.whole_profile
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id WHERE s.site_id = v_site AND s.sender_id = v_old.sender_id;
+    IF set_sender.registered AND NOT set_sender.is_registered THEN
+        RAISE NOTICE 'the sender is recorded, and stays unregistered' USING HINT = 'Only who may use every site registers a sender: it decides which site its messages go to.';
+    END IF;
+
+    SELECT coalesce(jsonb_object_agg(c.name, jsonb_build_array(c.old, c.new)), '{}') INTO v_changes
+        FROM (VALUES ('profile', v_old.profile, set_sender.own_profile),
+                     ('is_registered', to_jsonb(v_old.is_registered), to_jsonb(set_sender.is_registered))) c(name, old, new) WHERE c.old <> c.new;
+    IF set_sender.is_new OR v_changes <> '{}' THEN
+        PERFORM radscheduler.audit(v_site, CASE WHEN set_sender.is_new THEN 'sender.created' ELSE 'sender.changed' END, 'sender', v_old.sender_id,
+                                   jsonb_build_object('columns', v_changes));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_sender(text, text, jsonb, boolean, boolean) IS
+    'Records or changes the sender known by MSH-3 (application) and MSH-4 (facility) at the session''s site. The keys of profile are set, one that is null is removed, those not named stay; with replace => true the profile becomes exactly this. registered => NULL leaves that as it is; only who may use every site registers a sender, for others it stays unregistered with a notice. Returns the sender''s id, whether it is new, whether it is registered, its own profile, and the whole one: preset written out, over site.default_profile. Writes one audit event when something changed. Raises 22023 with every fault of the profile and what to write instead.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_all(p_site integer, p_actions text[], p_object text, p_object_ids bigint[], p_details jsonb[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -1695,7 +2168,7 @@ BEGIN
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile, 'zone', v_zone,
                               'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region),
                               'facility', coalesce(v_sender.profile ->> 'default_authority', p_header ->> 'sending_facility', ''),
-                              'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
+                              'is_refused', v_sender.is_refused, 'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
                               'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'source', 'HL7',
                               'channel', p_channel, 'peer', p_peer, 'header', p_header, 'warnings', v_warnings);
 END
@@ -2425,6 +2898,137 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object('code', s.code, 'name', s.name, 'timezone', s.timezone, 'phone_region', s.phone_region, 'slot_minutes', s.slot_minutes,
+        'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile,
+        'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
+                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
+        FROM radscheduler.site s WHERE s.site_id = p_site);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours}.';
+
+COMMENT ON FUNCTION radscheduler.configuration_export() IS
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. An item''s own code is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, OUT kind text, OUT need text, OUT is_nullable boolean,
+                                                  OUT low integer, OUT high integer) RETURNS SETOF record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
+        (101, 'document', 'format'::text, 'text'::text, 'always'::text, false, NULL::integer, NULL::integer),
+        (102, 'document', 'version', 'integer', 'always', false, 1, 1),
+        (103, 'document', 'exported_at', 'text', '', false, NULL, NULL),
+        (104, 'document', 'sites', 'list:site', 'always', false, NULL, NULL),
+        (201, 'site', 'code', 'site_code', 'key', false, NULL, NULL),
+        (202, 'site', 'name', 'text', 'new', false, NULL, NULL),
+        (203, 'site', 'timezone', 'zone', '', true, NULL, NULL),
+        (204, 'site', 'phone_region', 'region', '', false, NULL, NULL),
+        (205, 'site', 'slot_minutes', 'integer', '', false, 1, 240),
+        (206, 'site', 'senders', 'list:sender', '', false, NULL, NULL),
+        (207, 'site', 'modalities', 'list:modality', '', false, NULL, NULL),
+        (208, 'site', 'procedures', 'list:procedure', '', false, NULL, NULL),
+        (209, 'site', 'hours', 'list:hours', '', false, NULL, NULL),
+        (210, 'site', 'resources', 'list:resource', '', false, NULL, NULL),
+        (211, 'site', 'unknown_senders', 'sender_policy', '', false, NULL, NULL),
+        (212, 'site', 'default_profile', 'profile', '', false, NULL, NULL),
+        (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
+        (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
+        (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
+        (304, 'sender', 'is_registered', 'boolean', '', false, NULL, NULL),
+        (401, 'modality', 'code', 'code', 'key', false, NULL, NULL),
+        (402, 'modality', 'label', 'text', 'new', false, NULL, NULL),
+        (403, 'modality', 'name', 'text', 'new', false, NULL, NULL),
+        (404, 'modality', 'default_minutes', 'integer', 'new', false, 1, 1440),
+        (405, 'modality', 'aliases', 'list:word', '', false, NULL, NULL),
+        (501, 'procedure', 'code', 'code', 'key', false, NULL, NULL),
+        (502, 'procedure', 'name', 'text', 'new', false, NULL, NULL),
+        (503, 'procedure', 'modality', 'code', 'new', false, NULL, NULL),
+        (504, 'procedure', 'minutes', 'integer', '', true, 1, 1440),
+        (601, 'hours', 'weekday', 'integer', 'always', false, 1, 7),
+        (602, 'hours', 'opens', 'time', 'always', false, NULL, NULL),
+        (603, 'hours', 'closes', 'time', 'always', false, NULL, NULL),
+        (604, 'hours', 'valid_from', 'date', '', true, NULL, NULL),
+        (605, 'hours', 'valid_until', 'date', '', true, NULL, NULL),
+        (701, 'resource', 'kind', 'kind', 'key', false, NULL, NULL),
+        (702, 'resource', 'code', 'code', 'key', false, NULL, NULL),
+        (703, 'resource', 'name', 'text', 'new', false, NULL, NULL),
+        (704, 'resource', 'role', 'text', '', true, NULL, NULL),
+        (705, 'resource', 'modality', 'code', '', true, NULL, NULL),
+        (706, 'resource', 'capacity', 'integer', '', false, 1, 1000),
+        (707, 'resource', 'setup_minutes', 'integer', '', false, 0, 480),
+        (708, 'resource', 'turnover_minutes', 'integer', '', false, 0, 480),
+        (709, 'resource', 'is_active', 'boolean', '', false, NULL, NULL),
+        (710, 'resource', 'is_registered', 'boolean', '', false, NULL, NULL),
+        (711, 'resource', 'aliases', 'list:name', '', false, NULL, NULL),
+        (712, 'resource', 'hours', 'list:hours', '', false, NULL, NULL),
+        (713, 'resource', 'blocks', 'list:block', '', false, NULL, NULL),
+        (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
+        (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
+        (803, 'block', 'reason', 'text', '', true, NULL, NULL),
+        (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
+        (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
+    WHERE f.item = p_item ORDER BY f.place;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_fault(p_kind text, p_value jsonb, p_low integer, p_high integer, OUT fault text, OUT hint text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text text := CASE WHEN jsonb_typeof(p_value) = 'string' THEN p_value #>> '{}' END;
+BEGIN
+    IF p_kind = 'text' AND v_text IS NULL THEN
+        fault := 'must be a string'; hint := 'Write the value in double quotes.';
+    ELSIF p_kind = 'code' AND coalesce(v_text, '') = '' THEN
+        fault := 'must be a string that is not empty'; hint := 'Write the code in double quotes.';
+    ELSIF p_kind = 'site_code' AND v_text ~ '^[A-Za-z0-9_.-]{1,40}$' IS NOT TRUE THEN
+        fault := 'must be the code of a site'; hint := 'A code has 1 to 40 letters, digits, dots, dashes and underscores.';
+    ELSIF p_kind = 'zone' AND radscheduler.is_timezone(v_text) IS NOT TRUE THEN
+        fault := 'must be a time zone that is known'; hint := 'Use an IANA name such as America/New_York; pg_timezone_names lists them.';
+    ELSIF p_kind = 'region' AND v_text ~ '^[A-Z]{2}$' IS NOT TRUE THEN
+        fault := 'must be a country code of two capital letters'; hint := 'Use an ISO 3166 code such as US; radscheduler.phone_region lists those whose numbers are understood.';
+    ELSIF p_kind = 'profile' AND radscheduler.is_profile(p_value) IS NOT TRUE THEN
+        fault := 'must be a profile that is understood';
+        hint := (SELECT string_agg(coalesce(f.key, 'It') || ' ' || f.fault, '; ') || '.' FROM radscheduler.profile_faults(p_value) f);
+    ELSIF p_kind = 'sender_policy' AND v_text IN ('accept', 'refuse') IS NOT TRUE THEN
+        fault := 'must be "accept" or "refuse"'; hint := 'It says what becomes of messages of senders that are not registered.';
+    ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
+        fault := 'must be true or false'; hint := 'Write true or false without quotes.';
+    ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
+        fault := 'must be a kind of resource'; hint := 'Write "room", "equipment" or "staff".';
+    ELSIF p_kind = 'time' AND v_text ~ '^(([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?|24:00(:00)?)$' IS NOT TRUE THEN
+        fault := 'must be a time of day'; hint := 'Write "07:30"; midnight at the end of a day is "24:00".';
+    ELSIF p_kind = 'integer' THEN
+        IF jsonb_typeof(p_value) <> 'number' OR (p_value #>> '{}')::numeric NOT BETWEEN p_low AND p_high OR (p_value #>> '{}')::numeric % 1 <> 0 THEN
+            fault := format('must be a whole number from %s to %s', p_low, p_high); hint := 'Write the number without quotes and without decimals.';
+        END IF;
+    ELSIF p_kind = 'date' THEN
+        BEGIN
+            IF v_text ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND v_text::date IS NOT NULL THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN data_exception THEN NULL;
+        END;
+        fault := 'must be a date'; hint := 'Write "2031-12-31".';
+    ELSIF p_kind = 'moment' THEN
+        BEGIN
+            IF v_text ~ '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})|-?infinity)$'
+               AND v_text::timestamptz IS NOT NULL THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN data_exception THEN NULL;
+        END;
+        fault := 'must be a date and time with its offset from UTC'; hint := 'Write "2031-11-03T10:00:00Z" or "2031-11-03T05:00:00-05:00".';
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION radscheduler.release_appointments(p_site integer, p_appointments bigint[], p_patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -2443,6 +3047,570 @@ BEGIN
     PERFORM radscheduler.settle(p_site, p_appointments, CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) END);
 END
 $$;
+
+CREATE OR REPLACE FUNCTION radscheduler.purge_patient(p_site integer, p_patient bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_names    text[];
+    v_own      bigint[];
+    v_values   text[];
+    v_holds    record;
+    v_messages record;
+    v_deleted  record;
+    v_patients bigint;
+    v_history  bigint;
+    v_others   bigint;
+    v_kept     bigint;
+BEGIN
+    FOR v_round IN 1..2 LOOP
+        v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.patient_id = p_patient ORDER BY a.appointment_id);
+        v_values := ARRAY(SELECT i.value FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.patient_id = p_patient);
+        IF v_round = 1 THEN
+            v_names := radscheduler.hold_lock_name(p_site) || radscheduler.patient_names(p_site, ARRAY[p_patient])
+                       || ARRAY(SELECT n FROM unnest(v_own) u(id), unnest(radscheduler.appointment_lock_names(p_site, u.id)) n);
+            PERFORM radscheduler.lock_keys(v_names);
+        ELSIF NOT v_names @> (radscheduler.patient_names(p_site, ARRAY[p_patient])
+                              || ARRAY(SELECT n FROM unnest(v_own) u(id), unnest(radscheduler.appointment_lock_names(p_site, u.id)) n WHERE n IS NOT NULL)) THEN
+            RAISE EXCEPTION 'the patient''s records changed while they were being locked' USING ERRCODE = 'serialization_failure', HINT = 'Run it again.';
+        END IF;
+    END LOOP;
+    SELECT * INTO v_holds FROM radscheduler.holds_in_force(p_site);
+    IF v_holds.is_site_held OR p_patient = ANY (v_holds.patients) THEN
+        RAISE EXCEPTION '% is under a legal hold and nothing was removed', CASE WHEN v_holds.is_site_held THEN 'this site' ELSE 'this patient' END
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
+    END IF;
+
+    SELECT coalesce(array_agg(u.id) FILTER (WHERE NOT radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)), '{}'),
+           count(*) FILTER (WHERE radscheduler.is_held(p_site, u.id, p_patient, v_holds.patients)) INTO v_own, v_kept FROM unnest(v_own) u(id);
+    IF v_kept > 0 THEN
+        RAISE EXCEPTION 'appointments of this patient were of a patient under a legal hold, and nothing was removed' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'radscheduler.legal_hold lists the holds; radscheduler.lift_hold() ends one.';
+    END IF;
+
+    -- Messages first: whom they are about is told by appointments and identifiers that are still there.
+    SELECT coalesce(array_agg(q.message_id) FILTER (WHERE q.is_his AND NOT q.is_held), '{}') AS his,
+           count(*) FILTER (WHERE q.is_his AND q.is_held) AS held,
+           count(*) FILTER (WHERE q.trouble = 'unreadable') AS unreadable,
+           count(*) FILTER (WHERE NOT q.is_his AND (q.trouble = 'unclear' OR q.is_doubtful)) AS unclear
+        INTO v_messages
+        FROM (SELECT m.message_id, s.trouble, p_patient = ANY (s.patients) AS is_his, p_patient = ANY (s.doubtful) AS is_doubtful,
+                     (s.patients || s.doubtful) && v_holds.patients AS is_held
+              FROM radscheduler.hl7_message m
+              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+              LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> 'charset', v_values || v_holds.identifiers) s
+              WHERE m.site_id = p_site) q;
+    PERFORM radscheduler.release_appointments(p_site, v_own, ARRAY[p_patient]);
+    SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
+    DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.message_id = ANY (v_messages.his);
+    DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.message_id = ANY (v_messages.his);
+    PERFORM radscheduler.audit(p_site, 'message.purged', 'hl7_message', NULL, jsonb_build_object('messages', v_messages.his)) WHERE v_messages.his <> '{}';
+    -- Appointments that are another's now and were his once: those versions are about him.
+    SELECT count(*) INTO v_others FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
+        WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND a.patient_id = ANY (v_holds.patients);
+    PERFORM radscheduler.audit(p_site, 'history.purged', 'appointment', h.appointment_id, jsonb_build_object('version', h.version))
+        FROM radscheduler.appointment_history h JOIN radscheduler.appointment a ON a.site_id = h.site_id AND a.appointment_id = h.appointment_id
+        WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
+    DELETE FROM radscheduler.appointment_history h USING radscheduler.appointment a
+        WHERE h.site_id = p_site AND h.snapshot #>> '{appointment,patient_id}' = p_patient::text
+          AND a.site_id = h.site_id AND a.appointment_id = h.appointment_id AND NOT coalesce(a.patient_id = ANY (v_holds.patients), false);
+    GET DIAGNOSTICS v_history = ROW_COUNT;
+    DELETE FROM radscheduler.patient p WHERE p.site_id = p_site AND p.patient_id = p_patient;
+    GET DIAGNOSTICS v_patients = ROW_COUNT;
+    RETURN jsonb_build_object('patients', v_patients, 'appointments', v_deleted.appointments, 'messages', cardinality(v_messages.his),
+                              'history', v_deleted.history + v_history, 'held', v_messages.held + v_others,
+                              'unreadable_messages', v_messages.unreadable, 'unclear_messages', v_messages.unclear, 'remaining', 0);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.purge_period(p_site integer, p_before timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_batch    CONSTANT integer := 500;
+    v_names    text[];
+    v_own      bigint[];
+    v_gone     bigint[];
+    v_holds    record;
+    v_kept     record;
+    v_deleted  record;
+    v_held     bigint;
+    v_messages bigint := 0;
+    v_patients bigint;
+    v_remaining bigint;
+BEGIN
+    FOR v_round IN 1..2 LOOP
+        SELECT * INTO v_holds FROM radscheduler.holds_in_force(p_site);
+        IF v_round = 1 THEN
+            v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
+                  AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients) ORDER BY a.appointment_id LIMIT c_batch);
+            v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
+                WHERE p.site_id = p_site AND NOT v_holds.is_site_held AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
+                  AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id AND NOT a.appointment_id = ANY (v_own))
+                ORDER BY p.patient_id LIMIT c_batch);
+            v_names := radscheduler.hold_lock_name(p_site) || radscheduler.patient_names(p_site, v_gone)
+                       || ARRAY(SELECT n FROM unnest(v_own) u(id), unnest(radscheduler.appointment_lock_names(p_site, u.id)) n);
+            PERFORM radscheduler.lock_keys(v_names);
+        ELSE
+            -- What has changed meanwhile waits for the next call.
+            v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = p_site AND a.appointment_id = ANY (v_own) AND NOT v_holds.is_site_held
+                  AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)
+                  AND array_remove(radscheduler.appointment_lock_names(a.site_id, a.appointment_id), NULL) <@ v_names ORDER BY a.appointment_id);
+        END IF;
+    END LOOP;
+
+    SELECT coalesce(array_agg(q.message_id), '{}') AS ids, count(*) FILTER (WHERE q.trouble IS NULL) AS held,
+           count(*) FILTER (WHERE q.trouble = 'unreadable') AS unreadable, count(*) FILTER (WHERE q.trouble = 'unclear') AS unclear
+        INTO v_kept
+        FROM (SELECT m.message_id, s.trouble
+              FROM radscheduler.hl7_message m
+              LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+              LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+              LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> 'charset', v_holds.identifiers) s
+              WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.patients <> '{}' AND NOT v_holds.is_site_held
+                AND (s.trouble IS NOT NULL OR (s.patients || s.doubtful) && v_holds.patients)) q;
+    SELECT v_kept.held
+           + (SELECT count(*) FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.is_site_held)
+           + (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
+                AND (v_holds.is_site_held OR radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)))
+           + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND (v_holds.is_site_held OR p.patient_id = ANY (v_holds.patients))
+                AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id
+                                AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)))
+        INTO v_held;
+    IF NOT v_holds.is_site_held THEN
+        DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.received_at < p_before AND k.message_id <> ALL (v_kept.ids);
+        DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND m.message_id <> ALL (v_kept.ids);
+        GET DIAGNOSTICS v_messages = ROW_COUNT;
+    END IF;
+    PERFORM radscheduler.release_appointments(p_site, v_own, v_gone);
+    SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
+    v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
+        WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone) AND NOT v_holds.is_site_held AND NOT p.patient_id = ANY (v_holds.patients)
+          AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id)
+          AND radscheduler.patient_names(p.site_id, ARRAY[p.patient_id]) <@ v_names);
+    PERFORM radscheduler.audit(p_site, 'patient.purged', 'patient', u.id, '{}') FROM unnest(v_gone) u(id);
+    DELETE FROM radscheduler.patient p WHERE p.site_id = p_site AND p.patient_id = ANY (v_gone);
+    GET DIAGNOSTICS v_patients = ROW_COUNT;
+    SELECT (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
+              AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients))
+           + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
+                AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id))
+        INTO v_remaining WHERE NOT v_holds.is_site_held;
+    RETURN jsonb_build_object('patients', v_patients, 'appointments', v_deleted.appointments, 'messages', v_messages, 'history', v_deleted.history, 'held', v_held,
+                              'unreadable_messages', v_kept.unreadable, 'unclear_messages', v_kept.unclear, 'remaining', coalesce(v_remaining, 0));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.kept_messages(p_partition regclass, p_sites integer[], p_before timestamptz) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site  integer;
+    v_holds record;
+    v_some  bigint[];
+    v_kept  bigint[] := '{}';
+BEGIN
+    FOREACH v_site IN ARRAY p_sites LOOP
+        SELECT * INTO v_holds FROM radscheduler.holds_in_force(v_site);
+        CONTINUE WHEN v_holds.patients = '{}';
+        EXECUTE format('SELECT array_agg(m.message_id) FROM %s m
+                        LEFT JOIN radscheduler.sender x ON x.site_id = m.site_id AND x.sender_id = m.sender_id
+                        LEFT JOIN radscheduler.site t ON t.site_id = m.site_id,
+                        LATERAL radscheduler.message_subjects(m.site_id, m.appointment_id, m.message_code, m.raw, radscheduler.sender_profile(x.profile, t.default_profile) ->> ''charset'', $2) s
+                        WHERE m.site_id = $1 AND m.received_at < $4 AND (s.trouble IS NOT NULL OR (s.patients || s.doubtful) && $3)', p_partition)
+            INTO v_some USING v_site, v_holds.identifiers, v_holds.patients, p_before;
+        v_kept := v_kept || v_some;
+    END LOOP;
+    RETURN v_kept;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_site(p_site integer, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_new jsonb := radscheduler.configuration_site(p_site) || p_value;
+BEGIN
+    UPDATE radscheduler.site s
+        SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
+            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile'
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile)
+              IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile');
+    IF p_value ? 'hours' THEN
+        PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.readable_message(p_raw bytea, p_charset text) RETURNS radscheduler.hl7
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN p_charset IS NULL THEN radscheduler.hl7(p_raw) ELSE radscheduler.hl7(p_raw, p_charset) END;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.readable_message(bytea, text) IS 'Bytes as received, in the charset of the sender''s profile, as a message; NULL when they are none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.text_shape(p_text text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE
+        WHEN p_text = '' THEN ''
+        WHEN p_text ~ '^(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$' THEN 'date'
+        WHEN p_text ~ '^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-4])([0-5]\d([0-5]\d(\.\d{1,4})?)?)?([+-]\d{4})?$' THEN 'time'
+        WHEN p_text ~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?$' THEN 'ISO time'
+        WHEN p_text ~ '^[+-]?\d+([.,]\d+)?$' THEN 'number'
+        WHEN p_text ~ '^[A-Za-z]{1,20}$' THEN 'word'
+        WHEN p_text ~ '^[A-Za-z0-9._/:-]{1,40}$' THEN 'code'
+        ELSE 'text' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.text_shape(text) IS 'What kind of thing a text is: date, time, ISO time, number, word, code, text; empty for nothing. Never the text.';
+
+CREATE OR REPLACE FUNCTION radscheduler.field_shape(p_field jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_first jsonb := CASE WHEN jsonb_typeof(p_field) = 'array' THEN p_field -> 0 ELSE p_field END;
+BEGIN
+    RETURN CASE jsonb_typeof(v_first)
+        WHEN 'null' THEN 'null'
+        WHEN 'string' THEN radscheduler.text_shape(v_first #>> '{}')
+        WHEN 'object' THEN radscheduler.text_shape(v_first ->> 'text')
+        ELSE rtrim((SELECT string_agg(CASE jsonb_typeof(c.value) WHEN 'null' THEN 'null' WHEN 'string' THEN radscheduler.text_shape(c.value #>> '{}')
+                                                                 WHEN 'object' THEN radscheduler.text_shape(c.value ->> 'text') ELSE 'parts' END, '^' ORDER BY c.place)
+                    FROM jsonb_array_elements(v_first) WITH ORDINALITY c(value, place) WHERE c.place <= 12), '^') END
+        || CASE WHEN jsonb_typeof(p_field) = 'array' AND jsonb_array_length(p_field) > 1 THEN ' repeated' ELSE '' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.field_shape(jsonb) IS
+    'The shape of a field as hl7_to_jsonb() gives it: that of each component of its first repetition, such as ^^number^time; parts for one with subcomponents, null for the HL7 null, empty for nothing.';
+
+CREATE OR REPLACE FUNCTION radscheduler.report_fields(p_messages radscheduler.hl7[]) RETURNS TABLE (item text, n bigint, share numeric, detail text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH segment AS MATERIALIZED (
+            SELECT m.place AS message, s.value ->> 0 AS name, s.value FROM unnest(p_messages) WITH ORDINALITY m(message, place),
+                   jsonb_array_elements(radscheduler.hl7_to_jsonb(m.message)) s(value)
+            -- Three letters of a broken line could be a name: only what HL7 calls a segment, and Z.
+            WHERE s.value ->> 0 ~ '^(MSH|EVN|PID|PD1|PV1|PV2|NK1|SCH|TQ1|NTE|RGS|AIS|AIG|AIL|AIP|DG1|AL1|OBX|OBR|ORC|MRG|IN1|IN2|GT1|ROL|CON|IPC|ZDS|Z[A-Z0-9]{2})$'
+        ), field AS MATERIALIZED (
+            SELECT s.message, s.name, f.place - 1 AS number, radscheduler.field_shape(f.value) AS shape
+            FROM segment s, jsonb_array_elements(s.value) WITH ORDINALITY f(value, place)
+            WHERE f.place > CASE s.name WHEN 'MSH' THEN 3 ELSE 1 END AND f.value <> '""'
+        ), shape AS (
+            SELECT f.name, f.number, f.shape, count(DISTINCT f.message) AS n,
+                   row_number() OVER (PARTITION BY f.name, f.number ORDER BY count(DISTINCT f.message) DESC, f.shape) AS rank
+            FROM field f WHERE f.shape <> '' GROUP BY 1, 2, 3
+        ), whole AS (
+            SELECT f.name, f.number, count(DISTINCT f.message) AS n FROM field f WHERE f.shape <> '' GROUP BY 1, 2
+        )
+        SELECT format('%s-%s', w.name, w.number), w.n, round(w.n::numeric / cardinality(p_messages), 3),
+               (SELECT string_agg(CASE WHEN s.n = w.n THEN s.shape ELSE format('%s in %s', s.shape, s.n) END, ', ' ORDER BY s.rank)
+                FROM shape s WHERE s.name = w.name AND s.number = w.number AND s.rank <= 4)
+        FROM whole w ORDER BY array_position('{MSH,EVN,SCH,TQ1,NTE,PID,PV1,RGS,AIS,AIG,AIL,AIP}'::text[], w.name), w.name, w.number;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.report_fields(radscheduler.hl7[]) IS
+    'The fields that messages fill: path, in how many messages, their share, and what shapes it has there (field_shape), the commonest first.';
+
+CREATE OR REPLACE FUNCTION radscheduler.report_words(p_messages radscheduler.hl7[]) RETURNS TABLE (item text, n bigint, share numeric, detail text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH word AS MATERIALIZED (
+            SELECT DISTINCT m.place AS message, radscheduler.hl7_get(m.message, 'PID-3.1') AS patient, p.path, p.known, v.value
+            FROM unnest(p_messages) WITH ORDINALITY m(message, place),
+                 (VALUES ('SCH-25[*].1', 'status'), ('SCH-25[*].2', 'status'), ('SCH-10', '^(S|SEC|SECS|SECONDS?|M|MIN|MINS|MINUTES?|H|HR|HRS|HOURS?|D|DAYS?)$'),
+                         ('RGS[*]-2', '^[ADUX]$'), ('AIS[*]-2', '^[ADUX]$'), ('AIG[*]-2', '^[ADUX]$'), ('AIL[*]-2', '^[ADUX]$'), ('AIP[*]-2', '^[ADUX]$'),
+                         ('MSH-11', '^[PTD]$'), ('MSH-12', '^2(\.\d){1,2}$'), ('MSH-18[*]', 'charset'),
+                         ('PID-3[*].5', '^(MR|PI|PT|PN|AN|VN|SS|NI|NH|MC|MA|MCN|DL|PPN|JHN|BC|EPI|EI|AM|U|XX)$')) p(path, known),
+                 unnest(radscheduler.hl7_get_all(m.message, p.path)) v(value)
+            WHERE v.value <> ''
+        ), counted AS (
+            SELECT w.path, w.value, count(DISTINCT w.message) AS n,
+                   CASE w.known WHEN 'status' THEN radscheduler.status_of(jsonb_build_array(w.value)) IS NOT NULL
+                                WHEN 'charset' THEN radscheduler.hl7_charset(w.value) IS NOT NULL
+                                ELSE upper(w.value) ~ w.known END AS is_known,
+                   -- Short, letters only, in many messages of many people: a word, not a name.
+                   w.value ~ '^[A-Za-z]{1,16}$' AND count(DISTINCT w.message) >= 10 AND count(DISTINCT w.patient) >= 5
+                   AND count(DISTINCT w.message) * 10 >= cardinality(p_messages) AS is_frequent
+            FROM word w GROUP BY w.path, w.known, w.value
+        ), told AS (
+            SELECT c.path, c.n, CASE WHEN c.is_known OR c.is_frequent THEN c.value END AS word,
+                   CASE WHEN c.path LIKE 'SCH-25%' AND c.is_known THEN ', read as ' || radscheduler.status_of(jsonb_build_array(c.value))
+                        WHEN c.is_known THEN '' ELSE ', not known here' END AS note
+            FROM counted c
+        )
+        SELECT replace(t.path, '[*]', ''), sum(t.n)::bigint, round(least(sum(t.n) / cardinality(p_messages), 1), 3),
+               coalesce(t.word || t.note, format('other values, not shown: %s', count(*)))
+        FROM told t GROUP BY t.path, t.word, t.note ORDER BY 1, t.word IS NULL, 2 DESC, 4;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.report_words(radscheduler.hl7[]) IS
+    'The words that messages hold where HL7 has codes (status, units, action codes, version, charset, kinds of identifiers): those that are known, or frequent, short and of many patients; the others are counted only.';
+
+CREATE OR REPLACE FUNCTION radscheduler.sender_report(sender text DEFAULT NULL, since timestamptz DEFAULT now() - interval '30 days', until timestamptz DEFAULT now(), sample integer DEFAULT 500)
+    RETURNS TABLE (site text, sender_name text, section text, item text, n bigint, share numeric, detail text, setting jsonb)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_sites    integer[] := radscheduler.visible_sites();
+    v_sender   record;
+    v_total    record;
+    v_messages radscheduler.hl7[];
+    v_found    boolean := false;
+BEGIN
+    IF since IS NULL OR until IS NULL OR since >= until THEN
+        RAISE EXCEPTION 'the period of a report must end after it begins' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give since and until, such as since => now() - interval ''7 days''.';
+    ELSIF sample IS NULL OR sample NOT BETWEEN 1 AND 5000 THEN
+        RAISE EXCEPTION 'a report reads 1 to 5000 messages of each sender' USING ERRCODE = 'invalid_parameter_value', HINT = 'sample is how many of the newest are read field by field; everything else counts all.';
+    END IF;
+    FOR v_sender IN
+        SELECT s.site_id, s.sender_id, t.code AS site, concat_ws('|', s.sending_application, s.sending_facility) AS name, s.is_registered,
+               radscheduler.sender_profile(s.profile, t.default_profile) AS profile
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id
+        WHERE s.site_id = ANY (v_sites) AND (sender_report.sender IS NULL OR concat_ws('|', s.sending_application, s.sending_facility) = sender_report.sender)
+        ORDER BY t.code, s.sending_application, s.sending_facility
+    LOOP
+        v_found := true;
+        SELECT count(*) AS n, max(m.received_at) AS last INTO v_total FROM radscheduler.hl7_message m
+            WHERE m.site_id = v_sender.site_id AND m.sender_id = v_sender.sender_id AND m.received_at >= since AND m.received_at < until;
+        -- A message of many kilobytes is a report or a mistake, and would crowd out the others.
+        v_messages := ARRAY(SELECT r.message FROM (SELECT radscheduler.readable_message(m.raw, v_sender.profile ->> 'charset') AS message
+                FROM radscheduler.hl7_message m
+                WHERE m.site_id = v_sender.site_id AND m.sender_id = v_sender.sender_id AND m.received_at >= since AND m.received_at < until
+                  AND m.outcome <> 'duplicate' AND m.message_code <> 'JSON' AND length(m.raw) <= 65536
+                ORDER BY m.received_at DESC, m.message_id DESC LIMIT sample) r WHERE r.message IS NOT NULL);
+        PERFORM radscheduler.audit(v_sender.site_id, 'sender.report', 'sender', v_sender.sender_id, jsonb_build_object('messages', v_total.n, 'read', cardinality(v_messages)));
+        RETURN QUERY
+            SELECT v_sender.site, v_sender.name, r.section, r.item, r.n, r.share, r.detail, r.setting FROM (
+                SELECT 1 AS place, 'sender' AS section, x.item, x.n, NULL::numeric AS share, x.detail, x.setting, x.rank AS rank
+                FROM (VALUES (1, 'registered', NULL::bigint, CASE WHEN v_sender.is_registered THEN 'yes' ELSE 'no' END, NULL::jsonb),
+                             (2, 'profile', NULL, 'preset and the site''s default written out', v_sender.profile),
+                             (3, 'messages', v_total.n, 'received in the period' || coalesce(', the last on ' || to_char(timezone('UTC', v_total.last), 'YYYY-MM-DD"T"HH24:MI"Z"'), ''), NULL),
+                             (4, 'read', cardinality(v_messages)::bigint, 'the newest of them, read field by field', NULL)) x(rank, item, n, detail, setting)
+                UNION ALL
+                SELECT 2, 'messages', m.kind, m.n, round(m.n::numeric / v_total.n, 3), m.outcome, NULL, row_number() OVER (ORDER BY m.kind, m.n DESC, m.outcome)
+                FROM (SELECT CASE WHEN a.message_code ~ '^[A-Z]{3,4}$' AND coalesce(a.trigger_event, 'S12') ~ '^[A-Z]\d\d$' THEN concat_ws('^', a.message_code, a.trigger_event) ELSE 'other' END AS kind,
+                             a.outcome, count(*) AS n
+                      FROM radscheduler.hl7_message a
+                      WHERE a.site_id = v_sender.site_id AND a.sender_id = v_sender.sender_id AND a.received_at >= since AND a.received_at < until GROUP BY 1, 2) m
+                UNION ALL
+                SELECT 3, 'errors', m.error ->> 'code', count(*), round(count(*)::numeric / v_total.n, 3), m.error ->> 'path', NULL, row_number() OVER (ORDER BY count(*) DESC, m.error ->> 'code', m.error ->> 'path')
+                FROM radscheduler.hl7_message m
+                WHERE m.site_id = v_sender.site_id AND m.sender_id = v_sender.sender_id AND m.received_at >= since AND m.received_at < until AND m.error IS NOT NULL GROUP BY m.error ->> 'code', m.error ->> 'path'
+                UNION ALL
+                SELECT 4, 'warnings', w.code, w.n, round(w.n::numeric / v_total.n, 3), w.path, NULL, row_number() OVER (ORDER BY w.n DESC, w.code, w.path)
+                FROM (SELECT e.value ->> 'code' AS code, regexp_replace(e.value ->> 'path', '\[\d+\]', '', 'g') AS path, count(DISTINCT m.message_id) AS n
+                      FROM radscheduler.hl7_message m, jsonb_array_elements(m.warnings) e(value)
+                      WHERE m.site_id = v_sender.site_id AND m.sender_id = v_sender.sender_id AND m.received_at >= since AND m.received_at < until AND m.outcome <> 'duplicate' GROUP BY 1, 2) w
+                UNION ALL
+                SELECT 5, 'fields', f.item, f.n, f.share, f.detail, NULL, row_number() OVER () FROM radscheduler.report_fields(v_messages) f
+                UNION ALL
+                SELECT 6, 'words', f.item, f.n, f.share, f.detail, NULL, row_number() OVER () FROM radscheduler.report_words(v_messages) f
+                UNION ALL
+                SELECT 7, 'suggestion', f.item, f.n, f.share, f.detail, f.setting, row_number() OVER ()
+                FROM radscheduler.sender_advice(v_sender.site_id, v_sender.sender_id, since, until, v_messages) f) r
+            ORDER BY r.place, r.rank;
+    END LOOP;
+    IF NOT v_found AND sender_report.sender IS NOT NULL THEN
+        RAISE EXCEPTION 'no site of this session has a sender "%"', left(sender_report.sender, 100) USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give MSH-3 and MSH-4 with a bar between them, such as ''RIS|NORTH''; radscheduler.sender lists them.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sender_report(text, timestamptz, timestamptz, integer) IS
+    'What a sender (''application|facility''; NULL for all of the caller''s sites) sent in a period, a row for each fact: section (sender, messages, errors, warnings, fields, words, suggestion), item, in how many messages (n), their share, detail, setting. Suggestions are settings of the profile with the reason; setting can be given to set_sender(). messages, errors and warnings count all, fields, words and most suggestions the newest messages (sample, at most 5000, those up to 64 kB). No values are shown: fields are told by shape, and words only where HL7 has codes and they are known or frequent. Writes one audit event per sender. Raises 22023 for a sender that is not there.';
+
+CREATE OR REPLACE FUNCTION radscheduler.advice_facts(p_messages radscheduler.hl7[]) RETURNS TABLE (
+        trigger_event text, id text, other_ids text[], has_status boolean, has_time boolean, has_parts boolean, has_place boolean, is_test boolean,
+        pv1_3 boolean, pv1_7 boolean, pv1_8 boolean, phone text, notes text[], place bigint)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY
+        SELECT f.v[1], coalesce(f.v[2], f.v[3]), f.v[4:8], f.v[9] IS NOT NULL, coalesce(f.v[10], f.v[11]) IS NOT NULL,
+               coalesce(f.v[12], f.v[13], f.v[14], f.v[15]) IS NOT NULL, coalesce(f.v[13], f.v[14]) IS NOT NULL, f.v[16] <> 'P',
+               f.v[17] IS NOT NULL, f.v[18] IS NOT NULL, f.v[19] IS NOT NULL, f.v[20], radscheduler.hl7_get_all(m.message, 'NTE[*]-3'), m.position
+        FROM unnest(p_messages) WITH ORDINALITY m(message, position),
+             LATERAL (SELECT radscheduler.hl7_fields(m.message, 'MSH-9.2', 'SCH-2.1', 'SCH-1.1', 'PV1-19.1', 'SCH-5.1', 'PV1-50.1', 'SCH-27.1', 'SCH-26.1', 'SCH-25', 'SCH-11.4', 'TQ1-7',
+                                                     'AIS-3', 'AIG-3', 'AIL-3', 'AIP-3', 'MSH-11', 'PV1-3', 'PV1-7', 'PV1-8', 'PID-13')) f(v)
+        WHERE radscheduler.hl7_get(m.message, 'MSH-9.1') = 'SIU';
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.advice_facts(radscheduler.hl7[]) IS
+    'What the advice looks at in each scheduling message; other_ids are PV1-19, SCH-5, PV1-50, SCH-27 and SCH-26. Newest message first, as given.';
+
+CREATE OR REPLACE FUNCTION radscheduler.modality_advice(p_site integer, p_messages radscheduler.hl7[]) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (
+        SELECT format('%s-%s', c.name, c.number)
+        FROM (SELECT m.position, s.value ->> 0 AS name, f.place - 1 AS number,
+                     radscheduler.modality_code(p_site, CASE jsonb_typeof(f.value) WHEN 'string' THEN f.value #>> '{}' WHEN 'array' THEN f.value #>> '{0,0}' END) IS NOT NULL AS is_modality
+              FROM unnest(p_messages) WITH ORDINALITY m(message, position), jsonb_array_elements(radscheduler.hl7_to_jsonb(m.message)) s(value),
+                   jsonb_array_elements(s.value) WITH ORDINALITY f(value, place)
+              WHERE s.value ->> 0 ~ '^(OBR|IPC|Z[A-Z0-9]{2})$' AND f.place > 1 AND f.value <> '""' AND f.value <> 'null') c
+        GROUP BY c.name, c.number
+        HAVING count(DISTINCT c.position) * 2 >= cardinality(p_messages) AND count(*) FILTER (WHERE c.is_modality) * 5 >= count(*) * 4
+        ORDER BY count(*) FILTER (WHERE c.is_modality) DESC, 1 LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.modality_advice(integer, radscheduler.hl7[]) IS
+    'The path of a field in OBR, IPC or a Z segment that holds a modality word in most of the messages; NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.region_advice(p_phones text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT r.region FROM radscheduler.phone_region r, unnest(p_phones) p(phone)
+        GROUP BY r.region HAVING count(radscheduler.e164(p.phone, r.region)) * 10 >= count(*) * 9 ORDER BY 1);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.region_advice(text[]) IS 'The regions whose numbering plan completes nine of ten of these phone numbers.';
+
+CREATE OR REPLACE FUNCTION radscheduler.sender_advice(p_site integer, p_sender bigint, p_since timestamptz, p_until timestamptz, p_messages radscheduler.hl7[])
+    RETURNS TABLE (item text, n bigint, share numeric, detail text, setting jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_paths  CONSTANT text[] := '{PV1-19,SCH-5,PV1-50,SCH-27,SCH-26}';
+    v_sender record;
+    v_log    record;
+    v_read   record;
+    v_id     record;
+    v_phones text[];
+    v_fits   text[];
+    v_again  bigint;
+    v_path   text;
+BEGIN
+    SELECT s.is_registered, radscheduler.sender_profile(s.profile, t.default_profile) AS profile, t.timezone, t.phone_region INTO v_sender
+        FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id WHERE s.site_id = p_site AND s.sender_id = p_sender;
+    SELECT count(*) AS n,
+           count(*) FILTER (WHERE jsonb_path_exists(m.warnings, '$[*] ? (@.code == "TIME_DISAGREE" && @.path starts with "AIS")')) AS disagree,
+           count(*) FILTER (WHERE m.warnings @> '[{"code": "CHARSET_ASSUMED"}]') AS charset, count(*) FILTER (WHERE m.warnings @> '[{"code": "ZONE_ASSUMED"}]') AS zone,
+           count(*) FILTER (WHERE m.warnings @> '[{"code": "PHONE_UNUSABLE"}]') AS phone, count(*) FILTER (WHERE m.warnings @> '[{"code": "MODALITY_UNKNOWN"}]') AS modality,
+           count(*) FILTER (WHERE m.error ->> 'code' = '102') AS misplaced, count(*) FILTER (WHERE m.error ->> 'code' = '204' AND m.trigger_event IN ('S20', 'S21', 'S22')) AS resource,
+           count(*) FILTER (WHERE m.message_code = 'ADT' AND m.trigger_event IN ('A01', 'A04', 'A10')) AS arrivals,
+           array_agg(DISTINCT m.trigger_event) FILTER (WHERE m.message_code = 'ADT' AND m.trigger_event IN ('A01', 'A04', 'A10')) AS arrival_events,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY round(extract(epoch FROM m.message_time - m.received_at) / 60)) AS ahead,
+           count(*) FILTER (WHERE m.message_time > m.received_at + interval '5 minutes') AS skewed
+        INTO v_log FROM radscheduler.hl7_message m
+        WHERE m.site_id = p_site AND m.sender_id = p_sender AND m.received_at >= p_since AND m.received_at < p_until AND m.outcome <> 'duplicate' AND m.message_code <> 'JSON';
+    SELECT count(*) AS n, count(*) FILTER (WHERE f.id IS NULL) AS no_id, count(*) FILTER (WHERE f.trigger_event = 'S14') AS s14, count(*) FILTER (WHERE f.trigger_event = 'S15') AS s15,
+           count(*) FILTER (WHERE f.trigger_event = 'S14' AND NOT f.has_status AND NOT f.has_time AND NOT f.has_parts) AS bare, count(*) FILTER (WHERE f.is_test) AS tests,
+           count(*) FILTER (WHERE NOT f.has_place) AS no_place, count(*) FILTER (WHERE NOT f.has_place AND f.pv1_3) AS pv1_3, count(*) FILTER (WHERE f.pv1_8) AS pv1_8,
+           count(*) FILTER (WHERE f.pv1_7 AND NOT f.pv1_8) AS pv1_7, count(*) FILTER (WHERE EXISTS (SELECT FROM unnest(f.notes) t(note) WHERE t.note ~* '^\s*priority\s*:')) AS priority,
+           array_agg(f.phone) FILTER (WHERE f.phone ~ '\d' AND f.phone !~ '^\s*\+') AS phones
+        INTO v_read FROM radscheduler.advice_facts(p_messages) f;
+    v_phones := v_read.phones;
+
+    IF NOT v_sender.is_registered THEN
+        RETURN QUERY SELECT 'registered', v_log.n, NULL::numeric, 'Nobody has looked at this sender yet: set_sender() with its application and facility registers it.', NULL::jsonb;
+    END IF;
+    IF v_log.zone >= 3 AND v_sender.timezone IS NULL AND NOT v_sender.profile ? 'timezone' THEN
+        RETURN QUERY SELECT 'timezone', v_log.zone, round(v_log.zone::numeric / v_log.n, 3), 'Times are sent without an offset, and neither the profile nor the site names a zone. Set the zone that this sender''s clock shows.', NULL::jsonb;
+    END IF;
+    IF v_read.no_id >= 3 AND NOT v_sender.profile ? 'id_source' THEN
+        SELECT u.path, count(u.value) AS filled INTO v_id
+            FROM radscheduler.advice_facts(p_messages) f, unnest(c_paths, f.other_ids) WITH ORDINALITY u(path, value, place) WHERE f.id IS NULL
+            GROUP BY u.path, u.place HAVING count(u.value) * 10 >= v_read.no_id * 9 AND count(DISTINCT u.value) >= 2 ORDER BY count(u.value) DESC, u.place LIMIT 1;
+        RETURN QUERY SELECT 'id_source', v_read.no_id, round(v_read.no_id::numeric / v_read.n, 3),
+            'SCH-2 and SCH-1 are empty, so these messages cannot be told from each other. '
+            || CASE WHEN v_id.path IS NOT NULL THEN format('%s is filled in %s of them; ask whether it names the appointment.', v_id.path, v_id.filled)
+                    ELSE 'No other field that could name the appointment is filled in them.' END,
+            CASE WHEN v_id.path IS NOT NULL THEN jsonb_build_object('id_source', v_id.path) END;
+    END IF;
+    IF v_read.bare >= 3 AND v_read.bare * 2 >= v_read.s14 AND NOT v_sender.profile ? 'event_map' THEN
+        RETURN QUERY SELECT 'preset', v_read.bare, round(v_read.bare::numeric / v_read.s14, 3),
+            format('%s of %s S14 carry no status, no time and no service or resource, as a cancellation would%s. Ask the sender whether its S14 cancels before setting this.', v_read.bare, v_read.s14,
+                   CASE WHEN v_read.s15 = 0 THEN '; S15 never comes' ELSE '' END), '{"preset": "seed_naming"}'::jsonb;
+    END IF;
+    IF v_log.disagree >= 3 AND v_log.disagree * 5 >= v_log.n AND NOT v_sender.profile ? 'start_source' THEN
+        RETURN QUERY SELECT 'start_source', v_log.disagree, round(v_log.disagree::numeric / v_log.n, 3), 'AIS-4 says another start than the appointment. A RIS often means the exam''s time, AIS-4.', '{"start_source": "service"}'::jsonb;
+    END IF;
+    IF v_log.charset >= 1 AND NOT v_sender.profile ? 'charset' THEN
+        RETURN QUERY SELECT 'charset', v_log.charset, round(v_log.charset::numeric / v_log.n, 3), 'The bytes are not UTF-8 and MSH-18 names no charset; they are read as Windows-1252. Ask which it is.', '{"charset": "WINDOWS-1252"}'::jsonb;
+    END IF;
+    IF v_log.skewed >= 3 AND v_log.skewed * 2 > v_log.n AND NOT v_sender.profile ? 'order_by' THEN
+        RETURN QUERY SELECT CASE WHEN abs(v_log.ahead - round(v_log.ahead / 30) * 30) <= 2 THEN 'timezone' ELSE 'order_by' END, v_log.skewed, round(v_log.skewed::numeric / v_log.n, 3),
+            CASE WHEN abs(v_log.ahead - round(v_log.ahead / 30) * 30) <= 2
+                 THEN format('MSH-7 runs %s minutes ahead of arrival, a whole zone: the clock shows another zone than the one assumed. Set the right one.', round(v_log.ahead / 30) * 30)
+                 ELSE format('MSH-7 runs %s minutes ahead of arrival: a wrong clock, or an engine that rewrites it.', v_log.ahead) END,
+            CASE WHEN abs(v_log.ahead - round(v_log.ahead / 30) * 30) > 2 THEN '{"order_by": "arrival"}'::jsonb END;
+    END IF;
+    IF v_log.phone >= 3 AND v_log.phone * 5 >= v_log.n AND NOT v_sender.profile ? 'phone_region' AND cardinality(v_phones) >= 3 THEN
+        v_fits := radscheduler.region_advice(v_phones);
+        RETURN QUERY SELECT 'phone_region', v_log.phone, round(v_log.phone::numeric / v_log.n, 3),
+            format('Phone numbers cannot be completed with the numbering plan of %s. %s', v_sender.phone_region,
+                   CASE WHEN cardinality(v_fits) > 0 THEN format('They fit that of %s.', array_to_string(v_fits, ', ')) ELSE 'They fit none that is known.' END),
+            CASE WHEN cardinality(v_fits) = 1 THEN jsonb_build_object('phone_region', v_fits[1]) END;
+    END IF;
+    IF v_log.modality >= 3 AND v_log.modality * 5 >= v_log.n AND NOT v_sender.profile ? 'modality_source' THEN
+        v_path := radscheduler.modality_advice(p_site, p_messages);
+        RETURN QUERY SELECT 'modality_source', v_log.modality, round(v_log.modality::numeric / v_log.n, 3),
+            'Nothing known names a modality. ' || coalesce(v_path || ' holds words that do.', 'Add the exams to radscheduler.procedure, or their words to modality_alias.'),
+            CASE WHEN v_path IS NOT NULL THEN jsonb_build_object('modality_source', v_path) END;
+    END IF;
+    IF v_read.pv1_3 >= 3 AND v_read.pv1_3 * 5 >= v_read.n * 4 AND NOT v_sender.profile ? 'location_source' THEN
+        RETURN QUERY SELECT 'location_source', v_read.pv1_3, round(v_read.pv1_3::numeric / v_read.n, 3), 'No AIL or AIG names a place, and PV1-3 is filled. Ask whether it is the examination room.', '{"location_source": "PV1-3"}'::jsonb;
+    END IF;
+    IF v_read.pv1_7 >= 3 AND v_read.pv1_7 * 5 >= v_read.n * 4 AND v_read.pv1_8 * 20 <= v_read.n AND NOT v_sender.profile ? 'referrer_source' THEN
+        RETURN QUERY SELECT 'referrer_source', v_read.pv1_7, round(v_read.pv1_7::numeric / v_read.n, 3), 'PV1-8 (referring) is empty and PV1-7 (attending) is filled. Ask whether that is who refers.', '{"referrer_source": "PV1-7"}'::jsonb;
+    END IF;
+    IF v_read.priority >= 3 AND NOT v_sender.profile ? 'priority_notes' THEN
+        RETURN QUERY SELECT 'priority_notes', v_read.priority, round(v_read.priority::numeric / v_read.n, 3), 'Notes say "Priority:".', '{"priority_notes": true}'::jsonb;
+    END IF;
+    IF v_log.arrivals >= 3 AND NOT v_sender.profile ? 'arrival_events' THEN
+        RETURN QUERY SELECT 'arrival_events', v_log.arrivals, round(v_log.arrivals::numeric / v_log.n, 3), 'ADT events come that can mark the patient as arrived.', jsonb_build_object('arrival_events', v_log.arrival_events);
+    END IF;
+    IF v_log.resource >= 3 AND NOT v_sender.profile ? 'unknown_resource_change' THEN
+        RETURN QUERY SELECT 'unknown_resource_change', v_log.resource, round(v_log.resource::numeric / v_log.n, 3), 'S20, S21 or S22 about appointments that are not known here are refused.', '{"unknown_resource_change": "ignore"}'::jsonb;
+    END IF;
+    IF v_log.misplaced >= 3 AND v_log.misplaced * 10 >= v_log.n AND v_sender.profile ->> 'repair' = 'strict' THEN
+        RETURN QUERY SELECT 'repair', v_log.misplaced, round(v_log.misplaced::numeric / v_log.n, 3), 'Messages are refused for values in the wrong place. lenient would read them and warn.', '{"repair": "lenient"}'::jsonb;
+    END IF;
+    IF v_read.tests >= 3 AND v_read.tests * 2 >= v_read.n AND NOT v_sender.profile ? 'test_messages' THEN
+        RETURN QUERY SELECT 'test_messages', v_read.tests, round(v_read.tests::numeric / v_read.n, 3), 'MSH-11 says test or debugging: these appointments are marked as tests. A production sender must say P; for a test system choose ignore or refuse.', NULL::jsonb;
+    END IF;
+    -- Newest first: the message before a booking in time is the next one of its id.
+    SELECT count(*) INTO v_again FROM (SELECT f.trigger_event, lead(f.trigger_event) OVER (PARTITION BY f.id ORDER BY f.place) AS before FROM radscheduler.advice_facts(p_messages) f WHERE f.id IS NOT NULL) b
+        WHERE b.trigger_event = 'S12' AND b.before = 'S15';
+    IF v_again >= 3 THEN
+        RETURN QUERY SELECT 'moves', v_again, round(v_again::numeric / v_read.s15, 3),
+            'S15 is followed by S12 under the same id: this sender moves appointments by cancelling and booking again. Each becomes a new generation and counts as a cancellation; S13 would tell a move.', NULL::jsonb;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sender_advice(integer, bigint, timestamptz, timestamptz, radscheduler.hl7[]) IS
+    'Suggested settings of a sender''s profile with their reasons: in how many messages it shows, their share, and the setting as set_sender() takes it, or NULL where only a person can say which.';
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (14, 'ingestion', $storage_step$
 -- What messages in any order need: when an appointment laid claim to its time, where it belongs, which of its parts are still in force.
@@ -2477,6 +3645,18 @@ ALTER TABLE radscheduler.patient ADD COLUMN message_time timestamptz;
 COMMENT ON COLUMN radscheduler.patient.message_time IS 'MSH-7 of the last message that changed the row (or when it was changed here): an older one does not overwrite it.';
 $storage_step$);
 
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (17, 'senders', $storage_step$
+-- What a site does with senders that nobody has registered, and what holds for all its senders.
+
+ALTER TABLE radscheduler.site
+    ADD COLUMN unknown_senders text NOT NULL DEFAULT 'accept' CONSTRAINT site_unknown_senders_known CHECK (unknown_senders IN ('accept', 'refuse')),
+    ADD COLUMN default_profile jsonb NOT NULL DEFAULT '{}' CONSTRAINT site_default_profile_understood CHECK (radscheduler.is_profile(default_profile));
+COMMENT ON COLUMN radscheduler.site.unknown_senders IS
+    'What becomes of messages of senders that are not registered: accept takes them with the default profile, refuse keeps and answers them AR. Either way the pair is recorded.';
+COMMENT ON COLUMN radscheduler.site.default_profile IS 'Profile that stands under the profile of every sender of the site; profile_key has the keys.';
+COMMENT ON COLUMN radscheduler.sender.profile IS 'How its messages are read, where it differs from site.default_profile: the keys of profile_key.';
+$storage_step$);
+
 DO $$
 DECLARE
     v_function text;
@@ -2505,7 +3685,8 @@ SELECT radscheduler.write_rights('GRANT', 'public', 'public');
 GRANT USAGE ON SCHEMA radscheduler TO PUBLIC;
 
 GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, radscheduler.procedure_catalogue, radscheduler.status_alias, radscheduler.event_rule,
-                radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.phone_region, radscheduler.role_right TO PUBLIC;
+                radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.phone_region, radscheduler.role_right,
+                radscheduler.profile_key, radscheduler.profile_preset TO PUBLIC;
 
 SELECT radscheduler.migrate();
 
