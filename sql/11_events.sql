@@ -25,11 +25,15 @@ SELECT * FROM pg_temp.send('S14', 'e3', 'E1', 'EM1', '', '20260101080200', 'NTE|
 SELECT * FROM pg_temp.send('S14', 'e4', 'E1', 'EM1', '', '20260101080300', '', 'COMPLETED');
 SELECT * FROM pg_temp.state('E1');
 -- What is over is over: a modification mends who asked for it, not its time or its state.
-SELECT * FROM pg_temp.send('S14', 'e4b', 'E1', 'EM1', '203107011800', '20260101080330', 'PV1|1|O||||||77^WELBY^MARCUS', 'Booked');
+SELECT * FROM pg_temp.send('S14', 'e4b', 'E1', 'EM1', '203107011800', '20260101080330', 'PV1|1|O||||||77^WELBY^MARCUS');
 SELECT * FROM pg_temp.state('E1');
 SELECT referring_physician FROM radscheduler.appointments WHERE patient_id = 'EM1';
--- A closed appointment is not cancelled, moved or deleted any more.
-SELECT e, s.* FROM unnest(ARRAY['S13', 'S15', 'S16', 'S17', 'S26']) WITH ORDINALITY u(e, n), pg_temp.send(e, 'e5' || n, 'E1', 'EM1', '203107011500', '2026010108040' || n) s;
+-- A completed appointment is not cancelled, deleted or missed any more; a newer reschedule, or a status that says so, opens it again.
+SELECT e, s.* FROM unnest(ARRAY['S15', 'S16', 'S17', 'S26']) WITH ORDINALITY u(e, n), pg_temp.send(e, 'e5' || n, 'E1', 'EM1', '203107011500', '2026010108040' || n) s;
+SELECT * FROM pg_temp.state('E1');
+SELECT * FROM pg_temp.send('S13', 'e6', 'E1', 'EM1', '203107011500', '20260101080410');
+SELECT * FROM pg_temp.send('S14', 'e7', 'E1', 'EM1', '', '20260101080411', '', 'COMPLETED');
+SELECT * FROM pg_temp.send('S14', 'e8', 'E1', 'EM1', '', '20260101080412', '', 'Booked');
 SELECT * FROM pg_temp.state('E1');
 -- S15 cancels, S16 discontinues, S17 deletes, S26 is a no-show; each gives its time back.
 SELECT e, s.code, t.status, t.occupies FROM unnest(ARRAY['S15', 'S16', 'S17', 'S26']) WITH ORDINALITY u(e, n),

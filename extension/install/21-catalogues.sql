@@ -197,7 +197,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('UPDATE_BEFORE_CREATE', 'The change arrived before the booking; the appointment was created from it.'),
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
     ('CLOSED_APPOINTMENT', 'The appointment is already closed in another way; nothing was changed.'),
-    ('REVIVED', 'A closed appointment was opened again by a newer reschedule.'),
+    ('REVIVED', 'A closed appointment was opened again by a newer message.'),
     ('STALE', 'A newer message has already been applied to this appointment; this one was kept but not applied.'),
     ('CLOCK_SKEW', 'The message time is more than five minutes ahead of this system; arrival time was used for ordering.'),
     ('STATUS_UNKNOWN', 'The status sent is not in the table of status words; it was not used.'),

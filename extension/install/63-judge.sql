@@ -51,6 +51,7 @@ BEGIN
     ELSIF r.action = 'amend' AND v_sent <> p_old_status THEN
         IF v_newer AND NOT radscheduler.is_closed(v_sent) THEN
             r.action := 'revive';
+            r.warnings := r.warnings || radscheduler.warning('REVIVED', 'SCH-25');
         ELSE
             v_sent := NULL;
             r.warnings := r.warnings || radscheduler.warning('CLOSED_APPOINTMENT', 'SCH-25');
@@ -73,7 +74,7 @@ BEGIN
         END IF;
         r.status := NULL;
     END IF;
-    IF p_rule.warning IS NOT NULL THEN
+    IF p_rule.warning IS NOT NULL AND r.review_reason IS NULL THEN
         r.warnings := r.warnings || radscheduler.warning(p_rule.warning, 'SCH');
     END IF;
 
