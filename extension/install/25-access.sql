@@ -28,6 +28,7 @@ UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
        OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
+    ('ingest', 'ingest_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_appointment()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_raw()', 'EXECUTE', ''),

@@ -34,6 +34,36 @@ $$;
 COMMENT ON FUNCTION radscheduler.modality_of(integer, jsonb, bigint[]) IS
     'DICOM modality of a reading: said outright, by procedure table, by its resources, by study code prefix, by words of study, type and reason; NULL when nothing tells.';
 
+CREATE FUNCTION radscheduler.schedule_span(p_schedule jsonb, zone text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT doubt text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_minutes interval := make_interval(mins => nullif(greatest((p_schedule ->> 'duration_minutes')::integer, 0), 0));
+    v_second  timestamptz;
+BEGIN
+    starts_at := radscheduler.to_instant(p_schedule ->> 'starts_at', zone);
+    doubt := radscheduler.clock_doubt(p_schedule ->> 'starts_at', zone);
+    IF p_schedule ? 'end_sent' THEN
+        ends_at := radscheduler.to_instant(p_schedule ->> 'ends_at', zone);
+        IF doubt = 'TIME_AMBIGUOUS' AND ends_at - starts_at <> v_minutes THEN
+            -- The end tells which of the two is meant.
+            v_second := timezone(zone, (p_schedule ->> 'starts_at')::timestamp);
+            IF ends_at - v_second = v_minutes THEN
+                starts_at := v_second;
+                doubt := NULL;
+            END IF;
+        END IF;
+        IF doubt = 'TIME_IN_DST_GAP' OR ends_at <= starts_at THEN
+            ends_at := starts_at + v_minutes;
+        END IF;
+    ELSE
+        ends_at := starts_at + v_minutes;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.schedule_span(jsonb, text) IS
+    'Start and end of a reading''s schedule as instants: a duration is absolute minutes, across a change of clocks too; an end that was sent is its own wall-clock time, and tells which of two equal starts is meant. doubt is what clock_doubt() says of the start. ends_at is NULL when neither was sent.';
+
 CREATE FUNCTION radscheduler.part_span(item jsonb, schedule_start text, zone text, starts timestamptz, ends timestamptz) RETURNS tstzrange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -119,15 +149,14 @@ CREATE FUNCTION radscheduler.heed_late(p_item radscheduler.ingest_item) RETURNS 
 DECLARE
     v_old     radscheduler.appointment;
     v_item    radscheduler.ingest_item := p_item;
-    v_starts  timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,starts_at}', p_item.context ->> 'zone');
-    v_ends    timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,ends_at}', p_item.context ->> 'zone');
+    v_sent    record;
     v_differs boolean;
     v_rows    bigint[];
 BEGIN
     SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
-    v_ends := coalesce(v_ends, v_starts + make_interval(mins => (p_item.reading #>> '{schedule,duration_minutes}')::integer));
+    SELECT * INTO v_sent FROM radscheduler.schedule_span(p_item.reading -> 'schedule', p_item.context ->> 'zone');
     SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(ARRAY[p_item]) f;
-    v_differs := p_item.action = 'late_close' OR v_starts <> v_old.starts_at OR v_ends <> v_old.ends_at
+    v_differs := p_item.action = 'late_close' OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at
                  OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
     IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN
         RETURN;

@@ -228,16 +228,15 @@ BEGIN
             v_new.starts_at := NULL;
             v_new.ends_at := NULL;
         ELSIF v_schedule ->> 'starts_at' IS NOT NULL THEN
-            v_new.starts_at := radscheduler.to_instant(v_schedule ->> 'starts_at', v_item.context ->> 'zone');
-            v_new.ends_at := radscheduler.to_instant(v_schedule ->> 'ends_at', v_item.context ->> 'zone');
-            v_item.warnings := v_item.warnings || coalesce(radscheduler.warning(radscheduler.clock_doubt(v_schedule ->> 'starts_at', v_item.context ->> 'zone'), 'SCH-11.4'), '[]');
-            IF v_new.ends_at IS NULL OR v_new.ends_at <= v_new.starts_at THEN
-                v_new.ends_at := v_new.starts_at + coalesce(make_interval(mins => nullif(greatest((v_schedule ->> 'duration_minutes')::integer, 0), 0)),
-                                                            CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
-                IF v_new.ends_at IS NULL THEN
-                    v_new.ends_at := v_new.starts_at + make_interval(mins => radscheduler.duration_of(c_site, v_item.reading, v_new.modality));
-                    v_item.warnings := v_item.warnings || radscheduler.warning('DURATION_ASSUMED', 'SCH-9');
-                END IF;
+            SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
+            v_new.starts_at := v_row.starts_at;
+            v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
+            IF v_row.doubt IS NOT NULL THEN
+                v_item.warnings := v_item.warnings || radscheduler.warning(v_row.doubt, 'SCH-11.4');
+            END IF;
+            IF v_new.ends_at IS NULL THEN
+                v_new.ends_at := v_new.starts_at + make_interval(mins => radscheduler.duration_of(c_site, v_item.reading, v_new.modality));
+                v_item.warnings := v_item.warnings || radscheduler.warning('DURATION_ASSUMED', 'SCH-9');
             END IF;
         ELSIF v_new.starts_at IS NOT NULL AND (v_schedule ->> 'duration_minutes')::integer > 0 THEN
             v_new.ends_at := v_new.starts_at + make_interval(mins => (v_schedule ->> 'duration_minutes')::integer);

@@ -77,54 +77,48 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.result_of(radscheduler.ingest_item) IS 'What a caller of ingest() is told of a message.';
 
-CREATE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text) RETURNS jsonb
+CREATE FUNCTION radscheduler.sender_context(p_application text, p_facility text, p_channel text, p_peer text) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_sender record;
     v_site   record;
-    v_zone   text;
     v_warnings jsonb := '[]';
 BEGIN
     IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''));
+    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
-    IF v_sender.is_new THEN
-        v_warnings := v_warnings || radscheduler.warning('SENDER_UNKNOWN', 'MSH-3');
-    END IF;
     IF v_sender.profile ->> 'timezone' IS NULL AND v_site.timezone IS NULL THEN
         v_warnings := v_warnings || radscheduler.warning('ZONE_ASSUMED', 'MSH-7');
     END IF;
-    RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile, 'zone', v_zone,
-                              'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region),
-                              'facility', coalesce(v_sender.profile ->> 'default_authority', p_header ->> 'sending_facility', ''),
-                              'is_refused', v_sender.is_refused, 'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
-                              'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'source', 'HL7',
-                              'channel', p_channel, 'peer', p_peer, 'header', p_header, 'warnings', v_warnings);
+    RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
+        'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),
+        'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region), 'facility', coalesce(v_sender.profile ->> 'default_authority', p_facility),
+        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer, 'warnings', v_warnings);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text) IS
-    'What a message is read in the light of: site, sender, profile, zone (sender, else site, else radscheduler.default_timezone), phone region.';
+COMMENT ON FUNCTION radscheduler.sender_context(text, text, text, text) IS
+    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer, warnings}.';
 
-CREATE FUNCTION radscheduler.mapped_event(p_profile jsonb, p_trigger text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text, p_sender jsonb DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_sender jsonb := coalesce(p_sender, radscheduler.sender_context(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''), p_channel, p_peer));
 BEGIN
-    IF NOT p_profile ? 'event_map' THEN
-        RETURN p_trigger;
-    END IF;
-    RETURN coalesce(CASE p_profile -> 'event_map' ->> p_trigger
-        WHEN 'NEW' THEN 'S12' WHEN 'RESCHEDULE' THEN 'S13' WHEN 'MODIFY' THEN 'S14' WHEN 'CANCEL' THEN 'S15' WHEN 'DISCONTINUE' THEN 'S16'
-        WHEN 'DELETE' THEN 'S17' WHEN 'NO_SHOW' THEN 'S26' WHEN 'IGNORE' THEN 'IGNORE' END, p_trigger);
+    RETURN v_sender || jsonb_build_object(
+        'trigger_event', radscheduler.event_meant(v_sender -> 'profile', p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
+        'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'header', p_header,
+        'warnings', (v_sender -> 'warnings') || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.mapped_event(jsonb, text) IS 'The event a sender means by a trigger event, after its profile''s event_map; IGNORE for one that is to be left alone.';
+COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
+    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
 
-CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text) RETURNS radscheduler.ingest_item
+CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -136,7 +130,10 @@ BEGIN
     r.received_at := clock_timestamp();
     r.raw := p_bytes;
     r.raw_sha256 := sha256(p_bytes);
-    r.context := radscheduler.message_context(v_header, p_channel, p_peer);
+    -- Messages of one batch mostly come from one sender.
+    r.context := radscheduler.message_context(v_header, p_channel, p_peer,
+        CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
+             THEN p_before || jsonb_build_object('is_new', false, 'warnings', (p_before -> 'warnings') - (CASE WHEN (p_before ->> 'is_new')::boolean THEN -1 ELSE 1000 END)) END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';
@@ -205,17 +202,17 @@ BEGIN
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text) IS
-    'One message opened: header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
+COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb) IS
+    'One message opened (p_before is the context of the one before, if any): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
 
 CREATE FUNCTION radscheduler.message_kind(p_message_code text, p_trigger text) RETURNS text
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN CASE
         WHEN p_trigger = 'IGNORE' THEN 'ignore'
         WHEN p_message_code = 'SIU' AND p_trigger IN ('S23', 'S24') THEN 'block'
-        WHEN p_message_code = 'SIU' AND EXISTS (SELECT FROM radscheduler.event_rule e WHERE e.trigger_event = p_trigger) THEN 'schedule'
+        WHEN p_message_code = 'SIU' AND p_trigger ~ '^S(1[2-9]|2[0-2]|26|27)$' THEN 'schedule'
         WHEN p_message_code = 'ADT' AND p_trigger IN ('A01', 'A04', 'A08', 'A10', 'A18', 'A30', 'A31', 'A34', 'A40') THEN 'patient'
         WHEN p_message_code = 'ORM' AND p_trigger = 'O01' OR p_message_code = 'OMI' AND p_trigger = 'O23' THEN 'order' END;
 END

@@ -174,7 +174,7 @@ DECLARE
     v_waves integer[];
 BEGIN
     FOR k IN 1 .. cardinality(p_messages) LOOP
-        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer);
+        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
         v_item.ordinal := k;
         v_items := v_items || v_item;
         IF v_item.outcome IS NULL THEN
@@ -197,7 +197,6 @@ BEGIN
             END IF;
         END LOOP;
         IF v_wave <> '{}' THEN
-            v_items := v_items; -- what follows works on the wave alone
             v_wave := radscheduler.guard_items(v_wave);
             v_apart := v_apart || ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NOT NULL);
             v_wave := ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NULL);

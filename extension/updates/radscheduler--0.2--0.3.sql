@@ -35,6 +35,8 @@ DROP FUNCTION radscheduler.find_appointment(integer, bigint, text, text);
 
 DROP FUNCTION radscheduler.log_message(jsonb, bytea, bigint, radscheduler.ingest_result, jsonb, bigint, timestamptz);
 
+DROP FUNCTION radscheduler.message_context(jsonb, text, text);
+
 DROP FUNCTION radscheduler.ingest_message(bytea, text, text);
 
 DO $check$
@@ -487,6 +489,7 @@ UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
 
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
+    ('ingest', 'ingest_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_appointment()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_raw()', 'EXECUTE', ''),
@@ -1551,6 +1554,37 @@ $$;
 COMMENT ON FUNCTION radscheduler.act_on_parts(radscheduler.ingest_item) IS
     'Applies action codes to the exams and resources of a known appointment: A and U and none add or change, D removes, X leaves; S20, S21, S22 mark them cancelled, discontinued, deleted. An exam is known by its code, a resource by its id, else both by set id within the group. An appointment whose last exam is taken out waits for a person. Returns warnings.';
 
+CREATE OR REPLACE FUNCTION radscheduler.schedule_span(p_schedule jsonb, zone text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT doubt text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_minutes interval := make_interval(mins => nullif(greatest((p_schedule ->> 'duration_minutes')::integer, 0), 0));
+    v_second  timestamptz;
+BEGIN
+    starts_at := radscheduler.to_instant(p_schedule ->> 'starts_at', zone);
+    doubt := radscheduler.clock_doubt(p_schedule ->> 'starts_at', zone);
+    IF p_schedule ? 'end_sent' THEN
+        ends_at := radscheduler.to_instant(p_schedule ->> 'ends_at', zone);
+        IF doubt = 'TIME_AMBIGUOUS' AND ends_at - starts_at <> v_minutes THEN
+            -- The end tells which of the two is meant.
+            v_second := timezone(zone, (p_schedule ->> 'starts_at')::timestamp);
+            IF ends_at - v_second = v_minutes THEN
+                starts_at := v_second;
+                doubt := NULL;
+            END IF;
+        END IF;
+        IF doubt = 'TIME_IN_DST_GAP' OR ends_at <= starts_at THEN
+            ends_at := starts_at + v_minutes;
+        END IF;
+    ELSE
+        ends_at := starts_at + v_minutes;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.schedule_span(jsonb, text) IS
+    'Start and end of a reading''s schedule as instants: a duration is absolute minutes, across a change of clocks too; an end that was sent is its own wall-clock time, and tells which of two equal starts is meant. doubt is what clock_doubt() says of the start. ends_at is NULL when neither was sent.';
+
 CREATE OR REPLACE FUNCTION radscheduler.part_span(item jsonb, schedule_start text, zone text, starts timestamptz, ends timestamptz) RETURNS tstzrange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1601,15 +1635,14 @@ CREATE OR REPLACE FUNCTION radscheduler.heed_late(p_item radscheduler.ingest_ite
 DECLARE
     v_old     radscheduler.appointment;
     v_item    radscheduler.ingest_item := p_item;
-    v_starts  timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,starts_at}', p_item.context ->> 'zone');
-    v_ends    timestamptz := radscheduler.to_instant(p_item.reading #>> '{schedule,ends_at}', p_item.context ->> 'zone');
+    v_sent    record;
     v_differs boolean;
     v_rows    bigint[];
 BEGIN
     SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
-    v_ends := coalesce(v_ends, v_starts + make_interval(mins => (p_item.reading #>> '{schedule,duration_minutes}')::integer));
+    SELECT * INTO v_sent FROM radscheduler.schedule_span(p_item.reading -> 'schedule', p_item.context ->> 'zone');
     SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(ARRAY[p_item]) f;
-    v_differs := p_item.action = 'late_close' OR v_starts <> v_old.starts_at OR v_ends <> v_old.ends_at
+    v_differs := p_item.action = 'late_close' OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at
                  OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
     IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN
         RETURN;
@@ -1855,16 +1888,15 @@ BEGIN
             v_new.starts_at := NULL;
             v_new.ends_at := NULL;
         ELSIF v_schedule ->> 'starts_at' IS NOT NULL THEN
-            v_new.starts_at := radscheduler.to_instant(v_schedule ->> 'starts_at', v_item.context ->> 'zone');
-            v_new.ends_at := radscheduler.to_instant(v_schedule ->> 'ends_at', v_item.context ->> 'zone');
-            v_item.warnings := v_item.warnings || coalesce(radscheduler.warning(radscheduler.clock_doubt(v_schedule ->> 'starts_at', v_item.context ->> 'zone'), 'SCH-11.4'), '[]');
-            IF v_new.ends_at IS NULL OR v_new.ends_at <= v_new.starts_at THEN
-                v_new.ends_at := v_new.starts_at + coalesce(make_interval(mins => nullif(greatest((v_schedule ->> 'duration_minutes')::integer, 0), 0)),
-                                                            CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
-                IF v_new.ends_at IS NULL THEN
-                    v_new.ends_at := v_new.starts_at + make_interval(mins => radscheduler.duration_of(c_site, v_item.reading, v_new.modality));
-                    v_item.warnings := v_item.warnings || radscheduler.warning('DURATION_ASSUMED', 'SCH-9');
-                END IF;
+            SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
+            v_new.starts_at := v_row.starts_at;
+            v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
+            IF v_row.doubt IS NOT NULL THEN
+                v_item.warnings := v_item.warnings || radscheduler.warning(v_row.doubt, 'SCH-11.4');
+            END IF;
+            IF v_new.ends_at IS NULL THEN
+                v_new.ends_at := v_new.starts_at + make_interval(mins => radscheduler.duration_of(c_site, v_item.reading, v_new.modality));
+                v_item.warnings := v_item.warnings || radscheduler.warning('DURATION_ASSUMED', 'SCH-9');
             END IF;
         ELSIF v_new.starts_at IS NOT NULL AND (v_schedule ->> 'duration_minutes')::integer > 0 THEN
             v_new.ends_at := v_new.starts_at + make_interval(mins => (v_schedule ->> 'duration_minutes')::integer);
@@ -2144,53 +2176,50 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.result_of(radscheduler.ingest_item) IS 'What a caller of ingest() is told of a message.';
 
-CREATE OR REPLACE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION radscheduler.sender_context(p_application text, p_facility text, p_channel text, p_peer text) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_sender record;
     v_site   record;
-    v_zone   text;
     v_warnings jsonb := '[]';
 BEGIN
     IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''));
+    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    v_zone := coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
-    IF v_sender.is_new THEN
-        v_warnings := v_warnings || radscheduler.warning('SENDER_UNKNOWN', 'MSH-3');
-    END IF;
     IF v_sender.profile ->> 'timezone' IS NULL AND v_site.timezone IS NULL THEN
         v_warnings := v_warnings || radscheduler.warning('ZONE_ASSUMED', 'MSH-7');
     END IF;
-    RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile, 'zone', v_zone,
-                              'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region),
-                              'facility', coalesce(v_sender.profile ->> 'default_authority', p_header ->> 'sending_facility', ''),
-                              'is_refused', v_sender.is_refused, 'trigger_event', radscheduler.mapped_event(v_sender.profile, p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
-                              'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'source', 'HL7',
-                              'channel', p_channel, 'peer', p_peer, 'header', p_header, 'warnings', v_warnings);
+    RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
+        'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),
+        'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region), 'facility', coalesce(v_sender.profile ->> 'default_authority', p_facility),
+        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer, 'warnings', v_warnings);
 END
 $$;
 
-CREATE OR REPLACE FUNCTION radscheduler.mapped_event(p_profile jsonb, p_trigger text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+COMMENT ON FUNCTION radscheduler.sender_context(text, text, text, text) IS
+    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer, warnings}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text, p_sender jsonb DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_sender jsonb := coalesce(p_sender, radscheduler.sender_context(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''), p_channel, p_peer));
 BEGIN
-    IF NOT p_profile ? 'event_map' THEN
-        RETURN p_trigger;
-    END IF;
-    RETURN coalesce(CASE p_profile -> 'event_map' ->> p_trigger
-        WHEN 'NEW' THEN 'S12' WHEN 'RESCHEDULE' THEN 'S13' WHEN 'MODIFY' THEN 'S14' WHEN 'CANCEL' THEN 'S15' WHEN 'DISCONTINUE' THEN 'S16'
-        WHEN 'DELETE' THEN 'S17' WHEN 'NO_SHOW' THEN 'S26' WHEN 'IGNORE' THEN 'IGNORE' END, p_trigger);
+    RETURN v_sender || jsonb_build_object(
+        'trigger_event', radscheduler.event_meant(v_sender -> 'profile', p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
+        'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'header', p_header,
+        'warnings', (v_sender -> 'warnings') || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.mapped_event(jsonb, text) IS 'The event a sender means by a trigger event, after its profile''s event_map; IGNORE for one that is to be left alone.';
+COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
+    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
 
-CREATE OR REPLACE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text) RETURNS radscheduler.ingest_item
+CREATE OR REPLACE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -2202,7 +2231,10 @@ BEGIN
     r.received_at := clock_timestamp();
     r.raw := p_bytes;
     r.raw_sha256 := sha256(p_bytes);
-    r.context := radscheduler.message_context(v_header, p_channel, p_peer);
+    -- Messages of one batch mostly come from one sender.
+    r.context := radscheduler.message_context(v_header, p_channel, p_peer,
+        CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
+             THEN p_before || jsonb_build_object('is_new', false, 'warnings', (p_before -> 'warnings') - (CASE WHEN (p_before ->> 'is_new')::boolean THEN -1 ELSE 1000 END)) END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';
@@ -2272,17 +2304,17 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text) IS
-    'One message opened: header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
+COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb) IS
+    'One message opened (p_before is the context of the one before, if any): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
 
 CREATE OR REPLACE FUNCTION radscheduler.message_kind(p_message_code text, p_trigger text) RETURNS text
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN CASE
         WHEN p_trigger = 'IGNORE' THEN 'ignore'
         WHEN p_message_code = 'SIU' AND p_trigger IN ('S23', 'S24') THEN 'block'
-        WHEN p_message_code = 'SIU' AND EXISTS (SELECT FROM radscheduler.event_rule e WHERE e.trigger_event = p_trigger) THEN 'schedule'
+        WHEN p_message_code = 'SIU' AND p_trigger ~ '^S(1[2-9]|2[0-2]|26|27)$' THEN 'schedule'
         WHEN p_message_code = 'ADT' AND p_trigger IN ('A01', 'A04', 'A08', 'A10', 'A18', 'A30', 'A31', 'A34', 'A40') THEN 'patient'
         WHEN p_message_code = 'ORM' AND p_trigger = 'O01' OR p_message_code = 'OMI' AND p_trigger = 'O23' THEN 'order' END;
 END
@@ -2481,7 +2513,7 @@ DECLARE
     v_waves integer[];
 BEGIN
     FOR k IN 1 .. cardinality(p_messages) LOOP
-        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer);
+        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
         v_item.ordinal := k;
         v_items := v_items || v_item;
         IF v_item.outcome IS NULL THEN
@@ -2504,7 +2536,6 @@ BEGIN
             END IF;
         END LOOP;
         IF v_wave <> '{}' THEN
-            v_items := v_items; -- what follows works on the wave alone
             v_wave := radscheduler.guard_items(v_wave);
             v_apart := v_apart || ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NOT NULL);
             v_wave := ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NULL);

@@ -39,6 +39,7 @@ CALLS = {
     "find_slots": "radscheduler.find_slots(modality => 'CT')",
     "health": "radscheduler.health()",
     "ingest": "radscheduler.ingest('x')",
+    "ingest_batch": "radscheduler.ingest_batch(ARRAY['x'::bytea])",
     "ingest_json": "radscheduler.ingest_json('{{}}')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_occupying": "radscheduler.is_occupying('CANCELLED')",

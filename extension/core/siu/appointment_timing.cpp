@@ -48,6 +48,7 @@ public:
             schedule.starts_at.value = start_->iso();
             if (end_) {
                 schedule.ends_at.value = end_->iso();
+                schedule.end_sent = true;
             } else if (schedule.duration_minutes && start_->has_time()) {
                 schedule.ends_at.value = start_->plus_minutes(*schedule.duration_minutes).iso();
             }

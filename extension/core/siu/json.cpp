@@ -59,6 +59,10 @@ void write(JsonWriter& json, const SiuSchedule& schedule) {
     member(json, "status", schedule.status);
     member(json, "starts_at", schedule.starts_at);
     member(json, "ends_at", schedule.ends_at);
+    if (schedule.end_sent) {
+        json.key("end_sent");
+        json.boolean(true);
+    }
     member(json, "duration_minutes", schedule.duration_minutes);
     member(json, "priority", schedule.priority);
     member(json, "placer_orders", schedule.placer_orders);

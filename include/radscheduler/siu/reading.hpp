@@ -31,6 +31,7 @@ struct SiuSchedule {
     CodedText event_reason, reason, type;
     std::vector<std::string> status; // candidate words, most trusted first
     Text starts_at, ends_at;
+    bool end_sent = false; // ends_at was sent; else it is the start and the duration
     std::optional<int> duration_minutes;
     Text priority;
     std::vector<std::string> placer_orders, filler_orders;
