@@ -6,12 +6,12 @@ CREATE FUNCTION pg_temp.msg(event text, control text, filler text, at text, stat
     LANGUAGE sql AS $$
 SELECT convert_to(concat_ws(E'\r', format('MSH|^~\&|CELL|STATES|RADSCHED|RAD|%s||SIU^%s^SIU_S12|%s|P|2.5', at, event, control),
     format('SCH||%s|||||||30|MIN|^^^%s||||||||||||||%s', filler, start, status), format('PID|1||%s^^^STATES^MR||CELL^%s', filler, filler),
-    'RGS|1', 'AIS|1||CT1^CT HEAD', 'AIG|1||CELL-' || filler || '^Scanner'), 'UTF8') $$;
+    'RGS|1', 'AIS|1||BMD1^DEXA HIP', 'AIG|1||CELL-' || filler || '^Scanner'), 'UTF8') $$;
 -- Brings an appointment into a state, sends the event, and tells: outcome, status, generations, intervals held, warnings.
 CREATE FUNCTION pg_temp.cell(event text, state text, status text DEFAULT '', at text DEFAULT '20210101120000') RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
-    n text := 'C' || nextval('pg_temp.cell');
+    n text := 'CELL' || nextval('pg_temp.cell');
     r record;
 BEGIN
     IF state <> 'unknown' THEN

@@ -18,7 +18,7 @@ BEGIN
           JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
           JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL
           JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-          WHERE (radscheduler.is_occupying(a.status) OR a.holds_time AND a.status = 'PENDING') AND a.starts_at IS NOT NULL
+          WHERE radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL
           GROUP BY a.appointment_id, r.resource_id, r.setup_minutes, r.turnover_minutes) w
     UNION ALL
     SELECT p.appointment_id, 'patient', p.patient_id, p.span, p.span
@@ -26,7 +26,7 @@ BEGIN
           FROM unnest(p_appointments) u(id)
           JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
           LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id AND s.status IS NULL
-          WHERE (radscheduler.is_occupying(a.status) OR a.holds_time AND a.status = 'PENDING') AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
+          WHERE radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
           GROUP BY a.appointment_id, a.patient_id) p;
 END
 $$;

@@ -51,13 +51,13 @@ BEGIN
     )
     SELECT p.axis, p.subject_id, p.flagged, p.holder, p.overlap,
            CASE WHEN p.axis = 'patient' THEN 'PATIENT_DOUBLE_BOOKED' ELSE upper(p.kind::text) || '_DOUBLE_BOOKED' END,
-           CASE WHEN p.axis = 'patient' THEN 'critical' ELSE radscheduler.conflict_severity(p.kind, p.role, a.modality) END
+           CASE WHEN a.is_overbook THEN 'warning' WHEN p.axis = 'patient' THEN 'critical' ELSE radscheduler.conflict_severity(p.kind, p.role, a.modality) END
     FROM pair p
     JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = p.flagged;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.conflict_pairs(integer, bigint[]) IS
-    'The pairs in conflict now with one of these appointments on either side: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one.';
+    'The pairs in conflict now with one of these appointments on either side: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one. Where the sender said Overbook it knows, and the conflict only warns.';
 
 CREATE FUNCTION radscheduler.in_question(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -79,59 +79,74 @@ $$;
 COMMENT ON FUNCTION radscheduler.in_question(integer, bigint[]) IS
     'Those of some appointments that are, were or come to be in conflict: in the ordinary case none, and that is found out cheaply. An overbooked lane, its own or one it overlaps, tells.';
 
+CREATE FUNCTION radscheduler.settle_pairs(p_site integer, p_concerned bigint[], p_changed bigint[], p_messages bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_touched bigint[];
+    v_gone    bigint[];
+    v_opened  bigint[];
+BEGIN
+    PERFORM FROM radscheduler.appointment a
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_concerned || ARRAY(
+            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
+            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))))
+        ORDER BY a.appointment_id FOR UPDATE;
+    WITH pair AS MATERIALIZED (
+        SELECT * FROM radscheduler.conflict_pairs(p_site, p_concerned)
+    ), gone AS (
+        UPDATE radscheduler.conflict c SET state = 'resolved', resolved_at = now()
+        WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))
+          AND c.code NOT IN (SELECT k.code FROM radscheduler.rule_kind k)
+          AND NOT EXISTS (SELECT FROM pair p WHERE p.axis = c.axis AND p.subject_id = c.subject_id AND p.code = c.code AND p.severity = c.severity
+                          AND p.appointment_id = c.appointment_id AND p.other_appointment_id = c.other_appointment_id)
+        RETURNING c.conflict_id, c.appointment_id
+    )
+    SELECT array_agg(g.conflict_id), array_agg(DISTINCT g.appointment_id) INTO v_gone, v_touched FROM gone g;
+    WITH opened AS (
+        INSERT INTO radscheduler.conflict AS c (site_id, code, severity, axis, subject_id, appointment_id, other_appointment_id, overlap)
+        SELECT p_site, p.code, p.severity, p.axis, p.subject_id, p.appointment_id, p.other_appointment_id, p.overlap
+        FROM radscheduler.conflict_pairs(p_site, p_concerned) p
+        ORDER BY p.appointment_id, p.axis, p.subject_id, p.other_appointment_id
+        ON CONFLICT DO NOTHING
+        RETURNING c.conflict_id, c.appointment_id
+    )
+    SELECT array_agg(o.conflict_id), v_touched || array_agg(DISTINCT o.appointment_id) INTO v_opened, v_touched FROM opened o;
+    -- An interval that only changed is the same conflict still.
+    UPDATE radscheduler.conflict c SET overlap = p.overlap
+        FROM radscheduler.conflict_pairs(p_site, p_concerned) p
+        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.axis = p.axis AND c.subject_id = p.subject_id AND c.code = p.code
+          AND c.appointment_id = p.appointment_id AND c.other_appointment_id = p.other_appointment_id AND c.overlap <> p.overlap;
+    PERFORM radscheduler.tell_conflicts(p_site, v_gone || v_opened, p_changed, p_messages);
+    PERFORM radscheduler.suggest_alternatives(p_site, v_opened);
+    RETURN v_touched;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.settle_pairs(integer, bigint[], bigint[], bigint[]) IS
+    'The part of settle() for double bookings: conflicts of these appointments become what conflict_pairs() says. Returns the flagged appointments of conflicts that went or came.';
+
 CREATE FUNCTION radscheduler.settle(p_site integer, p_changed bigint[], p_moved bigint[], p_messages bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_concerned bigint[] := radscheduler.in_question(p_site, p_changed) || p_moved;
-    v_reviewed  bigint[];
-    v_gone      bigint[];
-    v_opened    bigint[];
+    v_touched   bigint[];
 BEGIN
-    IF cardinality(v_concerned) IS NULL OR cardinality(v_concerned) = 0 THEN
+    IF cardinality(v_concerned) > 0 THEN
+        v_touched := radscheduler.settle_pairs(p_site, v_concerned, p_changed, p_messages);
+    END IF;
+    v_touched := v_touched || radscheduler.settle_rules(p_site, p_changed, p_moved, p_messages);
+    IF v_concerned IS NULL AND v_touched IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned || ARRAY(
-            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
-            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))))
-        ORDER BY a.appointment_id FOR UPDATE;
-
-    WITH pair AS MATERIALIZED (
-        SELECT * FROM radscheduler.conflict_pairs(p_site, v_concerned)
-    ), gone AS (
-        UPDATE radscheduler.conflict c SET state = 'resolved', resolved_at = now()
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))
-          AND NOT EXISTS (SELECT FROM pair p WHERE p.axis = c.axis AND p.subject_id = c.subject_id AND p.code = c.code AND p.severity = c.severity
-                          AND p.appointment_id = c.appointment_id AND p.other_appointment_id = c.other_appointment_id)
-        RETURNING c.conflict_id, c.appointment_id
-    )
-    SELECT array_agg(g.conflict_id), array_agg(DISTINCT g.appointment_id) INTO v_gone, v_reviewed FROM gone g;
-    WITH opened AS (
-        INSERT INTO radscheduler.conflict AS c (site_id, code, severity, axis, subject_id, appointment_id, other_appointment_id, overlap)
-        SELECT p_site, p.code, p.severity, p.axis, p.subject_id, p.appointment_id, p.other_appointment_id, p.overlap
-        FROM radscheduler.conflict_pairs(p_site, v_concerned) p
-        ORDER BY p.appointment_id, p.axis, p.subject_id, p.other_appointment_id
-        ON CONFLICT DO NOTHING
-        RETURNING c.conflict_id, c.appointment_id
-    )
-    SELECT array_agg(o.conflict_id), v_reviewed || array_agg(DISTINCT o.appointment_id) INTO v_opened, v_reviewed FROM opened o;
-
-    -- An interval that only changed is the same conflict still.
-    UPDATE radscheduler.conflict c SET overlap = p.overlap
-        FROM radscheduler.conflict_pairs(p_site, v_concerned) p
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.axis = p.axis AND c.subject_id = p.subject_id AND c.code = p.code
-          AND c.appointment_id = p.appointment_id AND c.other_appointment_id = p.other_appointment_id AND c.overlap <> p.overlap;
-    PERFORM radscheduler.tell_conflicts(p_site, v_gone || v_opened, p_changed, p_messages);
-    PERFORM radscheduler.suggest_alternatives(p_site, v_opened);
-    PERFORM radscheduler.review(p_site, v_reviewed || p_changed, p_changed, p_messages[1]);
+    PERFORM radscheduler.review(p_site, v_touched || p_changed, p_changed, p_messages[1]);
     RETURN (SELECT array_agg(u.id) FROM unnest(p_changed) u(id)
-            WHERE EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = u.id AND c.state = 'open')
-               OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = u.id AND c.state = 'open'));
+            WHERE EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = u.id AND c.state = 'open' AND c.severity > 'info')
+               OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = u.id AND c.state = 'open' AND c.severity > 'info'));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.settle(integer, bigint[], bigint[], bigint[]) IS
-    'Brings conflicts and reviews into line after appointments changed. p_changed: those whose rows the caller changed and whose versions he will record; p_moved: others whose lanes changed in passing (what occupy() and vacate() return); p_messages: the messages that changed p_changed, side by side. Returns those of p_changed that have an open conflict, on either side; NULL when none.';
+    'Brings conflicts and reviews into line after appointments changed. p_changed: those whose rows the caller changed and whose versions he will record; p_moved: others whose lanes changed in passing (what occupy() and vacate() return); p_messages: the messages that changed p_changed, side by side. Returns those of p_changed that have an open conflict worse than info, on either side; NULL when none.';
 
 CREATE FUNCTION radscheduler.tell_conflicts(p_site integer, p_conflicts bigint[], p_changed bigint[], p_messages bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

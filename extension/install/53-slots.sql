@@ -50,7 +50,7 @@ BEGIN
         WHERE r.site_id = v_site AND r.is_active AND r.kind IN ('equipment', 'room', 'staff')
           AND (resource IS NULL AND r.kind IN ('equipment', 'room')
                OR r.resource_id IN (SELECT x.resource_id FROM radscheduler.resource_alias x WHERE x.site_id = v_site AND x.alias = upper(resource)))
-          AND (v_code IS NULL OR r.modality = v_code);
+          AND (v_code IS NULL OR r.modality = v_code OR v_code = ANY (r.modalities));
     IF resource IS NOT NULL AND v_resource IS NULL THEN
         RAISE EXCEPTION 'resource "%" is not known at this site%', resource, CASE WHEN v_code IS NULL THEN '' ELSE ' for this modality' END
             USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are.';
@@ -131,10 +131,12 @@ WITH wanted AS (
     SELECT a.starts_at, (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer AS minutes, a.patient_id, a.modality,
            (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
             JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'equipment') AS equipment,
+            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'equipment'
+              AND (r.modality = a.modality OR a.modality = ANY (r.modalities)) IS NOT FALSE) AS equipment,
            (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
             JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'room') AS rooms,
+            WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'room'
+              AND (r.modality = a.modality OR a.modality = ANY (r.modalities)) IS NOT FALSE) AS rooms,
            (SELECT array_agg(r.resource_id) FROM radscheduler.appointment_resource ar
             JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
             WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND r.kind = 'staff') AS staff
@@ -142,7 +144,7 @@ WITH wanted AS (
 ), searched AS (
     SELECT w.*, coalesce(w.equipment, w.rooms,
                          (SELECT array_agg(r.resource_id) FROM radscheduler.resource r
-                          WHERE r.site_id = p_site AND r.is_active AND r.modality = w.modality AND r.kind IN ('equipment', 'room')),
+                          WHERE r.site_id = p_site AND r.is_active AND (r.modality = w.modality OR w.modality = ANY (r.modalities)) AND r.kind IN ('equipment', 'room')),
                          w.staff) AS resources
     FROM wanted w
 )
@@ -152,4 +154,4 @@ FROM searched s,
                                      greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment) f
 $$;
 COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
-    'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); the patient free as well. [{start, end, resource}].';
+    'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); a scanner or room of another modality is passed over; the patient free as well. [{start, end, resource}].';

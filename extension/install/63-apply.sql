@@ -162,6 +162,8 @@ BEGIN
             v_new.version := 1;
             v_new.urgency := 'routine';
             v_new.created_at := now();
+            v_new.is_overbook := false;
+            v_new.is_pooled := false;
             v_new.moved_at := CASE WHEN v_item.action = 'renew' THEN v_old.message_time END;
         END IF;
         v_new.updated_at := now();
@@ -201,6 +203,8 @@ BEGIN
         v_new.event_reason := CASE WHEN v_schedule ? 'event_reason' THEN coalesce(v_schedule #>> '{event_reason,text}', v_schedule #>> '{event_reason,code}') ELSE v_new.event_reason END;
         v_new.urgency := CASE WHEN v_schedule ? 'priority' THEN radscheduler.urgency_of(v_schedule ->> 'priority') ELSE v_new.urgency END;
         v_new.referring_physician := CASE WHEN v_item.reading -> 'visit' ? 'referring' THEN v_item.reading #>> '{visit,referring}' ELSE v_new.referring_physician END;
+        v_new.patient_class := coalesce(v_item.reading #>> '{visit,patient_class}', v_new.patient_class);
+        v_new.is_overbook := CASE WHEN v_sents[k] IS NOT NULL THEN v_overbooks[k] ELSE v_new.is_overbook END;
         v_new.visit_number := coalesce(v_item.reading #>> '{visit,visit_number}', v_new.visit_number);
         v_new.visit_group := CASE WHEN v_schedule ? 'visit_group' THEN v_schedule ->> 'visit_group' ELSE v_new.visit_group END;
         v_new.parent_filler_id := coalesce(v_schedule ->> 'parent_filler_id', v_new.parent_filler_id);
@@ -284,6 +288,7 @@ BEGIN
                review_reason = n.review_reason, resume_status = n.resume_status, starts_at = n.starts_at, ends_at = n.ends_at, modality = n.modality,
                study_code = n.study_code, study_text = n.study_text, referring_physician = n.referring_physician, urgency = n.urgency,
                notes = n.notes, reason = n.reason, event_reason = n.event_reason, visit_number = n.visit_number, visit_group = n.visit_group,
+               patient_class = n.patient_class, is_overbook = n.is_overbook,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
                placer_orders = n.placer_orders, filler_orders = n.filler_orders, reschedule_count = n.reschedule_count,
                original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, version = n.version,

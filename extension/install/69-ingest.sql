@@ -65,7 +65,7 @@ DECLARE
     v_conflict record;
 BEGIN
     SELECT c.axis, c.subject_id, c.code, coalesce(c.other_appointment_id, c.appointment_id) AS partner, k.axis AS word, r.name,
-           format(k.text, r.name) || CASE WHEN c.other_appointment_id IS NULL THEN ''
+           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN c.other_appointment_id IS NULL THEN ''
                ELSE format(' Appointment %s holds that time.', CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END) END AS text
         INTO v_conflict
         FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code

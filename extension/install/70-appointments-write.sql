@@ -10,18 +10,19 @@ BEGIN
     SELECT c.code, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
         JOIN radscheduler.conflict_kind k ON k.code = c.code
-        JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
+        LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
         ORDER BY c.conflict_id LIMIT 1;
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    RAISE EXCEPTION '%', format(v_conflict.text, v_conflict.name)
+    RAISE EXCEPTION '%', format(v_conflict.text, coalesce(v_conflict.name, radscheduler.rule_subject(p_site, v_conflict.code, p_appointment)))
         USING ERRCODE = 'exclusion_violation', SCHEMA = 'radscheduler', TABLE = 'occupancy', CONSTRAINT = 'occupancy_no_overlap',
-              DETAIL = format('%s: appointment %s holds %s to %s (%s).', v_conflict.code, v_conflict.other_appointment_id,
+              DETAIL = CASE WHEN v_conflict.other_appointment_id IS NULL THEN format('%s: rule of this site.', v_conflict.code)
+                  ELSE format('%s: appointment %s holds %s to %s (%s).', v_conflict.code, v_conflict.other_appointment_id,
                               to_char(timezone(v_zone, v_conflict.starts_at), 'YYYY-MM-DD HH24:MI'),
-                              to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone),
+                              to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone) END,
               HINT = coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a ->> 'resource'), ', ')
                                                    FROM jsonb_array_elements(v_conflict.alternatives) a) || '.',
                               'Choose another time; radscheduler.find_slots() lists free ones.');
