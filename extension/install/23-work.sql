@@ -27,7 +27,8 @@ CREATE TYPE radscheduler.ingest_item AS (
     warnings       jsonb,
     conflicts      jsonb,
     ack            bytea,
-    duplicate_of   bigint
+    duplicate_of   bigint,
+    asks_time      boolean
 );
 COMMENT ON TYPE radscheduler.ingest_item IS
-    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, and what became of it.';
+    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, whether it asks for time that its appointment did not have (asks_time), and what became of it.';

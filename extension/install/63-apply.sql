@@ -36,6 +36,7 @@ DECLARE
     v_sents     radscheduler.appointment_status[];
     v_overbooks boolean[];
     v_modalities text[];
+    v_pooled    boolean[];
     v_row       record;
     v_schedule  jsonb;
     v_live      radscheduler.ingest_item[] := '{}';
@@ -113,7 +114,15 @@ BEGIN
             FROM (SELECT ar.appointment_id, jsonb_agg(ar.resource_id ORDER BY ar.resource_id) AS ids FROM radscheduler.appointment_resource ar
                   WHERE ar.site_id = c_site AND ar.appointment_id = ANY (v_known) GROUP BY ar.appointment_id) q;
     END IF;
+    v_pooled := radscheduler.name_no_place(v_items);
+    IF v_live <> '{}' THEN
+        SELECT array_agg(CASE WHEN i.outcome IS NULL AND i.action <> 'close' THEN radscheduler.modality_of(i.site_id, i.reading, i.resource_ids) END ORDER BY i.ordinality)
+            INTO v_modalities FROM unnest(v_items) WITH ORDINALITY i;
+    END IF;
     PERFORM radscheduler.lock_subjects(c_site,
+        CASE WHEN true = ANY (v_pooled) THEN radscheduler.pool_scanners(c_site,
+            ARRAY(SELECT coalesce(v_modalities[i.ordinality], (v_olds[i.ordinality]).modality) FROM unnest(v_items) WITH ORDINALITY i
+                  WHERE v_pooled[i.ordinality] AND i.outcome IS NULL AND ((v_olds[i.ordinality]).is_pooled IS NOT FALSE OR i.resource_ids IS NOT NULL OR i.action = 'renew')), v_known) END ||
         ARRAY(SELECT unnest(i.resource_ids) FROM unnest(v_items) i) || ARRAY(SELECT e::bigint FROM jsonb_each(v_held) h, jsonb_array_elements_text(h.value) e),
         ARRAY(SELECT i.patient_id FROM unnest(v_items) i) || ARRAY(SELECT o.patient_id FROM unnest(v_olds) o WHERE o.appointment_id = ANY (v_known)));
     IF v_known <> '{}' THEN
@@ -128,10 +137,6 @@ BEGIN
         IF v_known <> '{}' THEN
             RAISE EXCEPTION 'the appointment was removed while the message waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
         END IF;
-    END IF;
-    IF v_live <> '{}' THEN
-        SELECT array_agg(CASE WHEN i.outcome IS NULL AND i.action <> 'close' THEN radscheduler.modality_of(i.site_id, i.reading, i.resource_ids) END ORDER BY i.ordinality)
-            INTO v_modalities FROM unnest(v_items) WITH ORDINALITY i;
     END IF;
 
     -- The new rows.
@@ -235,6 +240,9 @@ BEGIN
             SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
+            v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "END_NOT_AFTER_START" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'end'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "DURATION_IMPLAUSIBLE" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'length' END;
             IF v_row.doubt IS NOT NULL THEN
                 v_item.warnings := v_item.warnings || radscheduler.warning(v_row.doubt, 'SCH-11.4');
             END IF;
@@ -248,11 +256,14 @@ BEGIN
 
         -- Since when it claims this time, and whether it moved.
         IF v_item.appointment_id IS NULL OR v_item.action = 'renew' THEN
+            v_item.asks_time := true;
+            v_new.is_pooled := v_pooled[k] AND v_new.starts_at IS NOT NULL AND radscheduler.takes_time(v_new.status, v_new.holds_time);
             v_inserts := v_inserts || v_new;
             v_events := v_events || radscheduler.event_name(NULL, v_new.status, false);
         ELSE
             v_claims := (v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at) OR radscheduler.is_closed(v_old.status)
                         OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item);
+            v_item.asks_time := v_claims;
             IF v_claims AND v_item.action <> 'fill' THEN
                 v_new.moved_at := coalesce(v_old.message_time, v_old.updated_at);
             END IF;
@@ -288,7 +299,7 @@ BEGIN
                review_reason = n.review_reason, resume_status = n.resume_status, starts_at = n.starts_at, ends_at = n.ends_at, modality = n.modality,
                study_code = n.study_code, study_text = n.study_text, referring_physician = n.referring_physician, urgency = n.urgency,
                notes = n.notes, reason = n.reason, event_reason = n.event_reason, visit_number = n.visit_number, visit_group = n.visit_group,
-               patient_class = n.patient_class, is_overbook = n.is_overbook,
+               patient_class = n.patient_class, is_overbook = n.is_overbook, time_fault = n.time_fault,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
                placer_orders = n.placer_orders, filler_orders = n.filler_orders, reschedule_count = n.reschedule_count,
                original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, version = n.version,

@@ -25,9 +25,10 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(format('%s With appointment %s.', c ->> 'message', c #>> '{with,0,appointment_id}'))
+        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
+               array_agg((c ->> 'message') || coalesce(' With appointment ' || (c #>> '{with,0,appointment_id}') || '.', ''))
             INTO v_codes, v_paths, v_severities, v_texts
-            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e LIMIT 3) l(c);
+            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
     END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
                                    coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
@@ -35,7 +36,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E, conflicts of an accepted booking as ERR severity W.';
+    'The acknowledgement of a message by its number here: an error as ERR severity E, open conflicts of an accepted booking as ERR severity W (I for one that only informs).';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -64,28 +64,31 @@ CREATE FUNCTION radscheduler.refuse_conflict(p_item radscheduler.ingest_item) RE
 DECLARE
     v_conflict record;
 BEGIN
-    SELECT c.axis, c.subject_id, c.code, coalesce(c.other_appointment_id, c.appointment_id) AS partner, k.axis AS word, r.name,
-           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN c.other_appointment_id IS NULL THEN ''
-               ELSE format(' Appointment %s holds that time.', CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END) END AS text
+    SELECT c.axis, c.subject_id, c.code,
+           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+               ELSE format(' Appointment %s%s %s.', o.appointment_id,
+                           CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
+                           CASE WHEN c.code = 'PATIENT_TRAVEL' THEN 'is too close' ELSE 'holds that time' END) END AS text
         INTO v_conflict
         FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
+        LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND c.severity = 'critical'
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, c.conflict_id LIMIT 1;
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = jsonb_build_object(
             'error', jsonb_build_object('code', '207', 'text', v_conflict.text, 'path', coalesce(
                 (SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
                  FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
                  WHERE v_conflict.axis = 'resource' AND p_item.resource_ids[e.place] = v_conflict.subject_id ORDER BY e.place LIMIT 1),
-                CASE v_conflict.axis WHEN 'patient' THEN 'PID-3' ELSE 'SCH-11' END)),
+                CASE v_conflict.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'SCH-11' END)),
             'warnings', p_item.warnings, 'conflicts', radscheduler.conflicts_of(p_item.site_id, p_item.appointment_id))::text;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refuse_conflict(radscheduler.ingest_item) IS
-    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message has a critical conflict, with the error to answer (at the AIx field that asked for the time), warnings and conflicts as DETAIL.';
+    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message that asks for time has a critical conflict, with the error to answer (at the AIx field that asked for the resource, at the patient, or at the time), warnings and conflicts as DETAIL.';
 
 CREATE FUNCTION radscheduler.process_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -118,7 +121,7 @@ BEGIN
     END IF;
     FOR k IN 1 .. cardinality(v_items) LOOP
         IF v_items[k].outcome = 'flagged' THEN
-            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' THEN
+            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' AND v_items[k].asks_time THEN
                 PERFORM radscheduler.refuse_conflict(v_items[k]);
             END IF;
             v_items[k].conflicts := radscheduler.conflicts_of(v_items[k].site_id, v_items[k].appointment_id);
@@ -228,7 +231,8 @@ CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[]) RETU
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_site integer;
+    v_site      integer;
+    v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
     PERFORM radscheduler.resolve_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.action IN ('schedule', 'block')));
     FOR v_site IN SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1 LOOP
@@ -237,7 +241,13 @@ BEGIN
             || ARRAY(SELECT r.resource_id FROM unnest(p_items) i
                      JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
                      JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                     WHERE i.outcome IS NULL AND i.site_id = v_site),
+                     WHERE i.outcome IS NULL AND i.site_id = v_site)
+            || radscheduler.pool_scanners(v_site,
+                   ARRAY(SELECT radscheduler.modality_of(v_site, i.reading, NULL) FROM unnest(p_items) WITH ORDINALITY i
+                         WHERE v_placeless[i.ordinality] AND i.outcome IS NULL AND i.action = 'schedule' AND i.site_id = v_site),
+                   ARRAY(SELECT a.appointment_id FROM unnest(p_items) i
+                         JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
+                         WHERE i.outcome IS NULL AND i.site_id = v_site)),
             ARRAY(SELECT f.patient_id FROM radscheduler.find_patients(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
             || ARRAY(SELECT a.patient_id FROM unnest(p_items) i
                      JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
