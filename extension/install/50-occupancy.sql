@@ -116,6 +116,7 @@ BEGIN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;
         v_unseated := radscheduler.overlapping(p_site, p_known);
+        PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
     FOR v_item IN
         WITH wanted AS MATERIALIZED (
@@ -165,6 +166,7 @@ DECLARE
         WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR upper(o.during) > p_at)), p_at);
     v_unseated bigint[];
 BEGIN
+    PERFORM radscheduler.mark_pooled(p_site, ARRAY[p_appointment]);
     IF p_at IS NOT NULL THEN
         v_unseated := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_unseated IS NOT NULL THEN

@@ -94,6 +94,33 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
     'When an exam that names no scanner finds none: the time, the most places wanted at once by it and those before it, and the capacity of its pool. excess is NULL where a place is free for it all the time; everything is NULL where there is no pool.';
 
+CREATE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_capacity bigint;
+BEGIN
+    -- Without such exams the scanners' own bookings tell all.
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled
+                   AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.appointment_id IS DISTINCT FROM p_without) THEN
+        RETURN '{}';
+    END IF;
+    v_capacity := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
+    RETURN (WITH other AS (
+            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
+        ), edge AS (
+            SELECT lower(o.during) AS at, o.places AS step FROM other o
+            UNION ALL
+            SELECT upper(o.during), -o.places FROM other o
+        ), level AS (
+            SELECT e.at, lead(e.at) OVER (ORDER BY e.at) AS until, sum(sum(e.step)) OVER (ORDER BY e.at) AS taken FROM edge e GROUP BY e.at
+        )
+        SELECT coalesce(range_agg(tstzrange(l.at, l.until)), '{}') FROM level l WHERE l.taken >= v_capacity AND l.at < l.until);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint) IS
+    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account.';
+
 CREATE FUNCTION radscheduler.mark_pooled(p_site integer, p_appointments bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -107,7 +134,7 @@ BEGIN
                               WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed.';
+COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed. occupy() and vacate() call it for appointments that are known; new ones are written with it.';
 
 CREATE FUNCTION radscheduler.pool_neighbours(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
