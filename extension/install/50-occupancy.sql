@@ -73,7 +73,7 @@ CREATE FUNCTION radscheduler.give_back(p_site integer, p_rows bigint[], p_at tim
     AS $$
 DECLARE
     v_waiting bigint[] := radscheduler.waiting_behind(p_site, p_rows);
-    v_over    bigint[] := radscheduler.over_capacity_at(p_site, p_rows);
+    v_over    bigint[] := radscheduler.pool_waiting(p_site, p_rows);
     v_cut     bigint[];
 BEGIN
     DELETE FROM radscheduler.occupancy o
@@ -111,7 +111,7 @@ BEGIN
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
               AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
-        v_moved := radscheduler.over_capacity_at(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
+        v_moved := radscheduler.pool_waiting(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
         IF v_rows <> '{}' THEN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;

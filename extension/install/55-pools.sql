@@ -1,5 +1,5 @@
 -- Exams that name neither a scanner nor a room share the scanners of their modality: the pool. Exams on a scanner stand before those that
--- name none, among these who claimed the time first. So one change can concern others: pool_neighbours(), over_capacity_at(). Whoever changes an
+-- name none, among these who claimed the time first. So one change can concern others: pool_neighbours(), pool_waiting(). Whoever changes an
 -- exam of a pool holds the locks of its scanners (pool_scanners()): it waits for those who book them, who need not wait for each other.
 
 CREATE FUNCTION radscheduler.pool(p_site integer, p_modality text, OUT resource_id bigint, OUT capacity integer) RETURNS SETOF record
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange) IS
-    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once.';
+    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
 
 CREATE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -159,21 +159,30 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_neighbours(integer, bigint[]) IS
-    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by over_capacity_at(), before the time is given back.';
+    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by pool_waiting(), before the time is given back.';
 
-CREATE FUNCTION radscheduler.over_capacity_at(p_site integer, p_rows bigint[]) RETURNS bigint[]
+CREATE FUNCTION radscheduler.pool_waiting(p_site integer, p_rows bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- Who shares a scanner's pool may be being flagged by somebody else at this moment, so all of those; a pool is changed by one at a time.
     RETURN (WITH freed AS MATERIALIZED (
             SELECT range_merge(range_agg(o.during)) AS during FROM radscheduler.occupancy o
             WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) GROUP BY o.appointment_id)
-        SELECT array_agg(DISTINCT c.appointment_id) FROM radscheduler.conflict c
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap));
+        SELECT array_agg(DISTINCT w.id) FROM (
+            SELECT q.appointment_id
+            FROM radscheduler.occupancy o
+            JOIN radscheduler.resource r ON r.site_id = o.site_id AND r.resource_id = o.subject_id AND r.kind <> 'staff' AND r.is_registered
+            CROSS JOIN LATERAL unnest(r.modality || r.modalities) m(code)
+            JOIN radscheduler.appointment q ON q.site_id = o.site_id AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && o.during
+            WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) AND o.axis = 'resource'
+            UNION ALL
+            SELECT c.appointment_id FROM radscheduler.conflict c
+            WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap)) w(id));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.over_capacity_at(integer, bigint[]) IS
-    'Appointments that exceed the capacity of a pool while others hold some intervals: who may find a place when these are given back or their appointments leave the pool. NULL when there are none.';
+COMMENT ON FUNCTION radscheduler.pool_waiting(integer, bigint[]) IS
+    'Exams without scanner that may find a place when some intervals are given back, or when their appointments leave the pool. NULL when there are none.';
 
 CREATE FUNCTION radscheduler.name_no_place(p_items radscheduler.ingest_item[]) RETURNS boolean[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -24,12 +24,11 @@ BEGIN
             OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = o.site_id AND c.axis = o.axis AND c.subject_id = o.subject_id AND c.state <> 'resolved')
                AND EXISTS (SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = o.axis AND q.subject_id = o.subject_id
                            AND q.buffered && o.buffered AND q.lane >= coalesce(r.capacity, 1))
-            -- What the scanner can do, and whom it is taken from.
+            -- What the scanner can do, and whom it is taken from: whether too many want one is asked once that exam is locked, not here.
             OR r.kind <> 'staff' AND r.is_registered
                AND (a.modality <> r.modality AND a.modality <> 'OT' OR r.modalities <> '{}' OR a.study_text LIKE '% + %'
                     OR EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.modality = r.modality AND q.is_pooled
-                               AND tstzrange(q.starts_at, q.ends_at) && o.during)
-                       AND radscheduler.pool_is_tight(p_site, r.modality, o.during))
+                               AND tstzrange(q.starts_at, q.ends_at) && o.during))
             OR o.axis = 'patient'
                AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
                     OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
