@@ -120,7 +120,7 @@ BEGIN
             INTO v_modalities FROM unnest(v_items) WITH ORDINALITY i;
     END IF;
     PERFORM radscheduler.lock_subjects(c_site,
-        CASE WHEN true = ANY (v_pooled) THEN radscheduler.pool_scanners(c_site,
+        CASE WHEN true = ANY (v_pooled) OR (SELECT bool_or(o.is_pooled) FROM unnest(v_olds) o) THEN radscheduler.pool_scanners(c_site,
             ARRAY(SELECT coalesce(v_modalities[i.ordinality], (v_olds[i.ordinality]).modality) FROM unnest(v_items) WITH ORDINALITY i
                   WHERE v_pooled[i.ordinality] AND i.outcome IS NULL AND ((v_olds[i.ordinality]).is_pooled IS NOT FALSE OR i.resource_ids IS NOT NULL OR i.action = 'renew')), v_known) END ||
         ARRAY(SELECT unnest(i.resource_ids) FROM unnest(v_items) i) || ARRAY(SELECT e::bigint FROM jsonb_each(v_held) h, jsonb_array_elements_text(h.value) e),
@@ -280,6 +280,7 @@ BEGIN
         v_item.appointment_id := v_new.appointment_id;
         v_item.outcome := 'applied';
         v_items[k] := v_item;
+        v_item.ordinal := k;
         v_placed := v_placed || v_new.appointment_id;
         v_changed := v_changed || v_new.appointment_id;
         v_messages := v_messages || v_item.message_id;
