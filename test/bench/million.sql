@@ -26,7 +26,7 @@ INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position
     SELECT 1, 1000000 + n, CASE r.kind WHEN 'equipment' THEN 1 ELSE 2 END, CASE r.kind WHEN 'equipment' THEN 'AIG' ELSE 'AIP' END, r.resource_id, starts, starts + interval '30 minutes'
     FROM old JOIN radscheduler.resource r ON r.site_id = 1 AND r.code IN ('BENCHMR' || scanner, 'BENCHT' || scanner);
 INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
-    SELECT 1, 'resource', r.resource_id, 0, tstzrange(starts, starts + interval '30 minutes'), tstzrange(starts, starts + interval '30 minutes'), 1000000 + n
+    SELECT 1, 'resource'::radscheduler.axis, r.resource_id, 0, tstzrange(starts, starts + interval '30 minutes'), tstzrange(starts, starts + interval '30 minutes'), 1000000 + n
     FROM old JOIN radscheduler.resource r ON r.site_id = 1 AND r.code IN ('BENCHMR' || scanner, 'BENCHT' || scanner)
     UNION ALL
     SELECT 1, 'patient', 1000000 + n / 5, n % 5, tstzrange(starts, starts + interval '30 minutes'), tstzrange(starts, starts + interval '30 minutes'), 1000000 + n FROM old;
