@@ -5,13 +5,14 @@ CREATE FUNCTION radscheduler.duration_of(p_site integer, p_reading jsonb, p_moda
     AS $$
 BEGIN
     RETURN (SELECT coalesce(
-        (SELECT sum(p.minutes)::integer FROM jsonb_array_elements(p_reading -> 'services') s
-            JOIN radscheduler.procedure p ON p.site_id = p_site AND p.code = s ->> 'code'),
+        (SELECT CASE WHEN count(p.code) > 0 THEN sum(coalesce(p.minutes, m.default_minutes, 30))::integer END
+            FROM jsonb_array_elements(p_reading -> 'services') s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
+            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)),
         (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_modality),
         30));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.duration_of(integer, jsonb, text) IS 'Minutes of an appointment whose message gives none: its procedures'', else its modality''s, else 30.';
+COMMENT ON FUNCTION radscheduler.duration_of(integer, jsonb, text) IS 'Minutes of an appointment whose message gives none: the sum of its exams (for one that is not in the table those of the modality its code or text tells), its modality''s when none is, else 30.';
 
 CREATE FUNCTION radscheduler.modality_of(p_site integer, p_reading jsonb, p_resources bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -20,7 +21,7 @@ BEGIN
     RETURN (SELECT coalesce(
         radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
         (SELECT p.modality FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)
-            JOIN radscheduler.procedure p ON p.site_id = p_site AND p.code IN (item ->> 'code', item ->> 'alt_code') ORDER BY place LIMIT 1),
+            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL ORDER BY place LIMIT 1),
         (SELECT r.modality FROM unnest(p_resources) WITH ORDINALITY u(id, place)
             JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id
             WHERE r.modality IS NOT NULL ORDER BY r.kind = 'equipment' DESC, place LIMIT 1),

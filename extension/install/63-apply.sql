@@ -213,7 +213,7 @@ BEGIN
         IF v_item.reading -> 'services' <> '[]' OR v_item.resource_ids IS NOT NULL OR v_new.modality IS NULL THEN
             v_modality := radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
             v_new.modality := coalesce(v_modality, nullif(v_new.modality, 'OT'), 'OT');
-            IF v_new.modality = 'OT' THEN
+            IF v_modality IS NULL AND v_new.modality = 'OT' THEN
                 v_item.warnings := v_item.warnings || radscheduler.warning('MODALITY_UNKNOWN', 'AIS-3');
             END IF;
         END IF;
