@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(message);
     for (const bool lenient : {true, false}) {
         for (const StartSource source : {StartSource::standard, StartSource::service}) {
-            const SiuReading reading = read_siu(*message, {lenient, source, "PV1-19"});
+            const SiuReading reading = read_siu(*message, {lenient, source, {"PV1-19", "SCH-5"}});
             const std::string json = to_json(reading);
             FUZZ_CHECK(is_valid_utf8(json));
             FUZZ_CHECK(nlohmann::json::accept(json));

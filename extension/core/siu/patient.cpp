@@ -2,6 +2,7 @@
 #include "patient.hpp"
 
 #include "../ascii.hpp"
+#include "identifiers.hpp"
 #include "person_name.hpp"
 #include "phone.hpp"
 #include "radscheduler/timestamp.hpp"
@@ -18,18 +19,6 @@ constexpr std::size_t kBirth = 7;
 constexpr std::size_t kSex = 8;
 constexpr std::size_t kDeathTime = 29;
 constexpr std::size_t kDeathIndicator = 30;
-
-void add_identifiers(const SegmentFields& pid, std::size_t field, std::vector<SiuIdentifier>& identifiers) {
-    for (std::size_t i = 1; i <= pid.repetitions(field); ++i) {
-        SiuIdentifier identifier;
-        identifier.value = pid.text(field, 1, i);
-        if (!identifier.value.has_value()) continue;
-        identifier.authority = pid.subtext(field, 4, 1, i);
-        if (!identifier.authority.has_value()) identifier.authority = pid.subtext(field, 4, 2, i);
-        identifier.type = pid.text(field, 5, i);
-        identifiers.push_back(std::move(identifier));
-    }
-}
 
 Text birth_date(Context& context, const SegmentFields& pid) {
     Text text = pid.text(kBirth);
@@ -59,11 +48,7 @@ std::optional<bool> deceased(const SegmentFields& pid) {
 SiuPatient read_patient(Context& context, const SegmentPlan& plan) {
     const SegmentFields& pid = plan.pid;
     SiuPatient patient;
-    add_identifiers(pid, kIdentifierList, patient.identifiers);
-    if (patient.identifiers.empty()) {
-        add_identifiers(pid, kPatientId, patient.identifiers);
-        add_identifiers(pid, kAlternateId, patient.identifiers);
-    }
+    patient.identifiers = read_identifiers(pid, kIdentifierList, {kPatientId, kAlternateId});
     PersonName name = read_xpn(pid, kName, preferred_name(pid, kName));
     patient.display = {pid.is_null(kName), name.display()};
     patient.family = std::move(name.family);

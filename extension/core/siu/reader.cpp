@@ -2,6 +2,8 @@
 #include "radscheduler/siu/reader.hpp"
 
 #include "appointment_timing.hpp"
+#include "merges.hpp"
+#include "orders.hpp"
 #include "patient.hpp"
 #include "resources.hpp"
 #include "schedule.hpp"
@@ -22,7 +24,8 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
         context.fail("101", "MSH-10",
                      "The message has no control id (MSH-10), so it cannot be acknowledged by it; send one.");
     }
-    const siu::SegmentPlan plan = siu::plan_segments(context, message);
+    const bool merging = siu::is_merge(reading.header);
+    const siu::SegmentPlan plan = siu::plan_segments(context, message, merging);
     if (plan.pid.exists()) reading.patient = siu::read_patient(context, plan);
 
     const bool scheduling =
@@ -35,6 +38,8 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
         siu::read_status(context, plan, parts, reading);
     }
     reading.visit = siu::read_visit(plan, reading);
+    if (merging) reading.merges = siu::read_merges(context, message);
+    if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);
     return reading;
 }
 

@@ -50,13 +50,13 @@ void read_identifiers(Context& context, const Message& message, const SegmentPla
     schedule.placer_namespace = namespace_of(sch, 1);
     if (schedule.filler_id.has_value() || schedule.placer_id.has_value()) return;
 
-    const std::string& source = context.options().id_source;
-    if (!source.empty()) {
+    for (const std::string& source : context.options().id_sources) {
         const Result<Path> path = Path::parse(source);
         if (!path) {
             context.warn("BAD_ID_SOURCE", "", "The configured id_source is not a path. " + path.error().text);
         } else if (std::optional<std::string> id = get_text(message, *path)) {
-            schedule.filler_id.value = std::string(trim(*id));
+            schedule.filler_id = {false, std::string(trim(*id))};
+            schedule.filler_namespace = {};
             if (schedule.filler_id.has_value()) return;
         }
     }
@@ -128,6 +128,8 @@ SiuSchedule read_schedule(Context& context, const Message& message, const Segmen
     read_identifiers(context, message, plan, schedule);
     schedule.occurrence = sch.text(3);
     schedule.visit_group = sch.text(4);
+    schedule.parent_placer_id = sch.text(23);
+    schedule.parent_filler_id = sch.text(24);
     schedule.event_reason = coded(sch, 6);
     if (!layout.uses(7)) schedule.reason = coded(sch, 7);
     if (!layout.uses(8)) schedule.type = coded(sch, 8);

@@ -35,7 +35,8 @@ struct SegmentPlan {
     Text schedule_notes, patient_notes;
 };
 
-SegmentPlan plan_segments(Context& context, const Message& message);
+// several_patients: further PID segments belong to the message (a merge) and are not remarked.
+SegmentPlan plan_segments(Context& context, const Message& message, bool several_patients = false);
 
 // Appends a text to notes, line by line; a null counts only while nothing else was said.
 void append_note(Text& notes, const Text& text);

@@ -35,6 +35,7 @@ std::optional<SiuVisit> read_visit(const SegmentPlan& plan, const SiuReading& re
     const SegmentFields& pv1 = plan.pv1;
     visit.patient_class = pv1.text(2);
     visit.visit_number = pv1.text(19);
+    visit.alternate_visit_id = pv1.text(50);
     visit.admission_type = pv1.text(4);
     visit.location.point_of_care = pv1.text(3, 1);
     visit.location.room = pv1.text(3, 2);

@@ -30,11 +30,11 @@ TEST(SiuSchedule, MissingIdentifierIsAnError) {
 
 TEST(SiuSchedule, IdentifierFromAConfiguredPlace) {
     const std::string segments = "SCH||\rPV1|1" + std::string(18, '|') + "V9";
-    EXPECT_EQ(schedule(segments, {.id_source = "PV1-19"}).at("filler_id"), "V9");
-    EXPECT_FALSE(test::read_segments(segments, {.id_source = "PV1-19"}).contains("error"));
-    EXPECT_EQ(test::read_segments(segments, {.id_source = "SCH-5"}).at("error").at("code"), "101");
-    EXPECT_EQ(test::count_warnings(test::read_segments(segments, {.id_source = "nonsense"}), "BAD_ID_SOURCE"), 1U);
-    EXPECT_EQ(schedule("SCH||F1", {.id_source = "MSH-10"}).at("filler_id"), "F1");
+    EXPECT_EQ(schedule(segments, {.id_sources = {"PV1-19"}}).at("filler_id"), "V9");
+    EXPECT_FALSE(test::read_segments(segments, {.id_sources = {"PV1-19"}}).contains("error"));
+    EXPECT_EQ(test::read_segments(segments, {.id_sources = {"SCH-5"}}).at("error").at("code"), "101");
+    EXPECT_EQ(test::count_warnings(test::read_segments(segments, {.id_sources = {"nonsense"}}), "BAD_ID_SOURCE"), 1U);
+    EXPECT_EQ(schedule("SCH||F1", {.id_sources = {"MSH-10"}}).at("filler_id"), "F1");
 }
 
 TEST(SiuSchedule, CodedTexts) {
