@@ -142,6 +142,7 @@ void write(JsonWriter& json, const SiuResource& resource) {
     member(json, "degree", resource.degree);
     member(json, "authority", resource.authority);
     member(json, "facility", resource.facility);
+    member(json, "also", resource.also);
     write_times(json, resource);
     json.end_object();
 }

@@ -33,11 +33,13 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
     if (scheduling) {
         const siu::ScheduleLayout layout = siu::find_schedule_layout(context, plan.sch);
         reading.schedule = siu::read_schedule(context, message, plan, layout);
-        const std::vector<siu::TimedPart> parts = siu::read_parts(context, plan, reading);
+        std::vector<siu::TimedPart> parts = siu::read_parts(context, plan, reading);
         siu::read_timing(context, plan, layout, parts, reading);
         siu::read_status(context, plan, parts, reading);
+        siu::add_visit_location(context, plan, reading);
+        siu::sort_services(reading.services);
     }
-    reading.visit = siu::read_visit(plan, reading);
+    reading.visit = siu::read_visit(context, plan, reading);
     if (merging) reading.merges = siu::read_merges(context, message);
     if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);
     return reading;

@@ -45,8 +45,12 @@ public:
             take_part(fields, segment);
         } else if (segment.name == "ORC") {
             take_many(plan_.orders, fields);
+            note_target_ = NoteTarget::nothing;
         } else if (segment.name == "OBR") {
             take_many(plan_.requests, fields);
+            note_target_ = NoteTarget::nothing;
+        } else if (segment.name == "IPC") {
+            if (!plan_.procedure.exists()) plan_.procedure = fields;
         } else if (segment.name == "NTE") {
             take_note(fields);
         }
@@ -95,6 +99,10 @@ private:
         }
         if (groups_.size() < kMaxParts) groups_.push_back(group_);
         group_action_ = fields.text(2).value;
+        for (const std::size_t component : {1U, 2U}) {
+            std::string name = fields.text(3, component).value;
+            if (!name.empty() && plan_.group_names.size() < kMaxOthers) plan_.group_names.push_back(std::move(name));
+        }
         note_target_ = NoteTarget::schedule;
     }
 

@@ -28,10 +28,12 @@ struct PlannedSegment {
 
 struct SegmentPlan {
     SegmentFields sch, pid, pv1;
-    std::vector<SegmentFields> timings;  // TQ1
-    std::vector<SegmentFields> orders;   // ORC
-    std::vector<SegmentFields> requests; // OBR
-    std::vector<PlannedSegment> parts;   // AIS, AIG, AIL, AIP in order
+    SegmentFields procedure;              // IPC
+    std::vector<SegmentFields> timings;   // TQ1
+    std::vector<SegmentFields> orders;    // ORC
+    std::vector<SegmentFields> requests;  // OBR
+    std::vector<PlannedSegment> parts;    // AIS, AIG, AIL, AIP in order
+    std::vector<std::string> group_names; // RGS-3, code and text
     Text schedule_notes, patient_notes;
 };
 

@@ -88,6 +88,7 @@ struct SiuResource {
     Text set_id, action;
     Text code, name, type_code, type_text, role;
     Text family, given, degree, authority, facility;
+    std::vector<std::string> also; // other names of it, less trusted than code
     Text starts_at;
     std::optional<int> offset_minutes, duration_minutes;
     Text status;
