@@ -116,13 +116,18 @@ BEGIN
         RETURN;
     END IF;
     -- The reader that also judged it when it came: the same trimming, the same fall back from PID-3 to PID-2 and PID-4. It never raises.
-    v_body := radscheduler.siu_read(p_bytes, true, 'appointment', coalesce(p_charset, ''));
+    v_body := radscheduler.siu_read(p_bytes, jsonb_build_object('charset', p_charset));
     IF NOT v_body ? 'header' THEN
         RETURN;
     END IF;
     facility := coalesce(v_body #>> '{header,sending_facility}', '');
     is_person := v_body ? 'patient';
     identifiers := coalesce(v_body #> '{patient,identifiers}', '[]');
+    IF v_body ? 'merges' THEN
+        -- Every patient given up and kept.
+        identifiers := identifiers || (SELECT coalesce(jsonb_agg(i), '[]')
+            FROM jsonb_array_elements(v_body -> 'merges') m, jsonb_array_elements((m #> '{into,identifiers}') || (m #> '{from,identifiers}')) i);
+    END IF;
     IF v_body -> 'warnings' @> '[{"code": "EXTRA_SEGMENT"}]' THEN
         -- It read one PID; the others name people too.
         v_message := CASE WHEN p_charset IS NULL THEN radscheduler.hl7(p_bytes) ELSE radscheduler.hl7(p_bytes, p_charset) END;
@@ -137,7 +142,7 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.message_identifiers(text, bytea, text) IS
-    'The patients'' identifiers that a received message carries, [{value, authority, type}] as sent (PID-3, else PID-2 and PID-4, of every PID; patientId of a JSON body), its sending facility, and whether it is about a person at all. identifiers is NULL for bytes that cannot be read. p_code is hl7_message.message_code, p_charset the charset of the sender''s profile.';
+    'The patients'' identifiers that a received message carries, [{value, authority, type}] as sent (PID-3, else PID-2 and PID-4, of every PID; MRG-1 of a merge; patientId of a JSON body), its sending facility, and whether it is about a person at all. identifiers is NULL for bytes that cannot be read. p_code is hl7_message.message_code, p_charset the charset of the sender''s profile.';
 
 CREATE FUNCTION radscheduler.message_subjects(p_site integer, p_appointment bigint, p_code text, p_bytes bytea, p_charset text, p_values text[],
         OUT patients bigint[], OUT doubtful bigint[], OUT trouble text) RETURNS record

@@ -42,6 +42,12 @@ constexpr std::string_view kStatuses[] = {
     "BLOCKED",    "OVERBOOK",  "PENDING",      "WAITLIST",  "TENTATIVE", "RESCHEDULED", "CHECKED-IN",
     "CHECKED IN", "CHECKIN",   "IN PROGRESS",  "FULFILLED", "REGISTERED"};
 
+constexpr std::string_view kClosing[] = {"CANCELLED", "CANCELED", "CAN",     "CX",      "DC",
+                                         "DELETED",   "NOSHOW",   "NO SHOW", "NO-SHOW", "DISCONTINUED"};
+
+constexpr std::string_view kRooms[] = {"ROOM", "RM",    "SUITE", "BAY",  "BED",   "BOX",  "CABIN",
+                                       "RAUM", "SALLE", "SALA",  "ZAAL", "KAMER", "STUE", "ZIMMER"};
+
 constexpr std::string_view kUrgencies[] = {"STAT", "URGENT", "EMERGENCY", "EMERGENT", "WALKIN", "WALK-IN", "ASAP"};
 
 constexpr std::string_view kSeconds[] = {"S", "SEC", "SECS", "SECOND", "SECONDS"};
@@ -71,6 +77,12 @@ bool is_degree_word(std::string_view text) {
 }
 bool is_status_word(std::string_view text) {
     return contains(kStatuses, text);
+}
+bool is_closing_word(std::string_view text) {
+    return contains(kClosing, text);
+}
+bool is_room_word(std::string_view text) {
+    return contains(kRooms, text);
 }
 bool is_urgency_word(std::string_view text) {
     return contains(kUrgencies, text);

@@ -12,6 +12,8 @@ bool is_referring_role(std::string_view text);    // REF, REFERRING, ORDERING ..
 bool is_degree_word(std::string_view text);       // any degree, short ones (DO, PA) included
 bool is_clear_degree_word(std::string_view text); // degrees that are no plausible name
 bool is_status_word(std::string_view text);       // long enough never to be an initial
+bool is_closing_word(std::string_view text);      // a status of what no longer takes place
+bool is_room_word(std::string_view text);         // ROOM, SUITE ... as senders of several languages begin a room's name
 bool is_urgency_word(std::string_view text);      // STAT, URGENT, EMERGENCY, WALKIN, ASAP
 int unit_seconds(std::string_view text);          // seconds per unit of time; 0: not a unit
 

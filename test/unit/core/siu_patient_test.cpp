@@ -54,6 +54,23 @@ TEST(SiuPatient, LegalNameIsChosen) {
     EXPECT_EQ(patient("PID|1||7||山田^太郎^^^^^L^I~Yamada^Taro^^^^^L^A").at("family"), "Yamada");
 }
 
+TEST(SiuPatient, LegalThenUntypedThenDisplayThenFirst) {
+    const auto family = [](const std::string& names) { return patient("PID|1||7||" + names).value("family", ""); };
+    EXPECT_EQ(family("Untyped^A~Legal^B^^^^^L"), "Legal");
+    EXPECT_EQ(family("Display^A^^^^^D~Untyped^B"), "Untyped");
+    EXPECT_EQ(family("Maiden^A^^^^^M~Display^B^^^^^D"), "Display");
+    EXPECT_EQ(family("Maiden^A^^^^^M~Nick^B^^^^^N"), "Maiden");
+    EXPECT_EQ(family("~Legal^B^^^^^L"), "Legal");
+}
+
+TEST(SiuPatient, AnAliasIsNoName) {
+    const auto reading = test::read_segments("SCH||1\rPID|1||7||Zorro^Al^^^^^A~Nobody^N^^^^^S");
+    EXPECT_EQ(reading.at("patient"), nlohmann::json::parse(R"({"identifiers":[{"value":"7"}]})"));
+    EXPECT_TRUE(test::has_warning(reading, "NAME_IS_ALIAS", "PID-5"));
+    EXPECT_EQ(reading.at("warnings").dump().find("Zorro"), std::string::npos);
+    EXPECT_EQ(test::count_warnings(test::read_segments("SCH||1\rPID|1||7||~"), "NAME_IS_ALIAS"), 0U);
+}
+
 TEST(SiuPatient, NullClearsAndEmptyDoesNot) {
     const auto cleared = patient("PID|1||7||\"\"||\"\"|\"\"|||||\"\"");
     for (const char* key : {"family", "given", "display", "birth_date", "sex", "phones"}) {

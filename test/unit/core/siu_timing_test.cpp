@@ -123,6 +123,26 @@ TEST(SiuStart, DisagreementIsARemark) {
         0U);
 }
 
+TEST(SiuStart, FormsBetweenHl7AndIsoAreTolerated) {
+    for (const auto& [sent, read] : {std::pair{"20310115T1000", "2031-01-15T10:00:00"},
+                                     {"20310115T100030Z", "2031-01-15T10:00:30+00:00"},
+                                     {"203101151000Z", "2031-01-15T10:00:00+00:00"},
+                                     {"203101151000+05:30", "2031-01-15T10:00:00+05:30"},
+                                     {"20310115100000.25-03:00", "2031-01-15T10:00:00.25-03:00"}}) {
+        const auto reading = test::read_segments(sch("30", "MIN", "^^^" + std::string(sent)));
+        EXPECT_EQ(reading.at("schedule").at("starts_at"), read) << sent;
+        EXPECT_TRUE(test::has_warning(reading, "TIME_ISO_FORM", "SCH-11.4")) << sent;
+        EXPECT_EQ(
+            test::read_segments(sch("30", "MIN", "^^^" + std::string(sent)), {.lenient = false}).at("error").at("path"),
+            "SCH-11.4");
+    }
+    for (const char* sent :
+         {"20310115T10000", "20310115X1000", "203101151000ZZ", "203101151000+5:30", "20310115T1000T"}) {
+        EXPECT_EQ(test::read_segments(sch("30", "MIN", "^^^" + std::string(sent))).at("error").at("code"), "102")
+            << sent;
+    }
+}
+
 TEST(SiuStart, IsoFormIsTolerated) {
     const auto reading = test::read_segments(sch("30", "MIN", "^^^2024-01-15T10:00:00Z"));
     EXPECT_EQ(reading.at("schedule").at("starts_at"), "2024-01-15T10:00:00+00:00");
@@ -226,6 +246,9 @@ TEST(SiuPartTimes, ResourceDaysAwayIsDistrusted) {
     EXPECT_FALSE(reading.at("resources")[0].contains("starts_at"));
     EXPECT_EQ(reading.at("resources")[0].at("duration_minutes"), 45);
     EXPECT_TRUE(test::has_warning(reading, "RESOURCE_TIME_DISTRUSTED", "AIL[1]-6"));
+    const auto offset =
+        test::read_segments(sch("60", "m", "^^60^20110617084500") + "AIG|1|A|G|||||20110614084500|30|m");
+    EXPECT_FALSE(offset.at("resources")[0].contains("offset_minutes"));
 }
 
 TEST(SiuPartTimes, ResourceBesideItsOwnServiceIsTrusted) {

@@ -1,0 +1,18 @@
+// Identifiers of patients (CX) out of PID and MRG. Source: HL7 v2.5 chapters 2.A.14 (CX), 3.4.2 (PID), 3.4.9 (MRG).
+#pragma once
+
+#include "../segment_fields.hpp"
+#include "radscheduler/siu/reading.hpp"
+
+#include <cstddef>
+#include <initializer_list>
+#include <vector>
+
+namespace radscheduler::siu {
+
+// Every repetition of `list` that has a value; the older fields only when there is none. An older field often numbers
+// patients in another way without saying so, and must not point at a stranger beside an identifier that is known.
+std::vector<SiuIdentifier> read_identifiers(const SegmentFields& fields, std::size_t list,
+                                            std::initializer_list<std::size_t> older);
+
+} // namespace radscheduler::siu
