@@ -155,7 +155,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
     'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
 
-CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
+CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL, p_received timestamptz DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -164,7 +164,7 @@ DECLARE
     r        radscheduler.ingest_item;
 BEGIN
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
-    r.received_at := clock_timestamp();
+    r.received_at := coalesce(p_received, clock_timestamp());
     r.raw := p_bytes;
     r.raw_sha256 := sha256(p_bytes);
     -- Messages of one batch mostly come from one sender.
@@ -239,8 +239,8 @@ BEGIN
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb) IS
-    'One message opened (p_before is the context of the one before, if any): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
+COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb, timestamptz) IS
+    'One message opened (p_before is the context of the one before, if any; p_received when it came, if that was not now): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
 
 CREATE FUNCTION radscheduler.message_kind(p_message_code text, p_trigger text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
