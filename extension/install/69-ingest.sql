@@ -169,6 +169,7 @@ DECLARE
     v_done  radscheduler.ingest_item[] := '{}';
     v_wave  radscheduler.ingest_item[];
     v_apart radscheduler.ingest_item[];
+    v_known radscheduler.ingest_item[];
     v_item  radscheduler.ingest_item;
     v_names text[];
     v_waves integer[];
@@ -196,24 +197,32 @@ BEGIN
                 v_apart := v_apart || v_items[k];
             END IF;
         END LOOP;
-        IF v_wave <> '{}' THEN
-            v_wave := radscheduler.guard_items(v_wave);
-            v_apart := v_apart || ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NOT NULL);
-            v_wave := ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NULL);
-            IF v_wave <> '{}' THEN
+        IF cardinality(v_wave) > 0 THEN
+            v_known := radscheduler.guard_items(v_wave);
+            v_wave := '{}';
+            FOREACH v_item IN ARRAY v_known LOOP
+                IF v_item.outcome IS NULL THEN
+                    v_wave := v_wave || v_item;
+                ELSE
+                    v_apart := v_apart || v_item;
+                END IF;
+            END LOOP;
+            IF cardinality(v_wave) > 0 THEN
                 v_wave := radscheduler.process_items(v_wave);
             END IF;
         END IF;
-        v_wave := v_apart || v_wave;
-        FOR k IN 1 .. cardinality(v_wave) LOOP
-            IF v_wave[k].ack IS NULL THEN
-                v_wave[k].ack := radscheduler.answer(v_wave[k].raw, v_wave[k].code, v_wave[k].message_id, v_wave[k].context ->> 'zone', v_wave[k].error,
-                                                     v_wave[k].conflicts, v_wave[k].context #>> '{profile,charset}');
+        v_known := v_apart || v_wave;
+        v_wave := '{}';
+        FOREACH v_item IN ARRAY v_known LOOP
+            IF v_item.ack IS NULL THEN
+                v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}');
             END IF;
-            IF v_wave[k].error IS NOT NULL THEN
-                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_wave[k].site_id AND m.sender_id = v_wave[k].sender_id AND m.message_id = v_wave[k].message_id
-                    AND m.control_id = v_wave[k].context #>> '{header,control_id}' AND m.body_sha256 = v_wave[k].raw_sha256;
+            IF v_item.error IS NOT NULL THEN
+                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id
+                    AND m.control_id = v_item.context #>> '{header,control_id}' AND m.body_sha256 = v_item.raw_sha256;
             END IF;
+            v_wave := v_wave || v_item;
         END LOOP;
         PERFORM radscheduler.log_items(v_wave);
         v_done := v_done || v_wave;
