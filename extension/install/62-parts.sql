@@ -35,31 +35,45 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.clear_parts(radscheduler.ingest_item[]) IS 'Removes the exams and resources of known appointments that snapshots replace.';
 
+CREATE FUNCTION radscheduler.part_status(p_item jsonb) RETURNS radscheduler.appointment_status
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_status radscheduler.appointment_status := radscheduler.status_of(jsonb_build_array(p_item -> 'status'));
+BEGIN
+    RETURN CASE WHEN v_status IN ('CANCELLED', 'DISCONTINUED', 'NO_SHOW', 'DELETED') THEN v_status END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.part_status(jsonb) IS 'The status that takes one exam or resource of a reading out of its appointment (AIS-10, AIG-14, AIL-12, AIP-12); NULL for any other.';
+
 CREATE FUNCTION radscheduler.write_parts(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, group_no, set_id, code, name, starts_at, ends_at)
-    SELECT i.site_id, i.appointment_id, e.place, coalesce((e.item ->> 'group')::smallint, 1), e.item ->> 'set_id', e.item ->> 'code', e.item ->> 'text', lower(t.span), upper(t.span)
+    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, group_no, set_id, code, name, starts_at, ends_at, status)
+    SELECT i.site_id, i.appointment_id, e.place, coalesce((e.item ->> 'group')::smallint, 1), e.item ->> 'set_id', coalesce(e.item ->> 'code', e.item ->> 'alt_code'),
+           coalesce(e.item ->> 'text', e.item ->> 'alt_text'), lower(t.span), upper(t.span), CASE WHEN e.item ? 'is_out' AND NOT radscheduler.is_closed(a.status) THEN radscheduler.part_status(e.item) END
     FROM unnest(p_items) i
     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.appointment_id = i.appointment_id
     CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'services') WITH ORDINALITY e(item, place)
-    CROSS JOIN LATERAL (SELECT radscheduler.part_span(e.item, i.reading #>> '{schedule,starts_at}', i.context ->> 'zone', a.starts_at, a.ends_at) OFFSET 0) t(span);
-    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, group_no, set_id, resource_id, role, starts_at, ends_at)
+    CROSS JOIN LATERAL (SELECT radscheduler.part_span(e.item, i.reading #>> '{schedule,starts_at}', i.context ->> 'zone', a.starts_at, a.ends_at) OFFSET 0) t(span)
+    WHERE upper(e.item ->> 'action') IS DISTINCT FROM 'D';
+    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, group_no, set_id, resource_id, role, starts_at, ends_at, status)
     SELECT i.site_id, i.appointment_id,
            coalesce((SELECT max(x.position) FROM radscheduler.appointment_resource x WHERE x.site_id = i.site_id AND x.appointment_id = i.appointment_id), 0)
            + row_number() OVER (PARTITION BY i.ordinal ORDER BY e.place),
            e.item ->> 'segment', coalesce((e.item ->> 'group')::smallint, 1), e.item ->> 'set_id', i.resource_ids[e.place],
-           upper(coalesce(e.item ->> 'role', e.item ->> 'type_code')), lower(t.span), upper(t.span)
+           upper(coalesce(e.item ->> 'role', e.item ->> 'type_code')), lower(t.span), upper(t.span),
+           CASE WHEN e.item ? 'is_out' AND NOT radscheduler.is_closed(a.status) THEN radscheduler.part_status(e.item) END
     FROM unnest(p_items) i
     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.appointment_id = i.appointment_id
     CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'resources') WITH ORDINALITY e(item, place)
     CROSS JOIN LATERAL (SELECT radscheduler.part_span(e.item, i.reading #>> '{schedule,starts_at}', i.context ->> 'zone', a.starts_at, a.ends_at) OFFSET 0) t(span)
-    WHERE i.resource_ids[e.place] IS NOT NULL;
+    WHERE i.resource_ids[e.place] IS NOT NULL AND upper(e.item ->> 'action') IS DISTINCT FROM 'D';
 END
 $$;
 COMMENT ON FUNCTION radscheduler.write_parts(radscheduler.ingest_item[]) IS
-    'Writes one row per AIS, AIG, AIL and AIP of readings whose resources were resolved, timed by part_span(). Appointments have their rows and times already.';
+    'Writes one row per AIS, AIG, AIL and AIP of readings whose resources were resolved, timed by part_span(); none for what is deleted (action code D). Appointments have their rows and times already.';
 
 CREATE FUNCTION radscheduler.act_on_parts(p_item radscheduler.ingest_item) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -13,15 +13,21 @@ $$;
 COMMENT ON FUNCTION radscheduler.appointment_key(jsonb, text) IS
     'A sender''s key of an appointment, kind filler or placer: SCH-2.1 or SCH-1.1, namespace after a caret, and in a series (SCH-23, SCH-24) the occurrence number (SCH-3) after a #.';
 
-CREATE FUNCTION radscheduler.study_of(p_reading jsonb, p_old text) RETURNS text
+CREATE FUNCTION radscheduler.study_of(p_reading jsonb, p_old_code text, p_old_text text, OUT code text, OUT text text) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN coalesce((SELECT string_agg(coalesce(item ->> 'text', item ->> 'alt_text', item ->> 'code'), ' + ' ORDER BY place) FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)),
-                    p_old, p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,type,text}');
+    SELECT (array_agg(coalesce(item ->> 'code', item ->> 'alt_code') ORDER BY place))[1],
+           string_agg(coalesce(item ->> 'text', item ->> 'alt_text', item ->> 'code', item ->> 'alt_code'), ' + ' ORDER BY place)
+        INTO study_of.code, study_of.text FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place) WHERE NOT item ? 'is_out';
+    IF study_of.text IS NULL THEN
+        study_of.code := coalesce(p_old_code, CASE WHEN p_old_text IS NULL THEN p_reading #>> '{schedule,reason,code}' END);
+        study_of.text := coalesce(p_old_text, p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,type,text}');
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.study_of(jsonb, text) IS 'Exam text of a reading: its services joined with " + ", else what was there before, else reason or type.';
+COMMENT ON FUNCTION radscheduler.study_of(jsonb, text, text) IS
+    'Exam of a reading: the code of its first service and the texts of all joined with " + ", those that are taken out apart; else what was there before, else reason (SCH-7) or type (SCH-8).';
 
 CREATE FUNCTION radscheduler.apply_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -215,8 +221,7 @@ BEGIN
         IF v_schedule ? 'filler_orders' THEN
             v_new.filler_orders := ARRAY(SELECT jsonb_array_elements_text(v_schedule -> 'filler_orders'));
         END IF;
-        v_new.study_code := coalesce(v_item.reading #>> '{services,0,code}', CASE WHEN v_item.reading -> 'services' = '[]' THEN v_new.study_code END);
-        v_new.study_text := radscheduler.study_of(v_item.reading, v_new.study_text);
+        SELECT s.code, s.text INTO v_new.study_code, v_new.study_text FROM radscheduler.study_of(v_item.reading, v_new.study_code, v_new.study_text) s;
         IF v_item.reading -> 'services' <> '[]' OR v_item.resource_ids IS NOT NULL OR v_new.modality IS NULL THEN
             v_new.modality := coalesce(v_modalities[k], nullif(v_new.modality, 'OT'), 'OT');
             IF v_new.modality = 'OT' THEN

@@ -184,7 +184,7 @@ std::string service_status(const std::vector<TimedPart>& parts, const std::vecto
     for (const TimedPart& part : parts) {
         if (part.name != "AIS" || part.removed) continue;
         const SiuService& service = services[part.first];
-        if (!is_closing_word(service.status.value)) return service.status.value;
+        if (!service.is_out) return service.status.value;
         if (first == nullptr) first = &service;
     }
     return first == nullptr ? std::string() : first->status.value;
@@ -243,6 +243,8 @@ void read_status(Context& context, const SegmentPlan& plan, const std::vector<Ti
     const std::size_t field = status_field(context, plan.sch);
     for (const std::size_t component : {1, 2, 4, 5})
         add_unique(status, plan.sch.text(field, component).value);
+    const std::string& event = reading.header.trigger_event;
+    if (event >= "S18" && event <= "S22") return; // these tell the status of single parts
     add_unique(status, service_status(parts, reading.services));
     add_unique(status, unanimous_status(parts, reading.resources));
 }
