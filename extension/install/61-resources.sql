@@ -30,6 +30,12 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
 
+CREATE FUNCTION radscheduler.fits_kind(kind radscheduler.resource_kind, said radscheduler.resource_kind, segment text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN kind = said OR segment = 'AIG' OR segment = 'AIL' AND kind <> 'staff';
+COMMENT ON FUNCTION radscheduler.fits_kind(radscheduler.resource_kind, radscheduler.resource_kind, text) IS
+    'Whether a resource of this kind can be meant where a segment says another: senders put rooms and people into AIG and scanners into AIL, and the table of resources knows better.';
+
 CREATE FUNCTION radscheduler.resource_by_other_name(p_site integer, p_item jsonb, p_kind radscheduler.resource_kind) RETURNS bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -40,7 +46,7 @@ BEGIN
     RETURN (SELECT a.resource_id
         FROM (SELECT upper(o.value), o.place FROM jsonb_array_elements_text(p_item -> 'also') WITH ORDINALITY o(value, place)
               UNION ALL SELECT upper(p_item ->> 'code'), 0 WHERE p_item ? 'authority') n(name, place)
-        JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = n.name AND (a.kind = p_kind OR p_item ->> 'segment' = 'AIG')
+        JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = n.name AND radscheduler.fits_kind(a.kind, p_kind, p_item ->> 'segment')
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = a.resource_id
              AND (n.place > 0 OR strpos(r.code, '^') = 0) -- the number of another authority is another person
         ORDER BY n.place, a.kind = p_kind DESC, a.kind LIMIT 1);
@@ -61,7 +67,7 @@ BEGIN
     CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
     LEFT JOIN LATERAL (
         SELECT a.resource_id FROM radscheduler.resource_alias a
-        WHERE a.site_id = i.site_id AND a.alias = upper(n.code) AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG') AND NOT radscheduler.is_referrer(n.role)
+        WHERE a.site_id = i.site_id AND a.alias = upper(n.code) AND radscheduler.fits_kind(a.kind, n.kind, e.item ->> 'segment') AND NOT radscheduler.is_referrer(n.role)
         ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true
     CROSS JOIN LATERAL (SELECT coalesce(f.resource_id, CASE WHEN NOT radscheduler.is_referrer(n.role) THEN radscheduler.resource_by_other_name(i.site_id, e.item, n.kind) END)) g(resource_id)
     GROUP BY i.ordinality;
@@ -84,7 +90,7 @@ BEGIN
         FROM jsonb_array_elements(p_item.reading -> 'resources') e(item), LATERAL radscheduler.resource_name_of(e.item) n
         WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
           AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_item.site_id AND a.alias = upper(n.code)
-                          AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
+                          AND radscheduler.fits_kind(a.kind, n.kind, e.item ->> 'segment'))
           AND radscheduler.resource_by_other_name(p_item.site_id, e.item, n.kind) IS NULL
         ORDER BY n.kind, upper(n.code)
     LOOP

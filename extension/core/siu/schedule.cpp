@@ -39,8 +39,10 @@ void add_unique(std::vector<std::string>& list, std::string value) {
 }
 
 void add_orders(std::vector<std::string>& list, const SegmentFields& fields, std::size_t field) {
-    for (std::size_t i = 1; i <= fields.repetitions(field); ++i)
-        add_unique(list, fields.text(field, 1, i).value);
+    for (std::size_t i = 1; i <= fields.repetitions(field); ++i) {
+        std::string number = fields.text(field, 1, i).value;
+        if (!is_status_word(number)) add_unique(list, std::move(number)); // a status that stands in SCH-26 is none
+    }
 }
 
 void read_identifiers(Context& context, const Message& message, const SegmentPlan& plan, SiuSchedule& schedule) {

@@ -147,6 +147,13 @@ TEST(SiuSchedule, Orders) {
     EXPECT_EQ(reading.at("filler_orders"), nlohmann::json::parse(R"(["A1","A2"])"));
 }
 
+TEST(SiuSchedule, AStatusInTheFieldOfAnOrderIsNoOrder) {
+    const auto reading = test::read_segments("SCH||1" + std::string(24, '|') + "Booked");
+    EXPECT_EQ(reading.at("schedule").at("status")[0], "Booked");
+    EXPECT_FALSE(reading.at("schedule").contains("placer_orders"));
+    EXPECT_TRUE(test::has_warning(reading, "REPAIR_SCH26_TO_SCH25", "SCH-26"));
+}
+
 TEST(SiuSchedule, Contacts) {
     const auto reading = schedule("SCH||1||||||||||9^WELBY^MARCUS||||||||username");
     EXPECT_EQ(reading.at("placer_contact"), "Marcus Welby");
