@@ -70,15 +70,14 @@ def update(old, new):
             assert match.group(1) not in functions or match.group(1) in replaced, statement[:80]
         elif not (table_of(statement) or ALWAYS.match(statement) or NEVER.match(statement)):
             raise SystemExit(f"a statement is gone, and how to undo it is not known: {statement[:200]}")
-    emptied = set()
+    # Emptied from the last to the first, as later ones refer to earlier ones; filled in their order.
+    changed = dict.fromkeys(table for s in new if (table := table_of(s)) in changed_tables)
+    lines += [f"DELETE FROM {table};" for table in reversed(changed)]
     for statement in new:
         table = table_of(statement)
         if NEVER.match(statement):
             continue
         if table in changed_tables:
-            if table not in emptied:
-                emptied.add(table)
-                lines.append(f"DELETE FROM {table};")
             lines.append(statement)
         elif statement in added or ALWAYS.match(statement):
             lines.append(re.sub(r"^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", statement))

@@ -46,7 +46,7 @@ SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd1', 'D1', 'CM31', '20
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd2', 'D2', 'CM31', '203108071015', '20260101080100', 'AIS|1|A|CT002^CT CHEST');
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd3', 'D3', 'CM33', '203108081000', '20260101080200', E'AIS|1|A|MRI001^MRI BRAIN\rAIP|1|A|T7^SHAW^ANNA|TECHNOLOGIST\rAIP|2|A|R7^REED^MAY|RADIOLOGIST');
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd4', 'D4', 'CM34', '203108081015', '20260101080300', E'AIS|1|A|CT002^CT CHEST\rAIP|1|A|T7^SHAW^ANNA|TECHNOLOGIST');
-SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd5', 'D5', 'CM35', '203108081020', '20260101080400', E'AIS|1|A|CT002^CT CHEST\rAIP|1|A|R7^REED^MAY|RADIOLOGIST');
+SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd5', 'D5', 'CM35', '203108081020', '20260101080400', E'AIS|1|A|XR003^CHEST XRAY\rAIP|1|A|R7^REED^MAY|RADIOLOGIST');
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd6', 'D6', 'CM36', '203108081010', '20260101080500', E'AIS|1|A|XA1^ANGIOGRAM\rAIP|1|A|R7^REED^MAY|RADIOLOGIST');
 SELECT * FROM pg_temp.board WHERE filler_id LIKE 'D%';
 -- A sender whose profile refuses conflicts gets AE at the field, and nothing is booked.

@@ -13,7 +13,7 @@ SELECT patient_id, modality, duration, status FROM appointments WHERE patient_id
 DO $$
 DECLARE v_state text; v_message text; v_detail text; v_hint text; v_constraint text;
 BEGIN
-    INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime) VALUES ('VM1', 'Ada Lovelace', 'CT', '2031-09-01 10:15');
+    INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime) VALUES ('VM1', 'Ada Lovelace', 'US', '2031-09-01 10:15');
 EXCEPTION WHEN exclusion_violation THEN
     GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT, v_constraint = CONSTRAINT_NAME;
     RAISE WARNING '% | % | % | % | %', v_state, v_message, regexp_replace(v_detail, 'appointment \d+', 'appointment N'), v_hint, v_constraint;
@@ -25,7 +25,7 @@ END $$;
 SELECT count(*) AS still_one FROM appointments WHERE patient_id = 'VM1';
 -- UPDATE moves and changes, and is refused where it would double-book.
 UPDATE appointments SET datetime = '2031-09-01 11:00', notes = 'right knee' WHERE id = :first RETURNING datetime, duration, notes, status;
-INSERT INTO appointments (patient_id, patient_name, modality, datetime) VALUES ('VM1', 'Ada Lovelace', 'CT', '2031-09-01 10:15');
+INSERT INTO appointments (patient_id, patient_name, modality, datetime) VALUES ('VM1', 'Ada Lovelace', 'US', '2031-09-01 10:15');
 UPDATE appointments SET datetime = '2031-09-01 10:30' WHERE id = :first;
 UPDATE appointments SET status = 'COMPLETED' WHERE id = :first RETURNING status;
 UPDATE appointments SET duration = 45 WHERE patient_id = 'VM2' RETURNING duration;

@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET radscheduler.site = 'MAIN';
 CREATE FUNCTION pg_temp.b(text) RETURNS bytea LANGUAGE sql AS $$ SELECT convert_to($1, 'UTF8') $$;
-\set body '{"patientId": "AM1", "patientName": "Grace Hopper", "patientPhone": "+1234567890", "modality": "MRI", "studyType": "Brain w/o contrast", "datetime": "2031-10-15T10:00:00Z", "referringPhysician": "Dr. Smith", "urgency": "routine"}'
+\set body '{"patientId": "AM1", "patientName": "Grace Hopper", "patientPhone": "+1234567890", "modality": "MRI", "studyType": "Brain w/o contrast", "datetime": "2031-10-15T14:00:00Z", "referringPhysician": "Dr. Smith", "urgency": "routine"}'
 SELECT status, content_type, body::jsonb - 'appointmentId' - 'messageId' AS body FROM radscheduler.api_hl7_appointment(pg_temp.b(:'body'));
 SELECT patient_id, patient_name, patient_phone, modality, study_type, datetime, duration, status, referring_physician, urgency, source FROM radscheduler.appointments WHERE patient_id = 'AM1';
 -- The same body again while it stands: the same appointment. After it is cancelled: a new one.

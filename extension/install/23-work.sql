@@ -27,7 +27,10 @@ CREATE TYPE radscheduler.ingest_item AS (
     warnings       jsonb,
     conflicts      jsonb,
     ack            bytea,
-    duplicate_of   bigint
+    duplicate_of   bigint,
+    patient_event  text,
+    event          text,
+    event_data     jsonb
 );
 COMMENT ON TYPE radscheduler.ingest_item IS
-    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, and what became of it.';
+    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status), who and what it names, what became of it, and what event_log and the audit log will tell of it (patient_event, event, event_data).';

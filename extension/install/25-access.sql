@@ -17,18 +17,20 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
                  'patient', 'patient_identifier', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'conflicts_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'resource', 'resource_alias', 'resource_hours');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
+    ('ingest', 'dry_run()', 'EXECUTE', ''),
+    ('ingest', 'dry_run_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_appointment()', 'EXECUTE', ''),
     ('ingest', 'api_hl7_raw()', 'EXECUTE', ''),
@@ -76,9 +78,13 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
     ('admin', 'create_site()', 'EXECUTE', ''),
+    ('admin', 'add_procedure()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
+    ('admin', 'dry_run()', 'EXECUTE', ''),
+    ('admin', 'dry_run_batch()', 'EXECUTE', ''),
+    ('admin', 'replay()', 'EXECUTE', ''),
     ('admin', 'configuration_export()', 'EXECUTE', ''),
     ('admin', 'configuration_import()', 'EXECUTE', ''),
     ('admin', 'place_hold()', 'EXECUTE', ''),

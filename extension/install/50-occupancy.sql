@@ -9,25 +9,32 @@ CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments big
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
+    -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
     SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
            tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
-    FROM (SELECT a.appointment_id, r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
-                 unnest(range_agg(tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup_minutes::integer),
-                                            coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover_minutes::integer)))) AS span
+    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
-          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
-          JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL
-          JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-          WHERE radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL
-          GROUP BY a.appointment_id, r.resource_id, r.setup_minutes, r.turnover_minutes) w
+          CROSS JOIN LATERAL (
+              SELECT ar.resource_id, r.setup, r.turnover,
+                     tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup), coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover)) AS span
+              FROM (SELECT a.starts_at, a.ends_at FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL OFFSET 0) a
+              CROSS JOIN LATERAL (SELECT * FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = u.id AND ar.status IS NULL OFFSET 0) ar
+              CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
+                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r OFFSET 0) x
+          GROUP BY u.id, x.resource_id, x.setup, x.turnover) w
     UNION ALL
     SELECT p.appointment_id, 'patient', p.patient_id, p.span, p.span
-    FROM (SELECT a.appointment_id, a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
+    FROM (SELECT u.id AS appointment_id, x.patient_id, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
-          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
-          LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id AND s.status IS NULL
-          WHERE radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
-          GROUP BY a.appointment_id, a.patient_id) p;
+          CROSS JOIN LATERAL (
+              SELECT a.patient_id, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
+              FROM (SELECT a.patient_id, a.starts_at, a.ends_at FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND radscheduler.takes_time(a.status, a.holds_time)
+                      AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL OFFSET 0) a
+              LEFT JOIN LATERAL (SELECT s.starts_at, s.ends_at FROM radscheduler.appointment_service s
+                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true OFFSET 0) x
+          GROUP BY u.id, x.patient_id) p;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS

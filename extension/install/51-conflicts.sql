@@ -62,18 +62,28 @@ COMMENT ON FUNCTION radscheduler.conflict_pairs(integer, bigint[]) IS
 CREATE FUNCTION radscheduler.in_question(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_crowded bigint[];
+    v_marked  bigint[];
 BEGIN
-    RETURN (SELECT array_agg(u.id) FROM unnest(p_appointments) u(id)
-        WHERE EXISTS (SELECT FROM radscheduler.occupancy o
-                      LEFT JOIN radscheduler.resource r ON o.axis = 'resource' AND r.site_id = o.site_id AND r.resource_id = o.subject_id
-                      WHERE o.site_id = p_site AND o.appointment_id = u.id
-                        AND (o.lane >= coalesce(r.capacity, 1)
-                             OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = o.site_id AND c.axis = o.axis AND c.subject_id = o.subject_id AND c.state <> 'resolved')
-                                AND EXISTS (SELECT FROM radscheduler.occupancy q
-                                            WHERE q.site_id = o.site_id AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered
-                                              AND q.lane >= coalesce(r.capacity, 1))))
-           OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = u.id AND c.state <> 'resolved')
-           OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = u.id AND c.state <> 'resolved'));
+    -- Whoever overlaps nobody is in no conflict. OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
+    v_crowded := ARRAY(
+        SELECT DISTINCT u.id FROM unnest(p_appointments) u(id)
+        CROSS JOIN LATERAL (SELECT * FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = u.id OFFSET 0) o
+        WHERE EXISTS (SELECT FROM radscheduler.occupancy q
+                      WHERE q.site_id = p_site AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered AND q.appointment_id <> u.id));
+    IF v_crowded <> '{}' THEN
+        v_crowded := ARRAY(
+            SELECT DISTINCT u.id FROM unnest(v_crowded) u(id)
+            CROSS JOIN LATERAL (SELECT o.*, coalesce((SELECT r.capacity FROM radscheduler.resource r WHERE o.axis = 'resource' AND r.site_id = p_site AND r.resource_id = o.subject_id), 1) AS capacity
+                                FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = u.id OFFSET 0) o
+            WHERE o.lane >= o.capacity
+               OR EXISTS (SELECT FROM radscheduler.occupancy q
+                          WHERE q.site_id = p_site AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered AND q.lane >= o.capacity));
+    END IF;
+    v_marked := ARRAY(SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
+                      UNION SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved');
+    RETURN nullif(v_crowded || v_marked, '{}');
 END
 $$;
 COMMENT ON FUNCTION radscheduler.in_question(integer, bigint[]) IS

@@ -123,7 +123,7 @@ CREATE FUNCTION radscheduler.can_do(p_site integer, p_appointment bigint, p_reso
     AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM radscheduler.appointment_service s
-        LEFT JOIN radscheduler.procedure p ON p.site_id = s.site_id AND p.code = s.code
+        CROSS JOIN LATERAL radscheduler.procedure_of(s.site_id, s.code, NULL) p
         WHERE s.site_id = p_site AND s.appointment_id = p_appointment AND s.status IS NULL
           AND (SELECT count(*) > 1 FROM radscheduler.appointment_service n WHERE n.site_id = p_site AND n.appointment_id = p_appointment AND n.status IS NULL)
           AND s.group_no IN (SELECT r.group_no FROM radscheduler.appointment_resource r

@@ -25,7 +25,7 @@ CREATE FUNCTION radscheduler.is_referrer(p_role text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT coalesce(p_role ~ '^(REF|RP|REFERRING|ORDERING|REQUESTING|PCP)', false));
+    RETURN coalesce(p_role ~ '^(REF|RP|REFERRING|ORDERING|REQUESTING|PCP)', false);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
@@ -55,26 +55,34 @@ $$;
 COMMENT ON FUNCTION radscheduler.resource_by_other_name(integer, jsonb, radscheduler.resource_kind) IS
     'The resource of a reading''s item that is not known by its code: staff by the number alone where nobody has it from another authority, else by the other names sent (also). NULL when none is known.';
 
-CREATE FUNCTION radscheduler.find_resources(p_items radscheduler.ingest_item[], OUT place bigint, OUT resource_ids bigint[], OUT missing boolean) RETURNS SETOF record
+CREATE FUNCTION radscheduler.find_resources(p_site integer, p_resources jsonb, OUT resource_ids bigint[], OUT missing boolean) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
+DECLARE
+    v_item jsonb;
+    v_name record;
+    v_id   bigint;
 BEGIN
-    RETURN QUERY
-    SELECT i.ordinality, array_agg(g.resource_id ORDER BY e.place), bool_or(g.resource_id IS NULL AND n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role))
-    FROM unnest(p_items) WITH ORDINALITY i
-    CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'resources') WITH ORDINALITY e(item, place)
-    CROSS JOIN LATERAL radscheduler.resource_name_of(e.item) n
-    LEFT JOIN LATERAL (
-        SELECT a.resource_id FROM radscheduler.resource_alias a
-        WHERE a.site_id = i.site_id AND a.alias = upper(n.code) AND radscheduler.fits_kind(a.kind, n.kind, e.item ->> 'segment') AND NOT radscheduler.is_referrer(n.role)
-        ORDER BY a.kind = n.kind DESC, a.kind LIMIT 1) f ON true
-    CROSS JOIN LATERAL (SELECT coalesce(f.resource_id, CASE WHEN NOT radscheduler.is_referrer(n.role) THEN radscheduler.resource_by_other_name(i.site_id, e.item, n.kind) END)) g(resource_id)
-    GROUP BY i.ordinality;
+    missing := false;
+    FOR n IN 0 .. coalesce(jsonb_array_length(p_resources), 0) - 1 LOOP
+        v_item := p_resources -> n;
+        v_name := radscheduler.resource_name_of(v_item);
+        v_id := NULL;
+        IF v_name.code IS NOT NULL AND NOT radscheduler.is_referrer(v_name.role) THEN
+            SELECT a.resource_id INTO v_id FROM radscheduler.resource_alias a
+                WHERE a.site_id = p_site AND a.alias = upper(v_name.code) AND radscheduler.fits_kind(a.kind, v_name.kind, v_item ->> 'segment')
+                ORDER BY a.kind = v_name.kind DESC, a.kind LIMIT 1;
+            IF v_id IS NULL THEN
+                v_id := radscheduler.resource_by_other_name(p_site, v_item, v_name.kind);
+            END IF;
+            missing := missing OR v_id IS NULL;
+        END IF;
+        resource_ids := resource_ids || v_id;
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.find_resources(radscheduler.ingest_item[]) IS
-    'For messages that name resources, by their place in the array: one id per resource of the reading, NULL for one that is not known or not booked, and whether one is unknown.';
+COMMENT ON FUNCTION radscheduler.find_resources(integer, jsonb) IS
+    'For the resources of a reading: one id for each, NULL for one that is not known or not booked, and whether one is unknown. resource_ids is NULL when there are none.';
 
 CREATE FUNCTION radscheduler.record_resources(p_item radscheduler.ingest_item) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -111,27 +119,23 @@ $$;
 COMMENT ON FUNCTION radscheduler.record_resources(radscheduler.ingest_item) IS
     'Records the resources of a message that are not known, with capacity 1, no buffers and is_registered = false (a scanner with the modality its name tells, else its exam''s), so that a booking is never lost for a missing row; returns a warning for each.';
 
-CREATE FUNCTION radscheduler.resolve_resources(p_items radscheduler.ingest_item[], OUT ordinal integer, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS SETOF record
+CREATE FUNCTION radscheduler.resolve_resources(p_item radscheduler.ingest_item, OUT resource_ids bigint[], OUT warnings jsonb) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
 DECLARE
     v_found record;
 BEGIN
-    FOR v_found IN SELECT * FROM radscheduler.find_resources(p_items) LOOP
-        ordinal := (p_items[v_found.place]).ordinal;
-        resource_ids := v_found.resource_ids;
-        warnings := '[]';
-        IF v_found.missing THEN
-            warnings := radscheduler.record_resources(p_items[v_found.place]);
-            SELECT f.resource_ids INTO resolve_resources.resource_ids FROM radscheduler.find_resources(ARRAY[p_items[v_found.place]]) f;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+    v_found := radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources');
+    warnings := '[]';
+    IF v_found.missing THEN
+        warnings := radscheduler.record_resources(p_item);
+        v_found := radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources');
+    END IF;
+    resource_ids := v_found.resource_ids;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.resolve_resources(radscheduler.ingest_item[]) IS
-    'The resources of messages: for each message that names any, one id per resource of its reading (NULL for one that is not booked, such as a referrer). Unknown ones are recorded and told as warnings.';
+COMMENT ON FUNCTION radscheduler.resolve_resources(radscheduler.ingest_item) IS
+    'The resources of a message: one id per resource of its reading (NULL for one that is not booked, such as a referrer), NULL when it names none. Unknown ones are recorded and told as warnings.';
 
 CREATE FUNCTION radscheduler.add_resource(code text, name text, kind radscheduler.resource_kind, modality text DEFAULT NULL, capacity integer DEFAULT 1,
                                           setup_minutes integer DEFAULT 0, turnover_minutes integer DEFAULT 0, role text DEFAULT NULL,

@@ -5,13 +5,15 @@ CREATE FUNCTION radscheduler.duration_of(p_site integer, p_reading jsonb, p_moda
     AS $$
 BEGIN
     RETURN (SELECT coalesce(
-        (SELECT sum(p.minutes)::integer FROM jsonb_array_elements(p_reading -> 'services') s
-            JOIN radscheduler.procedure p ON p.site_id = p_site AND p.code = s ->> 'code'),
+        (SELECT CASE WHEN count(p.code) > 0 THEN sum(coalesce(p.minutes, m.default_minutes, 30))::integer END
+            FROM jsonb_array_elements(p_reading -> 'services') s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
+            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)
+            WHERE NOT s ? 'is_out'),
         (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_modality),
         30));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.duration_of(integer, jsonb, text) IS 'Minutes of an appointment whose message gives none: its procedures'', else its modality''s, else 30.';
+COMMENT ON FUNCTION radscheduler.duration_of(integer, jsonb, text) IS 'Minutes of an appointment whose message gives none: the sum of its exams (for one that is not in the table those of the modality its code or text tells), its modality''s when none is, else 30.';
 
 CREATE FUNCTION radscheduler.resource_modality(p_site integer, p_resources bigint[], p_registered boolean) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -32,8 +34,8 @@ BEGIN
     RETURN (SELECT coalesce(
         CASE WHEN p_reading #>> '{header,message_code}' = 'JSON' THEN radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}') END,
         (SELECT p.modality FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)
-            JOIN radscheduler.procedure p ON p.site_id = p_site AND p.code IN (item ->> 'code', item ->> 'alt_code') WHERE NOT item ? 'is_out' ORDER BY place LIMIT 1),
-        CASE WHEN p_reading -> 'services' = '[]' THEN (SELECT p.modality FROM radscheduler.procedure p WHERE p.site_id = p_site AND p.code = p_reading #>> '{schedule,reason,code}') END,
+            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL AND NOT item ? 'is_out' ORDER BY place LIMIT 1),
+        CASE WHEN p_reading -> 'services' = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
         radscheduler.resource_modality(p_site, p_resources, true),
         radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
         -- A type of scanner, pool or appointment that is a modality and nothing else; a word within a text may be anything ("new pt").
@@ -171,7 +173,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
     SELECT * INTO v_sent FROM radscheduler.schedule_span(p_item.reading -> 'schedule', p_item.context ->> 'zone');
-    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(ARRAY[p_item]) f;
+    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources') f;
     v_differs := p_item.action = 'late_close' OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at
                  OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
     IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN

@@ -40,6 +40,18 @@ COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb,
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_item     radscheduler.ingest_item;
+    v_sites    integer[] := '{}';
+    v_types    text[] := '{}';
+    v_bookings bigint[] := '{}';
+    v_messages bigint[] := '{}';
+    v_told     jsonb[] := '{}';
+    v_owners   integer[] := '{}';
+    v_actions  text[] := '{}';
+    v_objects  text[] := '{}';
+    v_ids      bigint[] := '{}';
+    v_details  jsonb[] := '{}';
 BEGIN
     -- An acknowledgement promises that the message is kept, whatever the session would rather have.
     IF current_setting('synchronous_commit') = 'off' THEN
@@ -53,20 +65,45 @@ BEGIN
                CASE WHEN i.context #>> '{header,message_time}' IS NOT NULL THEN radscheduler.to_instant(i.context #>> '{header,message_time}', i.context ->> 'zone') END,
                i.outcome, i.code, i.warnings, i.error, i.ack, i.appointment_id, i.duplicate_of
         FROM unnest(p_items) i;
+    FOREACH v_item IN ARRAY p_items LOOP
+        IF v_item.patient_event IS NOT NULL THEN
+            v_owners := v_owners || v_item.site_id;
+            v_actions := v_actions || v_item.patient_event;
+            v_objects := v_objects || 'patient'::text;
+            v_ids := v_ids || v_item.patient_id;
+            v_details := v_details || '{}'::jsonb;
+        END IF;
+        IF v_item.event IS NOT NULL THEN
+            v_sites := v_sites || v_item.site_id;
+            v_types := v_types || v_item.event;
+            v_bookings := v_bookings || v_item.appointment_id;
+            v_messages := v_messages || v_item.message_id;
+            v_told := v_told || v_item.event_data;
+            v_owners := v_owners || v_item.site_id;
+            v_actions := v_actions || v_item.event;
+            v_objects := v_objects || 'appointment'::text;
+            v_ids := v_ids || v_item.appointment_id;
+            v_details := v_details || jsonb_build_object('message_id', v_item.message_id, 'version', v_item.event_data -> 'version');
+        END IF;
+        v_sites := v_sites || v_item.site_id;
+        v_types := v_types || CASE v_item.outcome WHEN 'duplicate' THEN 'hl7.duplicate' WHEN 'error' THEN 'hl7.rejected' WHEN 'rejected' THEN 'hl7.rejected' ELSE 'hl7.processed' END;
+        v_bookings := v_bookings || v_item.appointment_id;
+        v_messages := v_messages || v_item.message_id;
+        v_told := v_told || jsonb_strip_nulls(jsonb_build_object('outcome', v_item.outcome, 'code', v_item.code, 'trigger_event', v_item.context #> '{header,trigger_event}',
+                                                                 'warnings', jsonb_array_length(v_item.warnings), 'error', v_item.error -> 'code'));
+        v_owners := v_owners || v_item.site_id;
+        v_actions := v_actions || 'message.received'::text;
+        v_objects := v_objects || 'hl7_message'::text;
+        v_ids := v_ids || v_item.message_id;
+        v_details := v_details || jsonb_build_object('channel', v_item.context -> 'channel', 'outcome', v_item.outcome, 'appointment_id', v_item.appointment_id);
+    END LOOP;
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
-        SELECT i.site_id, CASE i.outcome WHEN 'duplicate' THEN 'hl7.duplicate' WHEN 'error' THEN 'hl7.rejected' WHEN 'rejected' THEN 'hl7.rejected' ELSE 'hl7.processed' END,
-               i.appointment_id, i.message_id,
-               jsonb_strip_nulls(jsonb_build_object('outcome', i.outcome, 'code', i.code, 'trigger_event', i.context #>> '{header,trigger_event}',
-                                                    'warnings', jsonb_array_length(i.warnings), 'error', i.error ->> 'code'))
-        FROM unnest(p_items) i;
-    PERFORM radscheduler.audit_all(q.site_id, q.actions, 'hl7_message', q.ids, q.details)
-        FROM (SELECT i.site_id, array_agg('message.received'::text ORDER BY i.ordinality) AS actions, array_agg(i.message_id ORDER BY i.ordinality) AS ids,
-                     array_agg(jsonb_build_object('channel', i.context ->> 'channel', 'outcome', i.outcome, 'appointment_id', i.appointment_id) ORDER BY i.ordinality) AS details
-              FROM unnest(p_items) WITH ORDINALITY i GROUP BY i.site_id) q;
+        SELECT u.* FROM unnest(v_sites, v_types, v_bookings, v_messages, v_told) u;
+    PERFORM radscheduler.audit_many(v_owners, v_actions, v_objects, v_ids, v_details);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.log_items(radscheduler.ingest_item[]) IS
-    'Keeps received messages with what became of them, and tells it in event_log and the audit log.';
+    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message.';
 
 CREATE FUNCTION radscheduler.result_of(p_item radscheduler.ingest_item) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -118,7 +155,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
     'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
 
-CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
+CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL, p_received timestamptz DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -127,7 +164,7 @@ DECLARE
     r        radscheduler.ingest_item;
 BEGIN
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
-    r.received_at := clock_timestamp();
+    r.received_at := coalesce(p_received, clock_timestamp());
     r.raw := p_bytes;
     r.raw_sha256 := sha256(p_bytes);
     -- Messages of one batch mostly come from one sender.
@@ -202,8 +239,8 @@ BEGIN
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb) IS
-    'One message opened (p_before is the context of the one before, if any): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
+COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb, timestamptz) IS
+    'One message opened (p_before is the context of the one before, if any; p_received when it came, if that was not now): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
 
 CREATE FUNCTION radscheduler.message_kind(p_message_code text, p_trigger text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

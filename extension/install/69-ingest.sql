@@ -228,20 +228,30 @@ CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[]) RETU
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_site integer;
+    v_item      radscheduler.ingest_item;
+    v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
+    v_resources bigint[];
+    v_patients  bigint[];
 BEGIN
-    PERFORM radscheduler.resolve_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.action IN ('schedule', 'block')));
-    FOR v_site IN SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1 LOOP
-        PERFORM radscheduler.lock_subjects(v_site,
-            ARRAY(SELECT unnest(f.resource_ids) FROM radscheduler.find_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT r.resource_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                     WHERE i.outcome IS NULL AND i.site_id = v_site),
-            ARRAY(SELECT f.patient_id FROM radscheduler.find_patients(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT a.patient_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     WHERE i.outcome IS NULL AND i.site_id = v_site));
+    FOREACH v_item IN ARRAY p_items LOOP
+        IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
+            PERFORM radscheduler.resolve_resources(v_item);
+        END IF;
+    END LOOP;
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        v_resources := NULL;
+        v_patients := NULL;
+        FOREACH v_item IN ARRAY p_items LOOP
+            CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
+            v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
+                || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
+                         JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
+                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id
+                || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
+                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+        END LOOP;
+        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources, v_patients);
     END LOOP;
 END
 $$;

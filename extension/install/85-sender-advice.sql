@@ -131,7 +131,7 @@ BEGIN
     IF v_log.modality >= 3 AND v_log.modality * 5 >= v_log.n AND NOT v_sender.profile ? 'modality_source' THEN
         v_path := radscheduler.modality_advice(p_site, p_messages);
         RETURN QUERY SELECT 'modality_source', v_log.modality, round(v_log.modality::numeric / v_log.n, 3),
-            'Nothing known names a modality. ' || coalesce(v_path || ' holds words that do.', 'Add the exams to radscheduler.procedure, or their words to modality_alias.'),
+            'Nothing known names a modality. ' || coalesce(v_path || ' holds words that do.', 'Add the exams to radscheduler.procedure, their codes to procedure_alias, or their words to modality_alias.'),
             CASE WHEN v_path IS NOT NULL THEN jsonb_build_object('modality_source', v_path) END;
     END IF;
     IF v_read.pv1_3 >= 3 AND v_read.pv1_3 * 5 >= v_read.n * 4 AND NOT v_sender.profile ? 'location_source' THEN

@@ -18,6 +18,7 @@ MESSAGE = (r"MSH|^~\&|SECRIS|{site}|RADSCHED|RAD|20260101||SIU^S12|{site}1|P|2.5
 # How each function that somebody may call is called so that it works; {site} is the caller's, {other} the other one's id.
 CALLS = {
     "acting": "radscheduler.acting()",
+    "add_procedure": "radscheduler.add_procedure('NEW3', 'New', 'CT', aliases => '{{NEW4}}')",
     "add_resource": "radscheduler.add_resource('NEW', 'New', 'equipment', 'CT')",
     "api_appointments": "radscheduler.api_appointments('{{}}')",
     "api_dashboard": "radscheduler.api_dashboard('{{}}')",
@@ -75,6 +76,7 @@ ROWS = {
     "modality": "(site_id, code, label, name, default_minutes) VALUES ({site}, 'ZZ', 'ZZ', 'New', 10)",
     "modality_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT')",
     "procedure": "(site_id, code, name, modality) VALUES ({site}, 'NEW1', 'New', 'CT')",
+    "procedure_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT002')",
     "resource": "(site_id, code, name, kind) VALUES ({site}, 'NEW2', 'New', 'room')",
     "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
@@ -83,13 +85,13 @@ ROWS = {
 }
 # Where such a row is.
 NEW = {
-    "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "resource": "code = 'NEW2'",
+    "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
     "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
     "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
 COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered",
-           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "resource": "capacity", "resource_hours": "opens"}
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens"}
 
 
 @pytest.fixture(scope="module")
