@@ -100,7 +100,7 @@ CREATE FUNCTION radscheduler.urgency_of(priority text) RETURNS text
     AS $$
 BEGIN
     RETURN (SELECT CASE WHEN upper(btrim(priority)) IN ('S', 'STAT', 'EMERGENCY', 'E', 'EMERGENT') THEN 'stat'
-                WHEN upper(btrim(priority)) IN ('A', 'ASAP', 'U', 'URGENT', 'P', 'C', 'T', 'TS') OR upper(btrim(priority)) ~ '^T[SMHDWL]\d' THEN 'urgent'
+                WHEN upper(btrim(priority)) IN ('A', 'ASAP', 'U', 'URGENT', 'P', 'C', 'T', 'TS', 'WALKIN', 'WALK-IN') OR upper(btrim(priority)) ~ '^T[SMHDWL]\d' THEN 'urgent'
                 ELSE 'routine' END);
 END
 $$;

@@ -11,7 +11,7 @@ BEGIN
                  WHEN v_words ~ '(^|\W)(ROOM|LOCATION)(\W|$)' THEN 'room'
                  WHEN v_words ~ '(^|\W)(D|DOCTOR|PHYSICIAN|PROVIDER|SURGEON|RADIOLOGIST|TECHNOLOGIST|TECH|SONOGRAPHER|NURSE|STAFF|PERSON|PERSONNEL)(\W|$)' THEN 'staff'
                  ELSE 'equipment' END;
-    code := coalesce(nullif(p_item ->> 'code', ''),
+    code := coalesce(nullif(p_item ->> 'code', '') || CASE WHEN kind = 'staff' THEN coalesce('^' || nullif(p_item ->> 'authority', ''), '') ELSE '' END,
                      CASE WHEN p_item ->> 'family' IS NOT NULL THEN upper(concat_ws(' ', p_item ->> 'role', p_item ->> 'family', p_item ->> 'given')) END,
                      nullif(p_item ->> 'name', ''));
     name := coalesce(nullif(p_item ->> 'name', ''), nullif(concat_ws(' ', p_item ->> 'given', p_item ->> 'family'), ''), p_item ->> 'code');
@@ -19,7 +19,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.resource_name_of(jsonb) IS
-    'What one resource of a reading is called: its kind by segment and type words, its code (the id sent; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
+    'What one resource of a reading is called: its kind by segment and type words, its code (the id sent, for staff with the authority after a caret; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
 
 CREATE FUNCTION radscheduler.is_referrer(p_role text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -29,6 +29,31 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.is_referrer(text) IS 'True for roles that ask for an exam without taking part in it: they are not booked.';
+
+CREATE FUNCTION radscheduler.fits_kind(kind radscheduler.resource_kind, said radscheduler.resource_kind, segment text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN kind = said OR segment = 'AIG' OR segment = 'AIL' AND kind <> 'staff';
+COMMENT ON FUNCTION radscheduler.fits_kind(radscheduler.resource_kind, radscheduler.resource_kind, text) IS
+    'Whether a resource of this kind can be meant where a segment says another: senders put rooms and people into AIG and scanners into AIL, and the table of resources knows better.';
+
+CREATE FUNCTION radscheduler.resource_by_other_name(p_site integer, p_item jsonb, p_kind radscheduler.resource_kind) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT p_item ?| '{also,authority}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT a.resource_id
+        FROM (SELECT upper(o.value), o.place FROM jsonb_array_elements_text(p_item -> 'also') WITH ORDINALITY o(value, place)
+              UNION ALL SELECT upper(p_item ->> 'code'), 0 WHERE p_item ? 'authority') n(name, place)
+        JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = n.name AND radscheduler.fits_kind(a.kind, p_kind, p_item ->> 'segment')
+        JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = a.resource_id
+             AND (n.place > 0 OR strpos(r.code, '^') = 0) -- the number of another authority is another person
+        ORDER BY n.place, a.kind = p_kind DESC, a.kind LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.resource_by_other_name(integer, jsonb, radscheduler.resource_kind) IS
+    'The resource of a reading''s item that is not known by its code: staff by the number alone where nobody has it from another authority, else by the other names sent (also). NULL when none is known.';
 
 CREATE FUNCTION radscheduler.find_resources(p_site integer, p_resources jsonb, OUT resource_ids bigint[], OUT missing boolean) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -45,8 +70,11 @@ BEGIN
         v_id := NULL;
         IF v_name.code IS NOT NULL AND NOT radscheduler.is_referrer(v_name.role) THEN
             SELECT a.resource_id INTO v_id FROM radscheduler.resource_alias a
-                WHERE a.site_id = p_site AND a.alias = upper(v_name.code) AND (a.kind = v_name.kind OR v_item ->> 'segment' = 'AIG')
+                WHERE a.site_id = p_site AND a.alias = upper(v_name.code) AND radscheduler.fits_kind(a.kind, v_name.kind, v_item ->> 'segment')
                 ORDER BY a.kind = v_name.kind DESC, a.kind LIMIT 1;
+            IF v_id IS NULL THEN
+                v_id := radscheduler.resource_by_other_name(p_site, v_item, v_name.kind);
+            END IF;
             missing := missing OR v_id IS NULL;
         END IF;
         resource_ids := resource_ids || v_id;
@@ -70,7 +98,8 @@ BEGIN
         FROM jsonb_array_elements(p_item.reading -> 'resources') e(item), LATERAL radscheduler.resource_name_of(e.item) n
         WHERE n.code IS NOT NULL AND NOT radscheduler.is_referrer(n.role)
           AND NOT EXISTS (SELECT FROM radscheduler.resource_alias a WHERE a.site_id = p_item.site_id AND a.alias = upper(n.code)
-                          AND (a.kind = n.kind OR e.item ->> 'segment' = 'AIG'))
+                          AND radscheduler.fits_kind(a.kind, n.kind, e.item ->> 'segment'))
+          AND radscheduler.resource_by_other_name(p_item.site_id, e.item, n.kind) IS NULL
         ORDER BY n.kind, upper(n.code)
     LOOP
         INSERT INTO radscheduler.resource (site_id, code, name, kind, role, modality, is_registered)
@@ -79,6 +108,8 @@ BEGIN
                                                                      radscheduler.modality_of(p_item.site_id, p_item.reading, NULL)) END, false)
             RETURNING resource.resource_id INTO v_id;
         INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (p_item.site_id, v_row.kind, upper(v_row.code), v_id);
+        INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id)
+            SELECT p_item.site_id, v_row.kind, n.alias, v_id FROM upper(split_part(v_row.code, '^', 1)) n(alias) WHERE v_row.kind = 'staff' AND n.alias <> '' ON CONFLICT DO NOTHING;
         PERFORM radscheduler.audit(p_item.site_id, 'resource.created', 'resource', v_id, '{}');
         v_warnings := v_warnings || radscheduler.warning('RESOURCE_UNKNOWN', v_row.path);
     END LOOP;

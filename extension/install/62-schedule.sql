@@ -7,33 +7,50 @@ BEGIN
     RETURN (SELECT coalesce(
         (SELECT CASE WHEN count(p.code) > 0 THEN sum(coalesce(p.minutes, m.default_minutes, 30))::integer END
             FROM jsonb_array_elements(p_reading -> 'services') s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
-            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)),
+            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)
+            WHERE NOT s ? 'is_out'),
         (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_modality),
         30));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.duration_of(integer, jsonb, text) IS 'Minutes of an appointment whose message gives none: the sum of its exams (for one that is not in the table those of the modality its code or text tells), its modality''s when none is, else 30.';
 
+CREATE FUNCTION radscheduler.resource_modality(p_site integer, p_resources bigint[], p_registered boolean) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT r.modality FROM unnest(p_resources) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id
+        WHERE r.modality IS NOT NULL AND r.is_registered = p_registered ORDER BY r.kind = 'equipment' DESC, place LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.resource_modality(integer, bigint[], boolean) IS
+    'Modality of the first scanner, else room, of these that has one: of those somebody has registered, or of those a message has recorded, whose modality is a guess.';
+
 CREATE FUNCTION radscheduler.modality_of(p_site integer, p_reading jsonb, p_resources bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT coalesce(
-        radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
+        CASE WHEN p_reading #>> '{header,message_code}' = 'JSON' THEN radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}') END,
         (SELECT p.modality FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)
-            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL ORDER BY place LIMIT 1),
-        (SELECT r.modality FROM unnest(p_resources) WITH ORDINALITY u(id, place)
-            JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id
-            WHERE r.modality IS NOT NULL ORDER BY r.kind = 'equipment' DESC, place LIMIT 1),
+            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL AND NOT item ? 'is_out' ORDER BY place LIMIT 1),
+        CASE WHEN p_reading -> 'services' = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
+        radscheduler.resource_modality(p_site, p_resources, true),
+        radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
+        -- A type of scanner, pool or appointment that is a modality and nothing else; a word within a text may be anything ("new pt").
+        (SELECT a.code FROM jsonb_array_elements_text(p_reading #> '{schedule,modality_words}') WITH ORDINALITY w(word, place)
+            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = replace(upper(word), '-', '') ORDER BY place LIMIT 1),
         radscheduler.modality_guess(p_site,
-            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(p_reading -> 'services') item),
-            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(p_reading -> 'services') item)
-            || concat_ws(' ', p_reading #>> '{schedule,type,code}', p_reading #>> '{schedule,type,text}')
+            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out'),
+            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out')),
+        radscheduler.resource_modality(p_site, p_resources, false),
+        radscheduler.modality_guess(p_site, '{}', ARRAY(SELECT jsonb_array_elements_text(p_reading #> '{schedule,modality_words}'))
             || concat_ws(' ', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,reason,text}'))));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.modality_of(integer, jsonb, bigint[]) IS
-    'DICOM modality of a reading: said outright, by procedure table, by its resources, by study code prefix, by words of study, type and reason; NULL when nothing tells.';
+    'DICOM modality of a reading: the API''s own word; the procedure table; registered resources; a field for it (profile key modality_source, OBR-24, IPC-5); AIG-4, AIG-5, RGS-3, SCH-8, SCH-5 where one is a modality by itself; the letters that start the study code, words of the study; resources that a message recorded; words of those fields and of SCH-7. NULL when nothing tells.';
 
 CREATE FUNCTION radscheduler.schedule_span(p_schedule jsonb, zone text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT doubt text) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -18,6 +18,7 @@ DECLARE
     v_resources bigint[];
     v_patients  bigint[];
     v_row       record;
+    v_study     record;
     v_schedule  jsonb;
     v_visit     jsonb;
     v_live      radscheduler.ingest_item[] := '{}';
@@ -184,8 +185,9 @@ BEGIN
         v_new.placer_id := coalesce(v_item.placer_id, v_new.placer_id);
         v_new.patient_id := coalesce(v_item.patient_id, v_new.patient_id);
         v_new.is_overbook := coalesce(v_sents[k], v_new.is_overbook);
-        v_new.study_code := coalesce(v_item.reading #>> '{services,0,code}', CASE WHEN v_item.reading -> 'services' = '[]' THEN v_new.study_code END);
-        v_new.study_text := radscheduler.study_of(v_item.reading, v_new.study_text);
+        v_study := radscheduler.study_of(v_item.reading, v_new.study_code, v_new.study_text);
+        v_new.study_code := v_study.code;
+        v_new.study_text := v_study.text;
         v_visit := v_item.reading -> 'visit';
         IF v_visit IS NOT NULL THEN
             v_new.referring_physician := CASE WHEN v_visit ? 'referring' THEN v_visit ->> 'referring' ELSE v_new.referring_physician END;

@@ -11,21 +11,35 @@ $$;
 COMMENT ON FUNCTION radscheduler.appointment_key(jsonb, text) IS
     'A sender''s key of an appointment, kind filler or placer: SCH-2.1 or SCH-1.1, namespace after a caret, and in a series (SCH-23, SCH-24) the occurrence number (SCH-3) after a #.';
 
-CREATE FUNCTION radscheduler.study_of(p_reading jsonb, p_old text) RETURNS text
+CREATE FUNCTION radscheduler.study_of(p_reading jsonb, p_old_code text, p_old_text text, OUT code text, OUT text text) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_service jsonb;
-    r         text;
+    v_code    text;
+    v_text    text;
 BEGIN
     FOR n IN 0 .. coalesce(jsonb_array_length(p_reading -> 'services'), 0) - 1 LOOP
         v_service := p_reading -> 'services' -> n;
-        r := concat_ws(' + ', r, coalesce(v_service ->> 'text', v_service ->> 'alt_text', v_service ->> 'code'));
+        CONTINUE WHEN v_service ? 'is_out';
+        v_code := coalesce(v_service ->> 'code', v_service ->> 'alt_code');
+        v_text := coalesce(v_service ->> 'text', v_service ->> 'alt_text', v_code);
+        CONTINUE WHEN v_text IS NULL;
+        IF study_of.text IS NULL THEN
+            study_of.code := v_code;
+            study_of.text := v_text;
+        ELSE
+            study_of.text := study_of.text || ' + ' || v_text;
+        END IF;
     END LOOP;
-    RETURN coalesce(r, p_old, p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,type,text}');
+    IF study_of.text IS NULL THEN
+        study_of.code := coalesce(p_old_code, CASE WHEN p_old_text IS NULL THEN p_reading #>> '{schedule,reason,code}' END);
+        study_of.text := coalesce(p_old_text, p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,type,text}');
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.study_of(jsonb, text) IS 'Exam text of a reading: its services joined with " + ", else what was there before, else reason or type.';
+COMMENT ON FUNCTION radscheduler.study_of(jsonb, text, text) IS
+    'Exam of a reading: the code of its first service and the texts of all joined with " + ", those that are taken out apart; else what was there before, else reason (SCH-7) or type (SCH-8).';
 
 CREATE FUNCTION radscheduler.status_sent(p_words jsonb, OUT status radscheduler.appointment_status, OUT is_overbook boolean) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -124,11 +124,9 @@ BEGIN
     is_person := v_body ? 'patient';
     identifiers := coalesce(v_body #> '{patient,identifiers}', '[]');
     IF v_body ? 'merges' THEN
-        -- Every patient given up and kept.
-        identifiers := identifiers || (SELECT coalesce(jsonb_agg(i), '[]')
-            FROM jsonb_array_elements(v_body -> 'merges') m, jsonb_array_elements((m #> '{into,identifiers}') || (m #> '{from,identifiers}')) i);
+        identifiers := identifiers || coalesce(jsonb_path_query_array(v_body, '$.merges[*].from.identifiers[*]'), '[]');
     END IF;
-    IF v_body -> 'warnings' @> '[{"code": "EXTRA_SEGMENT"}]' THEN
+    IF v_body ? 'merges' OR v_body -> 'warnings' @> '[{"code": "EXTRA_SEGMENT"}]' THEN
         -- It read one PID; the others name people too.
         v_message := CASE WHEN p_charset IS NULL THEN radscheduler.hl7(p_bytes) ELSE radscheduler.hl7(p_bytes, p_charset) END;
         identifiers := identifiers || (

@@ -18,13 +18,13 @@ ALTER TABLE radscheduler.appointment_service
     ADD COLUMN set_id text,
     ADD COLUMN status radscheduler.appointment_status CHECK (radscheduler.is_closed(status));
 COMMENT ON COLUMN radscheduler.appointment_service.set_id IS 'AIS-1.';
-COMMENT ON COLUMN radscheduler.appointment_service.status IS 'CANCELLED, DISCONTINUED or DELETED when this exam alone was taken out (S20 to S22); NULL while it is in force.';
+COMMENT ON COLUMN radscheduler.appointment_service.status IS 'CANCELLED, DISCONTINUED, NO_SHOW or DELETED when this exam alone was taken out (S20 to S22, or its own AIS-10); NULL while it is in force.';
 
 ALTER TABLE radscheduler.appointment_resource
     ADD COLUMN set_id text,
     ADD COLUMN status radscheduler.appointment_status CHECK (radscheduler.is_closed(status));
 COMMENT ON COLUMN radscheduler.appointment_resource.set_id IS 'AIG-1, AIL-1 or AIP-1.';
-COMMENT ON COLUMN radscheduler.appointment_resource.status IS 'CANCELLED, DISCONTINUED or DELETED when this resource alone was taken out (S20 to S22); NULL while it is in force.';
+COMMENT ON COLUMN radscheduler.appointment_resource.status IS 'CANCELLED, DISCONTINUED, NO_SHOW or DELETED when this resource alone was taken out (S20 to S22, or its own status field); NULL while it is in force.';
 
 ALTER TABLE radscheduler.patient ADD COLUMN message_time timestamptz;
 COMMENT ON COLUMN radscheduler.patient.message_time IS 'MSH-7 of the last message that changed the row (or when it was changed here): an older one does not overwrite it.';

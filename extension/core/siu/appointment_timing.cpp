@@ -267,7 +267,27 @@ private:
         return explicit_time ? own : start_->plus_minutes(*part.timing.offset_minutes);
     }
 
+    // Exams that give durations but no times follow one another, as long as the appointment has room for them all.
+    void queue_services() {
+        if (!start_ || !start_->has_time()) return;
+        std::vector<const TimedPart*> queue;
+        std::int64_t sum = 0;
+        for (const TimedPart& part : parts_) {
+            if (part.name != "AIS" || part.removed) continue;
+            if (!part.timing.duration_minutes || part.timing.start.stamp || part.timing.offset_minutes) return;
+            queue.push_back(&part);
+            sum += *part.timing.duration_minutes;
+        }
+        if (queue.size() < 2 || sum > reading_.schedule->duration_minutes.value_or(0)) return;
+        std::int64_t minutes = 0;
+        for (const TimedPart* const part : queue) {
+            reading_.services[part->first].starts_at.value = start_->plus_minutes(minutes).iso();
+            minutes += *part->timing.duration_minutes;
+        }
+    }
+
     void place_parts() {
+        queue_services();
         for (const TimedPart& part : parts_) {
             const std::optional<Timestamp> start = start_of(part);
             if (!start) continue;

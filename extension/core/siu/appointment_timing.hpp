@@ -6,6 +6,7 @@
 //           102; a date without a time gives way to a later source that has the time of that day.
 // Duration: an end after the start (TQ1-8, SCH-11.5), SCH-9, TQ1-6, SCH-11.3, span of the AIS, longest part.
 //           Zero, negative and implausibly long ones are passed over.
+// Parts:    their own start, else their offset; exams with durations only follow one another where there is room.
 // Remarks:  TIME_DISAGREE, TIME_REFINED, DATE_ONLY_START, END_NOT_AFTER_START, DURATION_IMPLAUSIBLE,
 //           DURATION_DISAGREE, DURATION_UNIT_ASSUMED, BAD_DURATION, RESOURCE_TIME_DISTRUSTED, BAD_TIME,
 //           REPAIR_AIS5_TO_AIS7.

@@ -23,9 +23,8 @@ std::vector<SiuIdentifier> read_identifiers(const SegmentFields& fields, std::si
                                             std::initializer_list<std::size_t> older) {
     std::vector<SiuIdentifier> identifiers;
     add_identifiers(fields, list, identifiers);
-    if (!identifiers.empty()) return identifiers;
-    for (const std::size_t field : older)
-        add_identifiers(fields, field, identifiers);
+    for (const std::size_t* field = older.begin(); identifiers.empty() && field != older.end(); ++field)
+        add_identifiers(fields, *field, identifiers);
     return identifiers;
 }
 

@@ -10,8 +10,9 @@
 
 namespace radscheduler::siu {
 
-// Every repetition of `list` that has a value; the older fields only when there is none. An older field often numbers
-// patients in another way without saying so, and must not point at a stranger beside an identifier that is known.
+// Every repetition of `list` that has a value; when there is none, of the first older field that has one. An older
+// field often numbers patients in another way without saying so, and must not point at a stranger beside an identifier
+// that is known.
 std::vector<SiuIdentifier> read_identifiers(const SegmentFields& fields, std::size_t list,
                                             std::initializer_list<std::size_t> older);
 

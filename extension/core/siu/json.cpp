@@ -101,6 +101,10 @@ template <class Part>
 void write_identity(JsonWriter& json, const Part& part) {
     json.key("group");
     json.number(part.group);
+    if (part.is_out) {
+        json.key("is_out");
+        json.boolean(true);
+    }
     member(json, "set_id", part.set_id);
     member(json, "action", part.action);
 }

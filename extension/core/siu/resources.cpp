@@ -26,6 +26,10 @@ Text action_of(const PlannedSegment& part) {
     return action;
 }
 
+bool is_deleted(const Text& action) {
+    return action.value == "D" || action.value == "d"; // HL7 table 0206
+}
+
 Text status_of(const PlannedSegment& part, const PartLayout& layout) {
     return first_valued(part.fields.text(layout.status, 1), part.fields.text(layout.status, 2));
 }
@@ -51,6 +55,7 @@ SiuService read_service(const PlannedSegment& part, const PartLayout& layout, co
     service.offset_minutes = timing.offset_minutes;
     service.duration_minutes = timing.duration_minutes;
     service.status = status_of(part, layout);
+    service.is_out = is_deleted(service.action) || is_closing_word(service.status.value);
     service.notes = part.notes;
     return service;
 }
@@ -66,6 +71,7 @@ SiuResource resource_base(const PlannedSegment& part, const PartLayout& layout, 
     resource.offset_minutes = timing.offset_minutes;
     resource.duration_minutes = timing.duration_minutes;
     resource.status = status_of(part, layout);
+    resource.is_out = is_deleted(resource.action) || is_closing_word(resource.status.value);
     resource.notes = part.notes;
     return resource;
 }
@@ -192,7 +198,7 @@ std::vector<TimedPart> read_parts(Context& context, const SegmentPlan& plan, Siu
         TimedPart entry;
         entry.name = part.name;
         entry.group = part.group;
-        entry.removed = upper(action_of(part).value) == "D";
+        entry.removed = is_deleted(action_of(part));
         entry.timing = read_part_timing(context, part, layout);
         entry.count = 1;
         if (part.name == "AIS") {

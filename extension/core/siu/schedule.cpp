@@ -39,8 +39,10 @@ void add_unique(std::vector<std::string>& list, std::string value) {
 }
 
 void add_orders(std::vector<std::string>& list, const SegmentFields& fields, std::size_t field) {
-    for (std::size_t i = 1; i <= fields.repetitions(field); ++i)
-        add_unique(list, fields.text(field, 1, i).value);
+    for (std::size_t i = 1; i <= fields.repetitions(field); ++i) {
+        std::string number = fields.text(field, 1, i).value;
+        if (!is_status_word(number)) add_unique(list, std::move(number)); // a status that stands in SCH-26 is none
+    }
 }
 
 void read_identifiers(Context& context, const Message& message, const SegmentPlan& plan, SiuSchedule& schedule) {
@@ -184,7 +186,7 @@ std::string service_status(const std::vector<TimedPart>& parts, const std::vecto
     for (const TimedPart& part : parts) {
         if (part.name != "AIS" || part.removed) continue;
         const SiuService& service = services[part.first];
-        if (!is_closing_word(service.status.value)) return service.status.value;
+        if (!service.is_out) return service.status.value;
         if (first == nullptr) first = &service;
     }
     return first == nullptr ? std::string() : first->status.value;
@@ -243,6 +245,8 @@ void read_status(Context& context, const SegmentPlan& plan, const std::vector<Ti
     const std::size_t field = status_field(context, plan.sch);
     for (const std::size_t component : {1, 2, 4, 5})
         add_unique(status, plan.sch.text(field, component).value);
+    const std::string& event = reading.header.trigger_event;
+    if (event >= "S18" && event <= "S22") return; // these tell the status of single parts
     add_unique(status, service_status(parts, reading.services));
     add_unique(status, unanimous_status(parts, reading.resources));
 }

@@ -1,6 +1,7 @@
 // The small vocabularies by which misplaced values are recognised. Comparison ignores case.
 // Sources: HL7 tables 0182 (staff type), 0278 (filler status), 0286 (provider role), 0360 (degree), and words seen in
-// messages. These lists only decide where a value belongs; what it means is decided in SQL.
+// messages. These lists only decide where a value belongs, and which exams and resources of several are taken out; what
+// it means is decided in SQL.
 #pragma once
 
 #include <string_view>

@@ -73,6 +73,7 @@ struct SiuVisit {
 struct SiuService {
     std::string path; // "AIS[1]"
     int group = 1;
+    bool is_out = false; // taken out by itself: its action code is D, or its own status closes it
     Text set_id, action;
     Text code, text, system, alt_code, alt_text;
     Text starts_at; // explicit, or the appointment's start plus the offset; absent: as the appointment
@@ -85,6 +86,7 @@ struct SiuResource {
     std::string path;    // "AIP[1]"; further repetitions of AIP-3: "AIP[1]-3[2]"
     std::string segment; // AIG, AIL, AIP
     int group = 1;
+    bool is_out = false;
     Text set_id, action;
     Text code, name, type_code, type_text, role;
     Text family, given, degree, authority, facility;

@@ -43,7 +43,8 @@ TEST(SiuMerges, OldFieldsServeWhenTheListIsEmpty) {
     const auto from = [](const std::string& mrg) {
         return adt("A34", "PID|1||N1\r" + mrg).at("merges")[0].at("from").at("identifiers");
     };
-    EXPECT_EQ(from("MRG||ALT1||EXT1"), nlohmann::json::parse(R"([{"value":"ALT1"},{"value":"EXT1"}])"));
+    EXPECT_EQ(from("MRG||ALT1||EXT1"), nlohmann::json::parse(R"([{"value":"ALT1"}])"));
+    EXPECT_EQ(from("MRG||||EXT1"), nlohmann::json::parse(R"([{"value":"EXT1"}])"));
     EXPECT_EQ(from("MRG|O1|ALT1||EXT1"), nlohmann::json::parse(R"([{"value":"O1"}])"));
     EXPECT_TRUE(from("MRG|\"\"").empty());
 }

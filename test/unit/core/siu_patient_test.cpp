@@ -23,8 +23,9 @@ TEST(SiuPatient, EveryIdentifierIsKept) {
 }
 
 TEST(SiuPatient, OldIdentifierFieldsServeWhenTheListIsEmpty) {
-    EXPECT_EQ(patient("PID|1|OLD1||ALT1~ALT2").at("identifiers"),
-              nlohmann::json::parse(R"([{"value":"OLD1"},{"value":"ALT1"},{"value":"ALT2"}])"));
+    EXPECT_EQ(patient("PID|1|OLD1||ALT1~ALT2").at("identifiers"), nlohmann::json::parse(R"([{"value":"OLD1"}])"));
+    EXPECT_EQ(patient("PID|1|||ALT1~ALT2").at("identifiers"),
+              nlohmann::json::parse(R"([{"value":"ALT1"},{"value":"ALT2"}])"));
     EXPECT_EQ(patient("PID|1|OLD1|NEW1|ALT1").at("identifiers"), nlohmann::json::parse(R"([{"value":"NEW1"}])"));
 }
 

@@ -127,6 +127,19 @@ TEST(SiuResources, MixedActionsAreKept) {
     EXPECT_EQ(reading.at("resources")[2].at("action"), "X");
 }
 
+TEST(SiuResources, WhatIsTakenOutIsMarked) {
+    const auto reading =
+        test::read_segments("SCH||1\rRGS|1|U\rAIS|1|D|X\rAIS|2||Y|||||||Cancelled\rAIS|3||Z|||||||Booked\r"
+                            "AIL|1|d|R\rAIP|1|U|9|||||||||^No Show\rAIG|1|A|G||||||||||Complete");
+    const auto out = [](const nlohmann::json& part) { return part.value("is_out", false); };
+    EXPECT_TRUE(out(reading.at("services")[0]));
+    EXPECT_TRUE(out(reading.at("services")[1]));
+    EXPECT_FALSE(out(reading.at("services")[2]));
+    EXPECT_TRUE(out(reading.at("resources")[0]));
+    EXPECT_TRUE(out(reading.at("resources")[1]));
+    EXPECT_FALSE(out(reading.at("resources")[2]));
+}
+
 TEST(SiuResources, NullIsNull) {
     const auto reading = resource("AIG|1|A|\"\"|\"\"");
     EXPECT_TRUE(reading.at("code").is_null());

@@ -102,6 +102,19 @@ TEST(SiuSchedule, AnExamThatIsTakenOutDoesNotSpeakForTheOthers) {
     EXPECT_EQ(status("AIL|1|D|R|||||||||Cancelled\rAIP|1|U|9|||||||||Booked"), "[\"Booked\"]");
 }
 
+TEST(SiuSchedule, EventsAboutPartsTellNoStatusOfTheWhole) {
+    const auto status = [](const std::string& event, const std::string& sch25) {
+        return test::read_json("MSH|^~\\&|A|B|C|D|2031||SIU^" + event + "|1|P|2.5\rSCH||1" + std::string(23, '|') +
+                               sch25 + "\rAIS|1|U|X|||||||Cancelled\rAIL|1|U|R|||||||||Cancelled")
+            .at("schedule")
+            .value("status", nlohmann::json::array())
+            .dump();
+    };
+    EXPECT_EQ(status("S20", ""), "[]");
+    EXPECT_EQ(status("S19", "Booked"), "[\"Booked\"]");
+    EXPECT_EQ(status("S14", ""), "[\"Cancelled\"]");
+}
+
 TEST(SiuSchedule, PriorityOfANoteByProfileOnly) {
     const SiuOptions notes = {.priority_notes = true};
     const auto priority = [](const std::string& segments, const SiuOptions& options) {
@@ -132,6 +145,13 @@ TEST(SiuSchedule, Orders) {
                                   std::string(17, '|') + "A1\rOBR|2");
     EXPECT_EQ(reading.at("placer_orders"), nlohmann::json::parse(R"(["P1","P2"])"));
     EXPECT_EQ(reading.at("filler_orders"), nlohmann::json::parse(R"(["A1","A2"])"));
+}
+
+TEST(SiuSchedule, AStatusInTheFieldOfAnOrderIsNoOrder) {
+    const auto reading = test::read_segments("SCH||1" + std::string(24, '|') + "Booked");
+    EXPECT_EQ(reading.at("schedule").at("status")[0], "Booked");
+    EXPECT_FALSE(reading.at("schedule").contains("placer_orders"));
+    EXPECT_TRUE(test::has_warning(reading, "REPAIR_SCH26_TO_SCH25", "SCH-26"));
 }
 
 TEST(SiuSchedule, Contacts) {

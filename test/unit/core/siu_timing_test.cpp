@@ -240,6 +240,23 @@ TEST(SiuPartTimes, ExplicitBeatsOffsetAndOffsetNeedsABase) {
     EXPECT_FALSE(reading.at("resources")[1].contains("starts_at"));
 }
 
+TEST(SiuPartTimes, ServicesWithoutTimesFollowOneAnother) {
+    const auto starts = [](const std::string& minutes, const std::string& services) {
+        const auto reading = test::read_segments(sch(minutes, "MIN", "^^^203101151000") + services);
+        std::string text;
+        for (const auto& service : reading.at("services"))
+            text += service.value("starts_at", "-").substr(11 % service.value("starts_at", "-").size()) + " ";
+        return text;
+    };
+    const std::string two = "AIS|1||X||||20|MIN\rAIS|2||Y||||25|MIN";
+    EXPECT_EQ(starts("", two), "10:00:00 10:20:00 ");
+    EXPECT_EQ(starts("60", two), "10:00:00 10:20:00 ");
+    EXPECT_EQ(starts("30", two), "- - ");
+    EXPECT_EQ(starts("60", two + "\rAIS|3||Z"), "- - - ");
+    EXPECT_EQ(starts("60", "AIS|1||X||||20|MIN\rAIS|2||Y||30|MIN|25|MIN"), "- 10:30:00 ");
+    EXPECT_EQ(starts("60", "AIS|1|D|X||||20|MIN\rAIS|2|A|Y||||25|MIN"), "- - ");
+}
+
 TEST(SiuPartTimes, ResourceDaysAwayIsDistrusted) {
     const auto reading = test::read_segments(sch("60", "m", "^^60^20110617084500^20110617093000") +
                                              "RGS|1\rAIL|1|A|OFFICE|||20110614084500|||45|m");
