@@ -1,14 +1,26 @@
 -- What a reading says about time, exams and resources, turned into rows of one appointment. Shared by HL7 and by the API's JSON.
 
+CREATE FUNCTION radscheduler.live_services(p_services jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_services @> '[{"is_out": true}]' THEN
+        RETURN coalesce((SELECT jsonb_agg(s.item ORDER BY s.place) FROM jsonb_array_elements(p_services) WITH ORDINALITY s(item, place) WHERE NOT s.item ? 'is_out'), p_services);
+    END IF;
+    RETURN p_services;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.live_services(jsonb) IS
+    'The services of a reading that still take place. Where each is taken out they are all: a cancellation that says Cancelled in every AIS-10 still tells what exam it was.';
+
 CREATE FUNCTION radscheduler.duration_of(p_site integer, p_reading jsonb, p_modality text) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT coalesce(
         (SELECT CASE WHEN count(p.code) > 0 THEN sum(coalesce(p.minutes, m.default_minutes, 30))::integer END
-            FROM jsonb_array_elements(p_reading -> 'services') s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
-            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)
-            WHERE NOT s ? 'is_out'),
+            FROM jsonb_array_elements(radscheduler.live_services(p_reading -> 'services')) s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
+            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)),
         (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_modality),
         30));
 END
@@ -30,20 +42,22 @@ COMMENT ON FUNCTION radscheduler.resource_modality(integer, bigint[], boolean) I
 CREATE FUNCTION radscheduler.modality_of(p_site integer, p_reading jsonb, p_resources bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_services jsonb := radscheduler.live_services(p_reading -> 'services');
 BEGIN
     RETURN (SELECT coalesce(
         CASE WHEN p_reading #>> '{header,message_code}' = 'JSON' THEN radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}') END,
-        (SELECT p.modality FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)
-            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL AND NOT item ? 'is_out' ORDER BY place LIMIT 1),
-        CASE WHEN p_reading -> 'services' = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
+        (SELECT p.modality FROM jsonb_array_elements(v_services) WITH ORDINALITY s(item, place)
+            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL ORDER BY place LIMIT 1),
+        CASE WHEN v_services = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
         radscheduler.resource_modality(p_site, p_resources, true),
         radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
         -- A type of scanner, pool or appointment that is a modality and nothing else; a word within a text may be anything ("new pt").
         (SELECT a.code FROM jsonb_array_elements_text(p_reading #> '{schedule,modality_words}') WITH ORDINALITY w(word, place)
-            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = replace(upper(word), '-', '') ORDER BY place LIMIT 1),
+            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = replace(upper(word), '-', '') AND a.code <> 'OT' ORDER BY place LIMIT 1),
         radscheduler.modality_guess(p_site,
-            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out'),
-            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out')),
+            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(v_services) item),
+            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(v_services) item)),
         radscheduler.resource_modality(p_site, p_resources, false),
         radscheduler.modality_guess(p_site, '{}', ARRAY(SELECT jsonb_array_elements_text(p_reading #> '{schedule,modality_words}'))
             || concat_ws(' ', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,reason,text}'))));

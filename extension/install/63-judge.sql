@@ -9,6 +9,7 @@ CREATE FUNCTION radscheduler.judge(p_item radscheduler.ingest_item, p_rule radsc
 DECLARE
     c_known    CONSTANT boolean := p_rule.state <> 'unknown';
     c_schedule CONSTANT jsonb := p_item.reading -> 'schedule';
+    c_key      CONSTANT text := CASE WHEN p_item.filler_id IS NULL AND p_item.placer_id IS NOT NULL THEN 'SCH-1' ELSE 'SCH-2' END;
     c_mapped   CONSTANT boolean := p_item.trigger_event <> p_item.context #>> '{header,trigger_event}';
     v_newer    boolean := true;
     v_sent     radscheduler.appointment_status := p_sent;
@@ -74,9 +75,6 @@ BEGIN
         END IF;
         r.status := NULL;
     END IF;
-    IF p_rule.warning IS NOT NULL AND r.review_reason IS NULL THEN
-        r.warnings := r.warnings || radscheduler.warning(p_rule.warning, 'SCH');
-    END IF;
 
     IF r.action = 'keep' THEN
         r.outcome := 'ignored';
@@ -85,7 +83,7 @@ BEGIN
             r.outcome := 'ignored';
             r.warnings := r.warnings || radscheduler.warning('UNKNOWN_APPOINTMENT', 'SCH-2');
         ELSE
-            r.error := '{"code": "204", "path": "SCH-2", "text": "This change of resources is about an appointment that is not known here. Send the booking (S12) first."}';
+            r.error := jsonb_build_object('code', '204', 'path', c_key, 'text', 'This change of resources is about an appointment that is not known here. Send the booking (S12) first.');
         END IF;
     ELSIF r.action = 'amend' THEN
         -- What is over is over: notes, people and orders may be mended, time and exams may not.
@@ -95,7 +93,7 @@ BEGIN
         IF NOT (coalesce(p_item.reading #> '{patient,identifiers,0}', 'null') <> 'null' OR p_old_has_patient AND r.action <> 'renew')
            OR NOT (c_schedule ->> 'starts_at' IS NOT NULL OR p_old_has_time AND r.action <> 'renew' OR v_will IN ('PENDING', 'WAITLISTED')) THEN
             r.error := CASE
-                WHEN p_item.trigger_event IN ('S14', 'S18', 'S19') AND NOT c_known THEN jsonb_build_object('code', '204', 'path', 'SCH-2', 'text',
+                WHEN p_item.trigger_event IN ('S14', 'S18', 'S19') AND NOT c_known THEN jsonb_build_object('code', '204', 'path', c_key, 'text',
                     'This modification is about an appointment that is not known here and does not carry enough to create it (patient and start). Send the booking (S12) first.')
                 WHEN NOT (coalesce(p_item.reading #> '{patient,identifiers,0}', 'null') <> 'null' OR p_old_has_patient AND r.action <> 'renew') THEN
                     jsonb_build_object('code', '101', 'path', 'PID-3', 'text', 'An appointment needs a patient identifier in PID-3. Send at least one.')
@@ -106,6 +104,8 @@ BEGIN
     IF r.error IS NOT NULL THEN
         r.code := 'AE';
         r.outcome := 'error';
+    ELSIF p_rule.warning IS NOT NULL AND r.review_reason IS NULL THEN
+        r.warnings := r.warnings || radscheduler.warning(p_rule.warning, 'SCH');
     END IF;
     RETURN r;
 END
