@@ -286,7 +286,7 @@ BEGIN
             END IF;
             v_updates := v_updates || v_new;
             PERFORM radscheduler.shift_rows(c_site, v_new.appointment_id, v_shift, v_old.ends_at, v_new.ends_at);
-            v_known := v_known || v_new.appointment_id;
+            v_known := CASE v_item.action WHEN 'amend' THEN v_known ELSE v_known || v_new.appointment_id END;
             v_events := v_events || radscheduler.event_name(v_old.status, v_new.status, v_shift IS NOT NULL);
         END IF;
         v_item.appointment_id := v_new.appointment_id;

@@ -3,11 +3,14 @@ by its own rows, asked in SQL that uses neither the constraint nor the functions
 
 import json
 
-# Only the newest generation of an identifier: how many there were before depends on whether the messages between them were seen in time.
+# Only the newest generation of an identifier, unless all are asked for: how many there were before depends on whether the messages between them
+# were seen in time.
 BOARD = """
-WITH newest AS (
-    SELECT DISTINCT ON (a.site_id, a.sender_id, coalesce(a.filler_id, a.placer_id)) a.*, coalesce(a.filler_id, a.placer_id) AS key
-    FROM radscheduler.appointment a ORDER BY a.site_id, a.sender_id, coalesce(a.filler_id, a.placer_id), a.generation DESC),
+WITH generation AS (
+    SELECT a.*, coalesce(a.filler_id, a.placer_id) || CASE WHEN %(all)s THEN '/' || a.generation ELSE '' END AS key,
+           max(a.generation) OVER (PARTITION BY a.site_id, a.sender_id, coalesce(a.filler_id, a.placer_id)) AS last
+    FROM radscheduler.appointment a),
+newest AS (SELECT * FROM generation g WHERE %(all)s OR g.generation = g.last),
 subject AS (
     SELECT 'resource'::radscheduler.axis AS axis, r.site_id, r.resource_id AS id, r.kind || ' ' || r.code AS name FROM radscheduler.resource r
     UNION ALL SELECT 'patient', p.site_id, p.patient_id, p.mrn FROM radscheduler.patient p
@@ -31,8 +34,8 @@ SELECT jsonb_build_object(
 """
 
 
-def board(cursor):
-    cursor.execute(BOARD)
+def board(cursor, all_generations=False):
+    cursor.execute(BOARD, {"all": all_generations})
     return json.loads(cursor.fetchone()[0])
 
 
