@@ -242,7 +242,9 @@ BEGIN
         SELECT c.appointment_id, 'CAPACITY_EXCEEDED', CASE WHEN 2 * x.peak > 3 * x.capacity THEN 'critical'::radscheduler.severity END, 'resource', 0, NULL, x.excess
         FROM changed c, LATERAL radscheduler.pool_excess(p_site, c.appointment_id) x WHERE c.is_pooled AND x.excess IS NOT NULL
         UNION ALL
-        SELECT CASE WHEN q.during < o.during THEN o.appointment_id ELSE q.appointment_id END, 'PATIENT_TRAVEL', NULL, 'patient', o.subject_id,
+        -- Two appointments of several exams each can be too close in both directions: one row tells of the first time.
+        (SELECT DISTINCT ON (least(o.appointment_id, q.appointment_id), greatest(o.appointment_id, q.appointment_id))
+               CASE WHEN q.during < o.during THEN o.appointment_id ELSE q.appointment_id END, 'PATIENT_TRAVEL', NULL::radscheduler.severity, 'patient'::radscheduler.axis, o.subject_id,
                CASE WHEN q.during < o.during THEN q.appointment_id ELSE o.appointment_id END,
                tstzrange(greatest(lower(o.during), lower(q.during)), least(upper(o.during), upper(q.during)) + p.travel)
         FROM place p
@@ -250,7 +252,9 @@ BEGIN
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
         JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
                                      AND q.buffered && tstzrange(lower(o.during) - p.travel, upper(o.during) + p.travel)
+        JOIN radscheduler.appointment b ON b.site_id = p_site AND b.appointment_id = q.appointment_id AND radscheduler.takes_time(b.status, b.holds_time)
         WHERE p.travel > interval '0' AND NOT q.during && o.during AND radscheduler.is_elsewhere(p_site, o.appointment_id, q.appointment_id)
+        ORDER BY least(o.appointment_id, q.appointment_id), greatest(o.appointment_id, q.appointment_id), greatest(lower(o.during), lower(q.during)), lower(q.during))
         UNION ALL
         SELECT c.appointment_id, 'INVALID_TIME', NULL, 'resource', 0, NULL, c.during FROM changed c WHERE upper(c.during) - lower(c.during) > interval '24 hours'
     )

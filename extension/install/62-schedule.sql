@@ -158,7 +158,7 @@ CREATE FUNCTION radscheduler.other_resources(p_site integer, p_appointment bigin
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF p_item.resource_ids IS NULL THEN
+    IF p_item.resource_ids IS NULL AND radscheduler.part_mode(p_item) <> 'full' THEN
         RETURN false;
     END IF;
     RETURN (WITH sent AS (
@@ -168,12 +168,13 @@ BEGIN
                            SELECT FROM radscheduler.appointment_resource r
                            WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.segment = s.segment AND r.resource_id = s.id AND r.status IS NULL))
             OR EXISTS (SELECT FROM radscheduler.appointment_resource r
-                       WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.status IS NULL AND r.segment IN (SELECT s.segment FROM sent s)
+                       WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.status IS NULL
+                         AND (r.segment IN (SELECT s.segment FROM sent s) OR radscheduler.part_mode(p_item) = 'full')
                          AND r.resource_id NOT IN (SELECT s.id FROM sent s WHERE s.id IS NOT NULL)));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.other_resources(integer, bigint, radscheduler.ingest_item) IS
-    'Whether a message names other resources than its appointment has, among the types of segment it carries.';
+    'Whether a message names other resources than its appointment has, among the types of segment it carries, or all where it shows everything.';
 
 CREATE FUNCTION radscheduler.heed_late(p_item radscheduler.ingest_item) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -183,12 +184,15 @@ DECLARE
     v_item    radscheduler.ingest_item := p_item;
     v_sent    record;
     v_differs boolean;
+    v_missing boolean;
     v_rows    bigint[];
 BEGIN
     SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
     SELECT * INTO v_sent FROM radscheduler.schedule_span(p_item.reading -> 'schedule', p_item.context ->> 'zone');
-    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources') f;
-    v_differs := p_item.action = 'late_close' OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at
+    SELECT f.resource_ids, f.missing INTO v_item.resource_ids, v_missing FROM radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources') f;
+    v_differs := p_item.action = 'late_close' OR v_missing
+                 OR CASE WHEN length(p_item.reading #>> '{schedule,starts_at}') = 10 THEN v_old.starts_at IS NOT NULL
+                         ELSE v_old.starts_at IS NULL AND v_sent.starts_at IS NOT NULL OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at END
                  OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
     IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN
         RETURN;

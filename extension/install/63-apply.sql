@@ -39,6 +39,7 @@ DECLARE
     v_told      jsonb[];
     v_shift     interval;
     v_claims    boolean;
+    v_ending    jsonb;
     c_site      CONSTANT integer := (p_items[1]).site_id;
 BEGIN
     -- What each is about and what its event does to it.
@@ -60,16 +61,17 @@ BEGIN
             WHERE r.trigger_event = v_item.trigger_event
               AND r.state = CASE WHEN v_old.appointment_id IS NULL THEN 'unknown' WHEN radscheduler.is_closed(v_old.status) THEN v_old.status::text ELSE 'active' END;
         v_sent := radscheduler.status_sent(v_item.reading #> '{schedule,status}');
-        v_sents[k] := v_sent.is_overbook;
-        v_item := radscheduler.judge(v_item, v_rule, v_sent.status, v_old.status, v_old.message_time, v_old.message_sequence, v_old.patient_id IS NOT NULL, v_old.starts_at IS NOT NULL);
+        v_sents[k] := CASE WHEN NOT radscheduler.is_closed(v_sent.status) THEN v_sent.is_overbook END;
+        v_item := radscheduler.judge(v_item, v_rule, v_sent.status, v_old.status, v_old.message_time, v_old.message_sequence, v_old.patient_id IS NOT NULL, v_old.starts_at IS NOT NULL, v_old.ending);
         v_item.ordinal := k;
         v_items[k] := v_item;
         IF v_item.outcome IS NULL AND v_item.action <> 'close' THEN
             v_live := v_live || v_item;
-        ELSIF v_item.action IN ('late', 'late_close') AND v_item.outcome = 'stale' AND NOT radscheduler.is_closed(v_old.status) THEN
+        ELSIF v_item.outcome = 'stale' AND (v_old.ending IS NULL AND NOT radscheduler.is_closed(v_old.status)
+                                            OR radscheduler.is_before_told(jsonb_build_object('at', v_item.at, 'sequence', v_item.sequence), v_old.ending)) THEN
             v_late := v_late || v_item;
         END IF;
-        IF v_old.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale') THEN
+        IF v_old.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale' OR v_item.entry IS NOT NULL) THEN
             v_known := v_known || v_old.appointment_id;
             v_patients := v_patients || v_old.patient_id;
         END IF;
@@ -123,8 +125,18 @@ BEGIN
     v_known := '{}';
     FOR k IN 1 .. cardinality(v_items) LOOP
         v_item := v_items[k];
-        CONTINUE WHEN v_item.outcome IS NOT NULL;
         v_old := v_olds[k];
+        v_ending := v_old.ending;
+        IF v_item.entry IS NOT NULL AND v_old.appointment_id IS NOT NULL THEN
+            v_ending := coalesce(v_ending, radscheduler.told_of(coalesce(v_old.message_time, v_old.updated_at), v_old.message_sequence,
+                CASE v_old.review_reason WHEN 'CONFLICT' THEN v_old.resume_status ELSE v_old.status END, v_old.event_reason));
+            IF v_item.outcome IN ('stale', 'ignored') AND NOT radscheduler.is_before_told(v_item.entry, v_ending) THEN
+                -- It closes nothing now, but may when other messages have come.
+                UPDATE radscheduler.appointment a SET ending = radscheduler.ending_with(v_ending, v_item.entry)
+                    WHERE a.site_id = c_site AND a.appointment_id = v_old.appointment_id;
+            END IF;
+        END IF;
+        CONTINUE WHEN v_item.outcome IS NOT NULL;
         v_schedule := v_item.reading -> 'schedule';
         v_shift := NULL;
         IF v_item.appointment_id IS NOT NULL AND v_item.action <> 'renew' THEN
@@ -149,16 +161,18 @@ BEGIN
             v_new.created_at := now();
             v_new.is_overbook := false;
             v_new.is_pooled := false;
-            v_new.moved_at := CASE WHEN v_item.action = 'renew' THEN v_old.message_time END;
+            v_new.moved_at := CASE WHEN v_item.action = 'renew' THEN coalesce(radscheduler.said_otherwise(v_old.ending, v_item, true), v_old.message_time) END;
         END IF;
         v_new.updated_at := now();
         v_new.message_id := v_item.message_id;
         v_new.booked_at := least(v_new.booked_at, v_item.at);
         v_new.holds_time := coalesce((v_item.context #>> '{profile,pending_occupies}')::boolean, false);
-        IF v_item.action <> 'fill' THEN
-            v_new.status := coalesce(v_item.status, v_new.status);
+        v_new.status := coalesce(v_item.status, v_new.status);
+        IF v_item.action NOT IN ('close', 'fill') OR (v_item.at, coalesce(v_item.sequence, 0)) >= (v_old.message_time, coalesce(v_old.message_sequence, 0)) IS NOT FALSE THEN
             v_new.message_time := v_item.at;
             v_new.message_sequence := v_item.sequence;
+        END IF;
+        IF v_item.action <> 'fill' THEN
             IF v_item.review_reason IS NOT NULL THEN
                 v_new.review_reason := v_item.review_reason;
             ELSIF v_old.status = 'PENDING_REVIEW' AND v_old.review_reason = 'ID_REUSED' AND v_item.action <> 'renew' AND v_new.status IN ('SCHEDULED', 'CONFIRMED') THEN
@@ -168,9 +182,19 @@ BEGIN
         IF v_new.status <> 'PENDING_REVIEW' THEN
             v_new.review_reason := NULL;
         END IF;
+        IF v_item.entry IS NOT NULL THEN
+            v_new.ending := radscheduler.ending_with(v_ending, v_item.entry);
+        ELSIF v_new.ending IS NOT NULL AND v_item.action <> 'amend' THEN
+            v_new.ending := radscheduler.ending_with(v_ending, radscheduler.entry_of(v_item, v_new.status, false));
+        END IF;
         IF v_item.action = 'close' THEN
-            v_new.event_reason := coalesce(v_schedule #>> '{event_reason,text}', v_schedule #>> '{event_reason,code}', v_old.event_reason);
-            v_closes := v_closes || v_new.appointment_id;
+            v_new.event_reason := (radscheduler.ended(v_new.ending)).reason;
+            IF radscheduler.is_closed(v_old.status) THEN
+                v_placed := v_placed || v_new.appointment_id;
+                v_known := v_known || v_new.appointment_id;
+            ELSE
+                v_closes := v_closes || v_new.appointment_id;
+            END IF;
             v_updates := v_updates || v_new;
             v_changed := v_changed || v_new.appointment_id;
             v_messages := v_messages || v_item.message_id;
@@ -220,6 +244,9 @@ BEGIN
                 v_new.referring_physician := coalesce(v_new.referring_physician, v_row.ordered_by);
             END IF;
         END IF;
+        IF v_new.ending IS NOT NULL AND v_item.entry IS NOT NULL THEN
+            v_new.event_reason := (radscheduler.ended(v_new.ending)).reason;
+        END IF;
         IF v_item.reading -> 'services' <> '[]' OR v_item.resource_ids IS NOT NULL OR v_new.modality IS NULL THEN
             v_modality := radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
             v_new.modality := coalesce(v_modality, nullif(v_new.modality, 'OT'), 'OT');
@@ -255,9 +282,11 @@ BEGIN
             v_inserts := v_inserts || v_new;
             v_events := v_events || radscheduler.event_name(NULL, v_new.status, false);
         ELSE
-            v_claims := (v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at) OR radscheduler.is_closed(v_old.status)
-                        OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item);
-            IF v_claims AND v_item.action <> 'fill' THEN
+            v_claims := v_item.action <> 'amend' AND ((v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at)
+                                                      OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item));
+            IF v_old.ending IS NOT NULL AND v_item.action <> 'amend' THEN
+                v_new.moved_at := greatest(v_old.moved_at, radscheduler.said_otherwise(v_old.ending, v_item, v_claims));
+            ELSIF (v_claims OR radscheduler.is_closed(v_old.status)) AND v_item.action NOT IN ('fill', 'amend') THEN
                 v_new.moved_at := coalesce(v_old.message_time, v_old.updated_at);
             END IF;
             v_shift := nullif(v_new.starts_at - v_old.starts_at, interval '0');
@@ -267,16 +296,17 @@ BEGIN
             END IF;
             v_updates := v_updates || v_new;
             PERFORM radscheduler.shift_rows(c_site, v_new.appointment_id, v_shift, v_old.ends_at, v_new.ends_at);
-            v_known := v_known || v_new.appointment_id;
+            v_known := CASE v_item.action WHEN 'amend' THEN v_known ELSE v_known || v_new.appointment_id END;
             v_events := v_events || radscheduler.event_name(v_old.status, v_new.status, v_shift IS NOT NULL);
         END IF;
         v_item.appointment_id := v_new.appointment_id;
         v_item.outcome := 'applied';
         v_items[k] := v_item;
-        v_placed := v_placed || v_new.appointment_id;
         v_changed := v_changed || v_new.appointment_id;
         v_messages := v_messages || v_item.message_id;
         v_ordinals := v_ordinals || k;
+        CONTINUE WHEN v_item.action = 'amend'; -- its time and its parts stay what they are
+        v_placed := v_placed || v_new.appointment_id;
         IF v_new.appointment_id <> ALL (v_known) THEN
             v_snapshots := v_snapshots || v_item;
         ELSIF radscheduler.part_mode(v_item) = 'action' THEN
@@ -296,7 +326,7 @@ BEGIN
                patient_class = n.patient_class, is_overbook = n.is_overbook,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
                placer_orders = n.placer_orders, filler_orders = n.filler_orders, accession = n.accession, reschedule_count = n.reschedule_count,
-               original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, version = n.version,
+               original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, ending = n.ending, version = n.version,
                message_time = n.message_time, message_sequence = n.message_sequence, message_id = n.message_id, updated_at = n.updated_at
             FROM unnest(v_updates) n WHERE a.site_id = c_site AND a.appointment_id = ANY (v_changed) AND a.appointment_id = n.appointment_id;
     END IF;
@@ -315,7 +345,7 @@ BEGIN
 
     -- Time given back and taken, conflicts found or healed, all of it told.
     FOR k IN 1 .. cardinality(v_closes) LOOP
-        SELECT v_moved || radscheduler.vacate(c_site, a.appointment_id, CASE WHEN a.status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN a.message_time END) INTO v_moved
+        SELECT v_moved || radscheduler.vacate(c_site, a.appointment_id, CASE WHEN a.status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN (radscheduler.ended(a.ending)).at END) INTO v_moved
             FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_closes[k];
     END LOOP;
     IF v_placed <> '{}' THEN

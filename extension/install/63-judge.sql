@@ -3,7 +3,7 @@
 
 CREATE FUNCTION radscheduler.judge(p_item radscheduler.ingest_item, p_rule radscheduler.event_rule, p_sent radscheduler.appointment_status,
                                    p_old_status radscheduler.appointment_status, p_old_at timestamptz, p_old_sequence bigint,
-                                   p_old_has_patient boolean, p_old_has_time boolean) RETURNS radscheduler.ingest_item
+                                   p_old_has_patient boolean, p_old_has_time boolean, p_ending jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -14,6 +14,9 @@ DECLARE
     v_newer    boolean := true;
     v_sent     radscheduler.appointment_status := p_sent;
     v_will     radscheduler.appointment_status;
+    v_entry    jsonb;
+    v_ending   jsonb;
+    v_status   radscheduler.appointment_status;
     r          radscheduler.ingest_item := p_item;
 BEGIN
     r.code := 'AA';
@@ -22,9 +25,33 @@ BEGIN
         r.warnings := r.warnings || radscheduler.warning('STATUS_UNKNOWN', 'SCH-25');
     END IF;
 
+    IF radscheduler.is_closed(v_sent) THEN
+        r.entry := radscheduler.entry_of(p_item, v_sent, true);
+    ELSIF p_item.trigger_event IN ('S15', 'S16', 'S17', 'S26') AND NOT (c_mapped AND p_item.trigger_event = 'S15' AND v_sent IS NOT NULL) THEN
+        r.entry := radscheduler.entry_of(p_item, NULL, true);
+    END IF;
+
+    -- Between messages that closed it: what comes of all of them in the order of MSH-7.
+    IF c_known AND p_ending IS NOT NULL THEN
+        v_entry := coalesce(r.entry, radscheduler.entry_of(p_item, coalesce(v_sent, 'SCHEDULED'), false));
+        IF NOT radscheduler.is_before_told(v_entry, p_ending)
+           AND (r.entry IS NOT NULL OR p_item.trigger_event IN ('S12', 'S13', 'S14', 'S27') AND (c_schedule ->> 'starts_at' IS NOT NULL OR NOT p_old_has_patient AND p_item.reading ? 'patient')) THEN
+            v_ending := radscheduler.ending_with(p_ending, v_entry);
+            v_status := (radscheduler.ended(v_ending)).status;
+            IF r.entry IS NULL AND v_ending IS NOT NULL
+               OR radscheduler.ended(v_ending) IS DISTINCT FROM radscheduler.ended(p_ending) AND r.entry IS NOT NULL THEN
+                r.action := CASE WHEN NOT radscheduler.is_closed(v_status) THEN 'revive'
+                                 WHEN r.entry IS NULL OR NOT p_old_has_patient AND p_item.reading ? 'patient' THEN 'fill' ELSE 'close' END;
+                r.status := v_status;
+                r.entry := v_entry;
+                RETURN r;
+            END IF;
+        END IF;
+    END IF;
+
     -- Late, or saying nothing.
     IF c_known THEN
-        IF (p_item.at, coalesce(p_item.sequence, 0)) < (p_old_at, coalesce(p_old_sequence, 0)) THEN
+        IF (p_item.at, coalesce(p_item.sequence, 0)) < (p_old_at, coalesce(p_old_sequence, 0)) OR radscheduler.is_before_told(v_entry, p_ending) THEN
             IF radscheduler.is_closed(p_old_status) AND NOT p_old_has_patient AND p_item.reading ? 'patient' THEN
                 r.action := 'fill';
                 RETURN r;
@@ -111,5 +138,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.judge(radscheduler.ingest_item, radscheduler.event_rule, radscheduler.appointment_status, radscheduler.appointment_status,
-                                       timestamptz, bigint, boolean, boolean) IS
-    'Decides what a message does: sets action (event_rule''s, or fill, late, late_close), status (NULL keeps the present one), warnings, and for a message that ends here its outcome and error. Facts of the present appointment: status, order key of its last message, whether it has a patient and a time.';
+                                       timestamptz, bigint, boolean, boolean, jsonb) IS
+    'Decides what a message does: sets action (event_rule''s, or fill, late, late_close), status (NULL keeps the present one), entry, warnings, and for a message that ends here its outcome and error. Facts of the present appointment: status, order key of its last message, whether it has a patient and a time, and its ending.';

@@ -162,14 +162,14 @@ BEGIN
                reschedule_count = a.reschedule_count + CASE WHEN v_shift IS NULL THEN 0 ELSE 1 END,
                original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
                moved_at = CASE WHEN (v_starts, v_ends) IS DISTINCT FROM (a.starts_at, a.ends_at) OR radscheduler.is_closed(a.status) THEN now() ELSE a.moved_at END,
-               version = a.version + 1, updated_at = now()
+               ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN OLD;
         END IF;
-        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, version = a.version + 1, updated_at = now()
+        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
     END IF;
 
