@@ -66,7 +66,7 @@ BEGIN
     SELECT * INTO v_span FROM radscheduler.schedule_span(v_item.reading -> 'schedule', v_zone);
     r.starts_at := v_span.starts_at;
     r.minutes := extract(epoch FROM v_span.ends_at - v_span.starts_at) / 60;
-    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(ARRAY[v_item]) f;
+    v_item.resource_ids := (radscheduler.find_resources(p_site, v_item.reading -> 'resources')).resource_ids;
     r.modality := radscheduler.modality_of(p_site, v_item.reading, v_item.resource_ids);
     r.resources := (SELECT jsonb_agg(DISTINCT jsonb_build_object('id', x.resource_id, 'code', coalesce(x.code, n.code), 'kind', coalesce(x.kind, n.kind)))
         FROM jsonb_array_elements(v_item.reading -> 'resources') WITH ORDINALITY e(item, place)
