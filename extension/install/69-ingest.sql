@@ -208,7 +208,7 @@ BEGIN
         FOR k IN 1 .. cardinality(v_wave) LOOP
             IF v_wave[k].ack IS NULL THEN
                 v_wave[k].ack := radscheduler.answer(v_wave[k].raw, v_wave[k].code, v_wave[k].message_id, v_wave[k].context ->> 'zone', v_wave[k].error,
-                                                     v_wave[k].conflicts, v_wave[k].context #>> '{profile,charset}');
+                                                     v_wave[k].conflicts, v_wave[k].context #>> '{profile,charset}', v_wave[k].warnings);
             END IF;
             IF v_wave[k].error IS NOT NULL THEN
                 DELETE FROM radscheduler.message_key m WHERE m.site_id = v_wave[k].site_id AND m.sender_id = v_wave[k].sender_id AND m.message_id = v_wave[k].message_id
