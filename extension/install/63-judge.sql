@@ -11,6 +11,8 @@ DECLARE
     c_schedule CONSTANT jsonb := p_item.reading -> 'schedule';
     c_key      CONSTANT text := CASE WHEN p_item.filler_id IS NULL AND p_item.placer_id IS NOT NULL THEN 'SCH-1' ELSE 'SCH-2' END;
     c_mapped   CONSTANT boolean := p_item.trigger_event <> p_item.context #>> '{header,trigger_event}';
+    -- An event_map that names the event says what is meant by it.
+    c_said     CONSTANT boolean := p_item.context #> ARRAY['profile', 'event_map', p_item.context #>> '{header,trigger_event}'] IS NOT NULL;
     v_newer    boolean := true;
     v_sent     radscheduler.appointment_status := p_sent;
     v_will     radscheduler.appointment_status;
@@ -62,7 +64,7 @@ BEGIN
             RETURN r;
         END IF;
         v_newer := (p_item.at, coalesce(p_item.sequence, 0)) > (p_old_at, coalesce(p_old_sequence, 0)) OR p_old_at IS NULL;
-        IF p_item.trigger_event = 'S14' AND v_sent IS NULL AND p_item.reading -> 'services' = '[]' AND p_item.reading -> 'resources' = '[]'
+        IF p_item.trigger_event = 'S14' AND NOT c_said AND v_sent IS NULL AND p_item.reading -> 'services' = '[]' AND p_item.reading -> 'resources' = '[]'
            AND NOT c_schedule ? 'starts_at' AND NOT c_schedule ? 'duration_minutes' THEN
             r.outcome := 'ignored';
             r.warnings := r.warnings || radscheduler.warning('S14_EMPTY_POSSIBLE_LEGACY_CANCEL', 'SCH');

@@ -13,10 +13,13 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.ack_stamp(text) IS 'Now as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text) RETURNS bytea
+CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]') RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    -- Where the sender may believe in a cancellation that has not taken place here.
+    c_told  CONSTANT jsonpath := '$[*] ? (@.code == "CANCEL_DISPUTED" || @.code == "S14_EMPTY_POSSIBLE_LEGACY_CANCEL")';
+    v_told  jsonb := CASE WHEN p_error IS NULL AND p_warnings <> '[]' THEN jsonb_path_query_array(p_warnings, c_told) ELSE '[]' END;
     v_codes text[] := '{}'; v_paths text[] := '{}'; v_severities text[] := '{}'; v_texts text[] := '{}';
 BEGIN
     IF p_error IS NOT NULL THEN
@@ -25,17 +28,21 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(format('%s With appointment %s.', c ->> 'message', c #>> '{with,0,appointment_id}'))
+        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
             FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e LIMIT 3) l(c);
     END IF;
+    IF v_told <> '[]' THEN
+        SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
+            INTO v_codes, v_paths, v_severities, v_texts FROM jsonb_array_elements(v_told) w;
+    END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
-                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
+                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' WHEN v_told <> '[]' THEN 'Accepted with warning, see ERR' END),
                                    v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E, conflicts of an accepted booking as ERR severity W.';
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
+    'The acknowledgement of a message by its number here: an error as ERR severity E; conflicts of an accepted booking as ERR severity W, and so the warnings that tell of a cancellation which has not taken place.';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -216,7 +216,7 @@ BEGIN
         FOREACH v_item IN ARRAY v_known LOOP
             IF v_item.ack IS NULL THEN
                 v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
-                                                  v_item.conflicts, v_item.context #>> '{profile,charset}');
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
             END IF;
             IF v_item.error IS NOT NULL THEN
                 DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id

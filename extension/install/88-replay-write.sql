@@ -198,11 +198,14 @@ BEGIN
         v_line := v_lines[k];
         CONTINUE WHEN v_line.is_kept OR (v_line.item).outcome NOT IN ('applied', 'flagged') OR (v_line.item).action IN ('block', 'patient', 'order');
         IF (v_line.item).patient_id IS NOT NULL THEN
-            SELECT r.patient_id INTO v_found FROM radscheduler.resolve_patients(ARRAY[v_line.item]) r;
+            SELECT r.patient_id, r.event INTO v_found FROM radscheduler.resolve_patients(ARRAY[v_line.item]) r;
+            IF v_found.event IS NOT NULL THEN
+                PERFORM radscheduler.audit(p_site, v_found.event, 'patient', v_found.patient_id, '{}');
+            END IF;
             v_patients := v_patients || jsonb_build_object((v_line.item).patient_id, v_found.patient_id);
         END IF;
         IF (v_line.item).resource_ids IS NOT NULL THEN
-            SELECT r.resource_ids INTO v_found FROM radscheduler.resolve_resources(ARRAY[v_line.item]) r;
+            v_found := radscheduler.resolve_resources(v_line.item);
             v_resources := v_resources || (SELECT coalesce(jsonb_object_agg(u.was, u.id), '{}') FROM unnest((v_line.item).resource_ids, v_found.resource_ids) u(was, id) WHERE u.was IS NOT NULL);
         END IF;
     END LOOP;

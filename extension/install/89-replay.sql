@@ -123,7 +123,8 @@ BEGIN
         effect := CASE WHEN v_line.target IS NOT NULL THEN v_effects -> v_line.origin::text END;
         verdict := CASE WHEN v_line.is_kept THEN 'kept'
                         WHEN outcome IN ('applied', 'flagged') AND v_line.origin IS NULL AND v_line.shown IS NOT NULL THEN 'new'
-                        WHEN outcome <> was_outcome OR v_effects ? v_line.origin::text AND (changes IS NOT NULL OR effect IS NOT NULL) THEN 'changed' ELSE 'same' END;
+                        -- A conflict with what came later is no news: effect tells what it does.
+                        WHEN replace(outcome, 'flagged', 'applied') <> replace(was_outcome, 'flagged', 'applied') OR v_effects ? v_line.origin::text AND (changes IS NOT NULL OR effect IS NOT NULL) THEN 'changed' ELSE 'same' END;
         warnings := (v_line.item).warnings;
         error := (v_line.item).error;
         RETURN NEXT;
