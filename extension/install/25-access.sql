@@ -17,7 +17,7 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting',
                  'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
@@ -25,7 +25,7 @@ SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('ad
     unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
@@ -60,6 +60,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'sender', 'SELECT', ''),
     ('analyst', 'api_dashboard()', 'EXECUTE', ''),
     ('analyst', 'health()', 'EXECUTE', ''),
+    ('scheduler', 'block_resource()', 'EXECUTE', ''),
+    ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
+    ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
     ('auditor', 'site', 'SELECT', ''),
     ('auditor', 'audit_event', 'SELECT', ''),
     ('auditor', 'audit_seal', 'SELECT', ''),
@@ -71,7 +74,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'sender_report()', 'EXECUTE', ''),
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
-    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, unknown_senders, default_profile'),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, unknown_senders, default_profile'),
     ('admin', 'sender', 'SELECT, DELETE', ''),
     ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
     ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
@@ -84,6 +87,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'create_site()', 'EXECUTE', ''),
     ('admin', 'add_procedure()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
+    ('admin', 'block_resource()', 'EXECUTE', ''),
+    ('admin', 'unblock_resource()', 'EXECUTE', ''),
+    ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
     ('admin', 'dry_run()', 'EXECUTE', ''),
@@ -107,6 +113,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'audits_changes()', 'EXECUTE', ''),
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
+    ('public', 'is_rule()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),
     ('public', 'event_map_fault()', 'EXECUTE', ''),

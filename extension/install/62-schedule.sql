@@ -200,9 +200,12 @@ BEGIN
     UPDATE radscheduler.appointment a
         SET booked_at = least(a.booked_at, p_item.at), moved_at = CASE WHEN v_differs THEN greatest(a.moved_at, p_item.at) ELSE a.moved_at END
         WHERE a.site_id = v_old.site_id AND a.appointment_id = v_old.appointment_id;
-    v_rows := radscheduler.overlapping(v_old.site_id, v_old.appointment_id);
-    IF v_rows IS NOT NULL THEN
-        PERFORM radscheduler.settle(v_old.site_id, '{}', radscheduler.reseat(v_old.site_id, v_rows), ARRAY[p_item.message_id]);
+    v_rows := radscheduler.overlapping(v_old.site_id, ARRAY[v_old.appointment_id]);
+    IF v_rows IS NOT NULL OR v_old.is_pooled THEN
+        v_rows := CASE WHEN v_rows IS NOT NULL THEN radscheduler.reseat(v_old.site_id, v_rows) END || v_old.appointment_id
+                  || CASE WHEN v_old.is_pooled THEN radscheduler.over_capacity_at(v_old.site_id, ARRAY(
+                      SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = v_old.site_id AND o.appointment_id = v_old.appointment_id)) END;
+        PERFORM radscheduler.settle(v_old.site_id, '{}', v_rows, ARRAY[p_item.message_id]);
     END IF;
 END
 $$;

@@ -17,6 +17,8 @@ DECLARE
     v_modality  text;
     v_resources bigint[];
     v_patients  bigint[];
+    v_pooled    boolean[];
+    v_pools     text[];
     v_row       record;
     v_study     record;
     v_schedule  jsonb;
@@ -105,6 +107,16 @@ BEGIN
     -- The rows as they are once nobody else is at work on them.
     IF v_known <> '{}' THEN
         v_resources := v_resources || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = ANY (v_known));
+    END IF;
+    v_pooled := radscheduler.name_no_place(v_items);
+    IF true = ANY (v_pooled) THEN
+        FOR k IN 1 .. cardinality(v_items) LOOP
+            IF v_pooled[k] AND v_items[k].outcome IS NULL AND (v_olds[k].is_pooled IS NOT FALSE OR v_items[k].resource_ids IS NOT NULL OR v_items[k].action = 'renew') THEN
+                v_modality := CASE WHEN v_items[k].action <> 'close' THEN radscheduler.modality_of(c_site, v_items[k].reading, v_items[k].resource_ids) END;
+                v_pools := v_pools || coalesce(v_modality, v_olds[k].modality);
+            END IF;
+        END LOOP;
+        v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
     END IF;
     PERFORM radscheduler.lock_subjects(c_site, v_resources, v_patients);
     IF v_known <> '{}' THEN
@@ -266,6 +278,9 @@ BEGIN
             SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
+            v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "END_NOT_AFTER_START" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'end'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "DURATION_IMPLAUSIBLE" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'length' END;
             IF v_row.doubt IS NOT NULL THEN
                 v_item.warnings := v_item.warnings || radscheduler.warning(v_row.doubt, 'SCH-11.4');
             END IF;
@@ -279,11 +294,14 @@ BEGIN
 
         -- Since when it claims this time, and whether it moved.
         IF v_item.appointment_id IS NULL OR v_item.action = 'renew' THEN
+            v_item.asks_time := true;
+            v_new.is_pooled := v_pooled[k] AND v_new.starts_at IS NOT NULL AND radscheduler.takes_time(v_new.status, v_new.holds_time);
             v_inserts := v_inserts || v_new;
             v_events := v_events || radscheduler.event_name(NULL, v_new.status, false);
         ELSE
             v_claims := v_item.action <> 'amend' AND ((v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at)
                                                       OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item));
+            v_item.asks_time := v_claims OR radscheduler.is_closed(v_old.status);
             IF v_old.ending IS NOT NULL AND v_item.action <> 'amend' THEN
                 v_new.moved_at := greatest(v_old.moved_at, radscheduler.said_otherwise(v_old.ending, v_item, v_claims));
             ELSIF (v_claims OR radscheduler.is_closed(v_old.status)) AND v_item.action NOT IN ('fill', 'amend') THEN
@@ -323,7 +341,7 @@ BEGIN
                review_reason = n.review_reason, resume_status = n.resume_status, starts_at = n.starts_at, ends_at = n.ends_at, modality = n.modality,
                study_code = n.study_code, study_text = n.study_text, referring_physician = n.referring_physician, urgency = n.urgency,
                notes = n.notes, reason = n.reason, event_reason = n.event_reason, visit_number = n.visit_number, visit_group = n.visit_group,
-               patient_class = n.patient_class, is_overbook = n.is_overbook,
+               patient_class = n.patient_class, is_overbook = n.is_overbook, time_fault = n.time_fault,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
                placer_orders = n.placer_orders, filler_orders = n.filler_orders, accession = n.accession, reschedule_count = n.reschedule_count,
                original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, ending = n.ending, version = n.version,

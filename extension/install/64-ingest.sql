@@ -28,9 +28,10 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
+        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
+               array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
-            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e LIMIT 3) l(c);
+            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
     END IF;
     IF v_told <> '[]' THEN
         SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
@@ -42,7 +43,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E; conflicts of an accepted booking as ERR severity W, and so the warnings that tell of a cancellation which has not taken place.';
+    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place.';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

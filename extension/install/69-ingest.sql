@@ -64,28 +64,31 @@ CREATE FUNCTION radscheduler.refuse_conflict(p_item radscheduler.ingest_item) RE
 DECLARE
     v_conflict record;
 BEGIN
-    SELECT c.axis, c.subject_id, c.code, coalesce(c.other_appointment_id, c.appointment_id) AS partner, k.axis AS word, r.name,
-           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN c.other_appointment_id IS NULL THEN ''
-               ELSE format(' Appointment %s holds that time.', CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END) END AS text
+    SELECT c.axis, c.subject_id, c.code,
+           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+               ELSE format(' Appointment %s%s %s.', o.appointment_id,
+                           CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
+                           CASE WHEN c.code = 'PATIENT_TRAVEL' THEN 'is too close' ELSE 'holds that time' END) END AS text
         INTO v_conflict
         FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
+        LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND c.severity = 'critical'
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, c.conflict_id LIMIT 1;
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = jsonb_build_object(
             'error', jsonb_build_object('code', '207', 'text', v_conflict.text, 'path', coalesce(
                 (SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
                  FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
                  WHERE v_conflict.axis = 'resource' AND p_item.resource_ids[e.place] = v_conflict.subject_id ORDER BY e.place LIMIT 1),
-                CASE v_conflict.axis WHEN 'patient' THEN 'PID-3' ELSE 'SCH-11' END)),
+                CASE v_conflict.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'SCH-11' END)),
             'warnings', p_item.warnings, 'conflicts', radscheduler.conflicts_of(p_item.site_id, p_item.appointment_id))::text;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refuse_conflict(radscheduler.ingest_item) IS
-    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message has a critical conflict, with the error to answer (at the AIx field that asked for the time), warnings and conflicts as DETAIL.';
+    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message that asks for time has a critical conflict, with the error to answer (at the AIx field that asked for the resource, at the patient, or at the time), warnings and conflicts as DETAIL.';
 
 CREATE FUNCTION radscheduler.process_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -118,7 +121,7 @@ BEGIN
     END IF;
     FOR k IN 1 .. cardinality(v_items) LOOP
         IF v_items[k].outcome = 'flagged' THEN
-            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' THEN
+            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' AND v_items[k].asks_time THEN
                 PERFORM radscheduler.refuse_conflict(v_items[k]);
             END IF;
             v_items[k].conflicts := radscheduler.conflicts_of(v_items[k].site_id, v_items[k].appointment_id);
@@ -242,6 +245,9 @@ DECLARE
     v_resources bigint[];
     v_patients  bigint[];
     v_other     record;
+    v_pools     text[];
+    v_known     bigint[];
+    v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
@@ -251,8 +257,16 @@ BEGIN
     FOR s IN 1 .. cardinality(v_sites) LOOP
         v_resources := NULL;
         v_patients := NULL;
-        FOREACH v_item IN ARRAY p_items LOOP
+        v_pools := NULL;
+        v_known := NULL;
+        FOR k IN 1 .. cardinality(p_items) LOOP
+            v_item := p_items[k];
             CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
+            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
+            END IF;
+            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
             v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
                 || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
                          JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
@@ -262,7 +276,7 @@ BEGIN
                          WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
         END LOOP;
         v_other := radscheduler.other_subjects(p_items, v_sites[s]);
-        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources, v_patients || v_other.patients);
+        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
     END LOOP;
 END
 $$;

@@ -24,18 +24,17 @@ CREATE FUNCTION radscheduler.release_appointments(p_site integer, p_appointments
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_waiting bigint[];
+    v_moved bigint[];
 BEGIN
-    PERFORM radscheduler.lock_subjects(p_site,
+    PERFORM radscheduler.lock_subjects(p_site, radscheduler.pool_scanners(p_site, NULL, p_appointments) ||
         ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = p_site AND r.appointment_id = ANY (p_appointments)),
         p_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)));
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) ORDER BY a.appointment_id FOR UPDATE;
     -- All of them leave before the first is settled: none is healed by another that leaves with it.
     UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL
         WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND NOT radscheduler.is_closed(a.status);
-    v_waiting := radscheduler.waiting_behind(p_site, p_appointments);
-    DELETE FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments);
-    PERFORM radscheduler.settle(p_site, p_appointments, CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) END);
+    v_moved := radscheduler.give_back(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments)), NULL);
+    PERFORM radscheduler.settle(p_site, p_appointments, ARRAY(SELECT m FROM unnest(v_moved) m WHERE m <> ALL (p_appointments)));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.release_appointments(integer, bigint[], bigint[]) IS

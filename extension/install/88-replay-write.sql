@@ -166,7 +166,7 @@ BEGIN
         WHERE a.site_id = p_site AND a.appointment_id = p_appointment
           AND (a.message_time, a.message_sequence, a.booked_at, a.moved_at) IS DISTINCT FROM (v_new.message_time, v_new.message_sequence, v_new.booked_at, v_new.moved_at);
     IF FOUND THEN
-        v_rows := radscheduler.overlapping(p_site, p_appointment);
+        v_rows := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_rows IS NOT NULL THEN
             PERFORM radscheduler.settle(p_site, '{}', radscheduler.reseat(p_site, v_rows));
         END IF;
