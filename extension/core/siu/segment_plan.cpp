@@ -112,13 +112,12 @@ private:
             note_target_ = NoteTarget::nothing;
             return;
         }
-        PlannedSegment part;
+        PlannedSegment& part = plan_.parts.emplace_back();
         part.name = segment.name;
         part.occurrence = segment.occurrence;
         part.group = group_;
         part.group_action = group_action_;
         part.fields = fields;
-        plan_.parts.push_back(std::move(part));
         note_target_ = NoteTarget::last_part;
     }
 
