@@ -184,7 +184,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
     ('CLOSED_APPOINTMENT', 'The appointment is already closed in another way; nothing was changed.'),
     ('REVIVED', 'A closed appointment was opened again by a newer message.'),
-    ('STALE', 'A newer message has already been applied to this appointment; this one was kept but not applied.'),
+    ('STALE', 'A newer message about the same thing has already been applied; this one was kept but not applied.'),
     ('CLOCK_SKEW', 'The message time is more than five minutes ahead of this system; arrival time was used for ordering.'),
     ('STATUS_UNKNOWN', 'The status sent is not in the table of status words; it was not used.'),
     ('STATUS_DISAGREES', 'The status sent says the appointment is still open, the event closes it; the event was followed.'),

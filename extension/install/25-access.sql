@@ -18,11 +18,11 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
     unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
-                 'patient', 'patient_identifier', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+                 'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
        OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours');
@@ -50,6 +50,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
     ('analyst', 'appointment_resource', 'SELECT', ''),
     ('analyst', 'occupancy', 'SELECT', ''),
+    ('analyst', 'patient_merge', 'SELECT', ''),
+    ('analyst', 'imaging_order', 'SELECT', 'site_id, order_id, sender_id, patient_id, status, control, code, modality, urgency, wanted_at, wanted_on, is_test, message_id, '
+        'created_at, updated_at'),
     ('analyst', 'conflict', 'SELECT', ''),
     ('analyst', 'event_log', 'SELECT', ''),
     ('analyst', 'hl7_message', 'SELECT', 'site_id, message_id, received_at, channel, sender_id, message_code, trigger_event, processing_id, '
@@ -74,6 +77,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
     ('admin', 'hl7_message', 'SELECT', ''),
     ('admin', 'message_key', 'SELECT', ''),
+    ('admin', 'sender_block', 'SELECT', ''),
     ('admin', 'event_log', 'SELECT', ''),
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
@@ -112,6 +116,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'event_meant()', 'EXECUTE', ''),
     ('public', 'is_occupying()', 'EXECUTE', ''),
     ('public', 'is_closed()', 'EXECUTE', ''),
+    ('public', 'is_ordered_by()', 'EXECUTE', ''),
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 

@@ -210,6 +210,14 @@ BEGIN
                 v_new.filler_orders := ARRAY(SELECT jsonb_array_elements_text(v_schedule -> 'filler_orders'));
             END IF;
         END IF;
+        IF num_nonnulls(v_new.placer_orders, v_new.filler_orders) > 0 THEN
+            SELECT * INTO v_row FROM radscheduler.said_by_orders(c_site, v_new.patient_id, v_new.placer_orders, v_new.filler_orders);
+            v_new.accession := coalesce(v_new.accession, v_row.accession);
+            v_new.modality := coalesce(nullif(v_new.modality, 'OT'), v_row.modality, v_new.modality);
+            IF NOT coalesce(v_item.reading -> 'visit' ? 'referring', false) THEN
+                v_new.referring_physician := coalesce(v_new.referring_physician, v_row.ordered_by);
+            END IF;
+        END IF;
         IF v_item.reading -> 'services' <> '[]' OR v_item.resource_ids IS NOT NULL OR v_new.modality IS NULL THEN
             v_modality := radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
             v_new.modality := coalesce(v_modality, nullif(v_new.modality, 'OT'), 'OT');
@@ -285,7 +293,7 @@ BEGIN
                notes = n.notes, reason = n.reason, event_reason = n.event_reason, visit_number = n.visit_number, visit_group = n.visit_group,
                patient_class = n.patient_class, is_overbook = n.is_overbook,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
-               placer_orders = n.placer_orders, filler_orders = n.filler_orders, reschedule_count = n.reschedule_count,
+               placer_orders = n.placer_orders, filler_orders = n.filler_orders, accession = n.accession, reschedule_count = n.reschedule_count,
                original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, version = n.version,
                message_time = n.message_time, message_sequence = n.message_sequence, message_id = n.message_id, updated_at = n.updated_at
             FROM unnest(v_updates) n WHERE a.site_id = c_site AND a.appointment_id = ANY (v_changed) AND a.appointment_id = n.appointment_id;

@@ -258,15 +258,13 @@ COMMENT ON FUNCTION radscheduler.message_kind(text, text) IS
     'Who handles a message by MSH-9.1 and its event: schedule, block, patient, order, ignore; NULL for what is not taken.';
 
 CREATE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
                  'appointment/' || p_item.sender_id || '/P/' || (p_item.reading #>> '{schedule,placer_id}')]
            || radscheduler.patient_lock_names(p_item.site_id, p_item.reading -> 'patient')
-           || CASE WHEN p_item.reading ? 'merges' THEN
-                  ARRAY(SELECT unnest(radscheduler.patient_lock_names(p_item.site_id, m -> 'into') || radscheduler.patient_lock_names(p_item.site_id, m -> 'from'))
-                        FROM jsonb_array_elements(p_item.reading -> 'merges') m) END;
+           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names.';
+COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says.';

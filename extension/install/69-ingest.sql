@@ -232,6 +232,7 @@ DECLARE
     v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
     v_resources bigint[];
     v_patients  bigint[];
+    v_other     record;
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
@@ -251,7 +252,8 @@ BEGIN
                 || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
                          WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
         END LOOP;
-        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources, v_patients);
+        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
+        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources, v_patients || v_other.patients);
     END LOOP;
 END
 $$;
@@ -274,15 +276,22 @@ DECLARE
     v_items      radscheduler.ingest_item[];
     r            radscheduler.ingest_item;
 BEGIN
-    BEGIN
-        v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
-        RETURN v_items[1];
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
-        IF radscheduler.is_passing(v_state) THEN
-            RAISE;
-        END IF;
-    END;
+    FOR v_attempt IN 1..10 LOOP
+        BEGIN
+            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
+            RETURN v_items[1];
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
+            IF radscheduler.is_passing(v_state) THEN
+                RAISE;
+            END IF;
+        END;
+        -- Somebody else was quicker (lock_keys_at_once()): the locks are let go, and it begins anew.
+        EXIT WHEN v_state <> 'RS004';
+    END LOOP;
+    IF v_state = 'RS004' THEN
+        RAISE EXCEPTION 'the records changed each time while the message waited for them' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
+    END IF;
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
     r.received_at := clock_timestamp();
     r.raw := p_bytes;

@@ -78,6 +78,7 @@ DECLARE
     v_old       radscheduler.appointment;
     v_values    record;
     v_patient   bigint := NULL;
+    v_owner     bigint;
     v_starts    timestamptz;
     v_ends      timestamptz;
     v_resources bigint[];
@@ -132,10 +133,13 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         v_id := OLD.id;
         SELECT array_agg(ar.resource_id) INTO v_resources FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
-        PERFORM radscheduler.lock_subjects(v_site, v_resources, ARRAY[v_patient, (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id)]);
+        SELECT a.patient_id INTO v_owner FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        PERFORM radscheduler.lock_subjects(v_site, v_resources, ARRAY[v_patient, v_owner]);
         SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id FOR UPDATE;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the appointment was removed while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Look again, it is no longer there.';
+        ELSIF v_old.patient_id <> v_owner THEN
+            RAISE EXCEPTION 'the appointment passed to another patient while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Run it again.';
         END IF;
     ELSE
         PERFORM radscheduler.lock_subjects(v_site, NULL, ARRAY[v_patient]);
