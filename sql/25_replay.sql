@@ -129,6 +129,17 @@ SELECT own_profile FROM radscheduler.set_sender('LATER', 'BIRD', '{"timezone": "
 SELECT message, verdict, effect FROM public.report(sender => 'LATER|BIRD', dry => false);
 SELECT id, v, status, lanes FROM public.board WHERE id IN ('L', 'M');
 
+-- A conflict that a person has accepted stays accepted.
+SELECT public.send(msg('S12', 'o1', 'O', 'PLAYM15', '203108131000', '20260101080000', :ct, '', 'AGREED|ON'), msg('S12', 'p1', 'P', 'PLAYM16', '203108131010', '20260101080100', :ct, '', 'AGREED|ON'));
+UPDATE radscheduler.conflict c SET state = 'accepted' FROM radscheduler.appointment a WHERE a.site_id = c.site_id AND a.appointment_id = c.appointment_id AND a.filler_id = 'P';
+UPDATE radscheduler.appointments SET status = 'SCHEDULED' WHERE patient_id = 'PLAYM16';
+SELECT message, verdict, effect FROM public.report(sender => 'AGREED|ON');
+SELECT own_profile FROM radscheduler.set_sender('AGREED', 'ON', '{"timezone": "America/Chicago"}');
+SELECT message, effect FROM public.report(sender => 'AGREED|ON') WHERE effect IS NOT NULL;
+SELECT message, effect FROM public.report(sender => 'AGREED|ON', dry => false) WHERE effect IS NOT NULL;
+SELECT id, status, starts, lanes FROM public.board WHERE id IN ('O', 'P');
+SELECT c.state, c.code FROM radscheduler.conflict c JOIN radscheduler.appointment a USING (site_id, appointment_id) WHERE a.filler_id = 'P' ORDER BY 1, 2;
+
 -- The API's JSON is read again too.
 SELECT r.outcome FROM radscheduler.ingest_json('{"patientId": "PLAYM14", "patientName": "Rosa Player", "modality": "CT", "studyType": "X77 KONTROLLE", "datetime": "2031-08-12T10:00:00", "referringPhysician": "Dr. Reed", "appointmentId": "WEB-1"}') r;
 UPDATE radscheduler.modality SET default_minutes = 50 WHERE code = 'CT' AND site_id = (SELECT site_id FROM radscheduler.site WHERE code = 'MAIN');

@@ -92,7 +92,10 @@ BEGIN
                 v_shown := radscheduler.shown_snapshot(p_site, v_merged.target);
                 v_line.target_shown := v_shown || (SELECT jsonb_object_agg(c.name, v_line.target_shown -> c.name)
                     FROM (VALUES ('patient_id', 'patient_id'), ('patient_name', 'patient_id'), ('patient_phone', 'patient_id'), ('resources', 'resources'),
-                                 ('status', 'status'), ('review_reason', 'status'), ('id', '')) c(name, guard) WHERE c.guard <> ALL (v_merged.kept))
+                                 ('status', 'status'), ('review_reason', 'status'), ('id', '')) c(name, guard)
+                    -- A conflict that a person has accepted is a new one to the rehearsal.
+                    WHERE c.guard <> ALL (v_merged.kept) AND NOT (c.guard = 'status' AND EXISTS (SELECT FROM radscheduler.conflict x
+                        WHERE x.site_id = p_site AND x.state = 'accepted' AND v_line.origin IN (x.appointment_id, x.other_appointment_id))))
                     || jsonb_build_object('id', v_line.origin);
             END IF;
         END IF;
