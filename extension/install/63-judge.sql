@@ -35,7 +35,7 @@ BEGIN
 
     -- Between messages that closed it: what comes of all of them in the order of MSH-7.
     IF c_known AND p_ending IS NOT NULL THEN
-        v_entry := coalesce(r.entry, radscheduler.entry_of(p_item, coalesce(v_sent, 'SCHEDULED'), false));
+        v_entry := coalesce(r.entry, radscheduler.entry_of(p_item, CASE WHEN length(c_schedule ->> 'starts_at') = 10 THEN 'WAITLISTED' ELSE coalesce(v_sent, 'SCHEDULED') END, false));
         IF NOT radscheduler.is_before_told(v_entry, p_ending)
            AND (r.entry IS NOT NULL OR p_item.trigger_event IN ('S12', 'S13', 'S14', 'S27') AND (c_schedule ->> 'starts_at' IS NOT NULL OR NOT p_old_has_patient AND p_item.reading ? 'patient')) THEN
             v_ending := radscheduler.ending_with(p_ending, v_entry);
