@@ -32,6 +32,9 @@ TEST(SiuResources, LocationIsTheRoomElseThePointOfCare) {
         "type_code": "C", "type_text": "Clinic", "facility": "CLINIC"})"));
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("code"), "OFFICE");
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("name"), "OFFICE");
+    EXPECT_EQ(resource("AIL|1||11&X-Ray Room&L").at("code"), "11");
+    EXPECT_EQ(resource("AIL|1||RAD^7&North wing&L").at("code"), "7");
+    EXPECT_EQ(resource("AIL|1||CT & MR").at("code"), "CT & MR");
 }
 
 TEST(SiuResources, ANumberBeforeANameIsTheLocation) {
