@@ -87,7 +87,7 @@ BEGIN
             RETURNING o.occupancy_id, o.during, o.buffered, o.appointment_id)
         SELECT * FROM gone g ORDER BY g.occupancy_id
     LOOP
-        v_placed := v_placed || radscheduler.place(p_site, 'patient', p_into, v_row.during, v_row.buffered, v_row.appointment_id);
+        v_placed := v_placed || (radscheduler.place(p_site, 'patient', p_into, v_row.during, v_row.buffered, v_row.appointment_id)).occupancy_id;
     END LOOP;
     RETURN radscheduler.reseat(p_site, v_placed);
 END
