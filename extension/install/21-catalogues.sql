@@ -179,6 +179,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),
     ('RESOURCE_UNKNOWN', 'This resource was not known; it was recorded with capacity 1 and no buffers.'),
     ('ZONE_ASSUMED', 'Neither the message nor the sender nor the site names a time zone; radscheduler.default_timezone was used.'),
+    ('ZONE_OF_MESSAGE', 'Neither the sender nor the site names a time zone; the offset of MSH-7 was used, which is an hour off behind the next change of clocks.'),
     ('ID_REUSED', 'The appointment identifier was used before for another appointment; a new generation was opened.'),
     ('UPDATE_BEFORE_CREATE', 'The change arrived before the booking; the appointment was created from it.'),
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
