@@ -95,6 +95,7 @@ CREATE FUNCTION radscheduler.replay_lines(p_site integer, p_messages bigint[]) R
 DECLARE
     v_wanted  bigint[] := p_messages;
     v_opened  bigint[] := '{}';
+    v_about   bigint[];
     v_lines   radscheduler.replay_line[] := '{}';
     v_line    radscheduler.replay_line;
     v_message record;
@@ -114,8 +115,9 @@ BEGIN
             v_lines := v_lines || v_line;
         END LOOP;
         v_opened := v_opened || v_wanted;
+        v_about := radscheduler.replay_appointments(p_site, v_lines);
         v_wanted := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
-                          WHERE m.site_id = p_site AND m.appointment_id = ANY (radscheduler.replay_appointments(p_site, v_lines))
+                          WHERE m.site_id = p_site AND m.appointment_id = ANY (v_about)
                             AND m.outcome <> 'duplicate' AND m.message_id <> ALL (v_opened));
     END LOOP;
     RETURN ARRAY(SELECT l::radscheduler.replay_line FROM unnest(v_lines) l ORDER BY (l.item).received_at, (l.item).message_id);

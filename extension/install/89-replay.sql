@@ -139,7 +139,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.replay_batch(integer, bigint[], boolean) IS 'replay() of one batch: these messages with all others about the same appointments.';
 
 CREATE FUNCTION radscheduler.replay(message_ids bigint[] DEFAULT NULL, period tstzrange DEFAULT NULL, sender text DEFAULT NULL, dry boolean DEFAULT true,
-                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 1000)
+                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 500)
     RETURNS TABLE (message_id bigint, received_at timestamptz, trigger_event text, selected boolean, appointment_id bigint, verdict text,
                    was_code text, was_outcome text, code text, outcome text, before jsonb, after jsonb, changes jsonb, effect jsonb, warnings jsonb, error jsonb)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
