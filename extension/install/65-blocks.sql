@@ -195,7 +195,10 @@ BEGIN
 
     -- Whoever stands there now, or stood there until now.
     IF v_affected IS NOT NULL THEN
-        PERFORM radscheduler.settle(c_site, '{}', v_affected, ARRAY[p_message]);
+        -- Of settle() only what blocks can change: double bookings concern others, whose patients are not locked here. Writers of those may be at
+        -- work on some of these rows, so they are taken in order before the first conflict is written.
+        PERFORM FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_affected) ORDER BY a.appointment_id FOR UPDATE;
+        PERFORM radscheduler.review(c_site, radscheduler.settle_rules(c_site, '{}', v_affected, ARRAY[p_message]), '{}', p_message);
         IF NOT c_opens AND EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = c_site AND c.state <> 'resolved' AND c.appointment_id = ANY (v_affected)
                                    AND c.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE') AND c.subject_id = ANY (v_item.resource_ids)) THEN
             outcome := 'flagged';
