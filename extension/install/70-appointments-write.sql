@@ -36,7 +36,10 @@ CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointmen
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+    -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+                         'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
+                         'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;

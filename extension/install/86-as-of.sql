@@ -71,7 +71,7 @@ BEGIN
                                  FROM jsonb_populate_recordset(NULL::radscheduler.appointment_resource, p_snapshot -> 'resources') r
                                  LEFT JOIN radscheduler.resource x ON x.site_id = p_site AND x.resource_id = r.resource_id))
         FROM jsonb_populate_record(NULL::radscheduler.appointment, p_snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.appointment_id IS NOT NULL);
 END
@@ -132,7 +132,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT y.* FROM radscheduler.appointment_history y
                             WHERE y.site_id = p_site AND y.appointment_id = c.id AND y.recorded_at <= p_at ORDER BY y.version DESC LIMIT 1) h
         CROSS JOIN LATERAL jsonb_populate_record(NULL::radscheduler.appointment, h.snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.status <> 'DELETED' AND a.patient_id IS NOT NULL AND (p_from IS NULL OR a.starts_at >= p_from AND a.starts_at < p_until)
         ORDER BY a.starts_at NULLS LAST, a.appointment_id;
