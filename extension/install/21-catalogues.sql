@@ -202,7 +202,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('UNKNOWN_APPOINTMENT', 'The message is about parts of an appointment that is not known here; nothing was changed.'),
     ('TEST_MESSAGE', 'MSH-11 is not P (production) and this sender''s profile leaves such messages alone; nothing was changed.'),
     ('REPLAY_KEPT', 'Read again, a message about this appointment is refused or tells of another one; the appointment was left as it is.'),
-    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since; that was kept.'),
+    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since, or by a message about something else; that was kept.'),
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 

@@ -1,5 +1,6 @@
 -- The schedule as it was known at a moment, out of appointment_history: what was recorded by then and not what became of it. Names, numbers
--- and phones belong to the patient and are today's; everything else is that of the version. Functions here read only, but for the audit log.
+-- and phones belong to the patient and are today's, of the one kept where two were merged; everything else is that of the version. Functions
+-- here read only, but for the audit log.
 
 CREATE TYPE radscheduler.appointment_then AS (
     id                  bigint,
@@ -163,7 +164,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.schedule_as_of(timestamptz, text, daterange) IS
-    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
+    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s, those of the patient kept where two were merged; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
 
 CREATE FUNCTION radscheduler.appointment_as_of(id bigint, ts timestamptz) RETURNS SETOF radscheduler.appointment_then
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off

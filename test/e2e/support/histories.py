@@ -9,9 +9,10 @@ patches()    messages that change a part: no time, no status, single resources (
              what was there, and an older message is not applied after a newer one, so only the order between appointments is free.
 """
 
-import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from support.messages import secrets
 
 FIRST = datetime(2021, 3, 3, 8, 0)  # MSH-7 of the earliest message that can be; Wednesday
 LATER = datetime(2031, 3, 5)  # where most appointments are: after every message
@@ -24,6 +25,7 @@ CHANGES = ("S13", "S13", "S14", "S27")
 CLOSINGS = ("S15", "S15", "S16", "S17", "S26")
 REASONS = ("ILL", "SNOW", "ASKED")
 PATIENTS = ("QUILL1", "RAVEN2", "SALTY3")
+secrets.update(PATIENTS)
 STUDIES = ("CTHEAD1^CT HEAD", "CTCHEST2^CT CHEST", "USLIVER3^US LIVER")
 
 # What there is to book: shape of an appointment -> the segments it can name. Codes in lower case are not registered beforehand.
@@ -177,10 +179,6 @@ class Writer:
     def coded(self, shape):
         """Resources with action codes (AIx-2): add, delete, update, leave."""
         return tuple(segment.replace("|1||", f"|1|{self.chance.choice('ADDUX')}|", 1) for segment in self.segments(shape) if segment.startswith("AI"))
-
-
-def history_of(seed):
-    return Writer(random.Random(seed)).snapshots()
 
 
 # The site the histories happen at.
