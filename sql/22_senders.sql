@@ -98,7 +98,7 @@ SELECT is_new, is_refused FROM radscheduler.sender_of('STRANGER', 'B');
 SELECT sending_application, sending_facility, profile, is_registered FROM radscheduler.sender WHERE site_id = radscheduler.current_site() ORDER BY 1, 2;
 UPDATE radscheduler.site SET unknown_senders = 'accept', default_profile = '{}' WHERE code = 'SENDERS';
 -- The report. GUIDE names its events after the integration guide; CHECKIN puts the appointment's id into PV1-19; OLDRIS is none of what the profile says:
--- bytes in Latin 1 without MSH-18, a clock that runs ahead, the exam's time in AIS-4, British telephone numbers, the modality in OBR-24.
+-- bytes in Latin 1 without MSH-18, a clock that runs ahead, the exam's time in AIS-4, British telephone numbers, the modality in a Z segment.
 SET radscheduler.site = 'MAIN';
 SET timezone = 'UTC';
 CREATE FUNCTION pg_temp.send(n integer, sender text, event text, ahead interval, tail text) RETURNS text LANGUAGE sql AS $$
@@ -110,7 +110,7 @@ SELECT code, count(*) FROM generate_series(1, 3) n, pg_temp.send(n, 'GUIDE|NORTH
 SELECT code, count(*) FROM generate_series(4, 7) n, pg_temp.send(n, 'GUIDE|NORTH', 'S14', '-1:30', E'SCH||G#\r' || :'pid') code GROUP BY 1;
 SELECT code, count(*) FROM generate_series(1, 4) n, pg_temp.send(n, 'CHECKIN|EAST', 'S14', '-1:00', E'SCH|||||||||30|MIN|^^30^@1500||||||||||||||6^ARRIVED\r' || :'pid' || E'\rPV1|1|O|ROOM^12||||7^Attending#||||||||||||V#\rAIS|1||CT002^CT CHEST') code GROUP BY 1;
 SELECT code, count(*) FROM generate_series(1, 4) n, (VALUES ('S12', '0:11'), ('S15', '0:12'), ('S12', '0:13')) t(event, ahead), pg_temp.send(n, 'OLDRIS|WEST', event, ahead::interval,
-    E'SCH||O#|||||||30|MIN|^^30^@1000\rPID|1||P23-#||Müller#^Käthe#||||||||07700 900#23\rAIS|1||X99#^Verlaufskontrolle|@1400\rOBR|1|||||||||||||||||||||||MR\rNTE|1||Priority: S') code GROUP BY 1;
+    E'SCH||O#|||||||30|MIN|^^30^@1000\rPID|1||P23-#||Müller#^Käthe#||||||||07700 900#23\rAIS|1||X99#^Verlaufskontrolle|@1400\rZMO|1|MR\rNTE|1||Priority: S') code GROUP BY 1;
 -- Everything about one sender. No name, number or value of a patient is in it, whatever the field.
 SELECT section, item, n, share, CASE WHEN item = 'messages' THEN regexp_replace(detail, ', the last.*', '') ELSE detail END AS detail, setting
 FROM radscheduler.sender_report('GUIDE|NORTH') WHERE section <> 'warnings';

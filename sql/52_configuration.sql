@@ -23,9 +23,12 @@ RESET radscheduler.site;
 SELECT s.site_id AS south, r.resource_id AS ct1 FROM radscheduler.site s JOIN radscheduler.resource r USING (site_id) WHERE s.code = 'SOUTH' AND r.code = 'CT1' \gset
 UPDATE radscheduler.resource_alias SET resource_id = :ct1 WHERE site_id = :south AND alias = 'CT-OLD';
 INSERT INTO radscheduler.resource_alias (site_id, kind, alias, resource_id) VALUES (:south, 'room', 'CT ROOM', :ct1);
+DELETE FROM radscheduler.procedure WHERE site_id = :south AND modality = 'PT';
 DELETE FROM radscheduler.modality_alias WHERE site_id = :south AND code = 'PT';
 DELETE FROM radscheduler.modality WHERE site_id = :south AND code = 'PT';
 INSERT INTO radscheduler.procedure (site_id, code, name, modality) VALUES (:south, 'CT777', 'CT HEAD', 'CT');
+INSERT INTO radscheduler.procedure_alias (site_id, alias, code) VALUES (:south, 'SCAN 7', 'CT777'), (:south, 'CT002', 'CT777');
+UPDATE radscheduler.procedure SET contrast = 'with', prep = 'Six hours without food.' WHERE site_id = :south AND code = 'US004';
 DELETE FROM radscheduler.resource_hours WHERE site_id = :south AND weekday > 1;
 INSERT INTO radscheduler.resource_hours (site_id, resource_id, weekday, opens, closes, valid) VALUES
     (:south, :ct1, 6, '08:00', '24:00', '[2031-01-01,2031-12-31]'), (:south, :ct1, 1, '09:00', '12:30', DEFAULT), (:south, :ct1, 2, '09:00', '10:00', 'empty');
@@ -81,6 +84,8 @@ SELECT * FROM pg_temp.import('{"code": "SOUTH", "resources": [{"kind": "equipmen
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "blocks": [], "hours": [{"weekday": 1, "opens": "09:00:00", "closes": "12:30", "valid_from": null}]}]}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "senders": [{"sending_application": "RIS", "sending_facility": "SOUTH", "profile": {}}, {"sending_application": "NEW", "sending_facility": ""}]}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "procedures": [{"code": "MRI001", "minutes": null}, {"code": "US9", "name": "US NECK", "modality": "US", "minutes": 20}]}');
+SELECT * FROM pg_temp.import('{"code": "SOUTH", "procedures": [{"code": "US9", "contrast": "none", "prep": "Nothing.", "aliases": ["us neck left", " nk "]}, {"code": "US004", "prep": null, "contrast": "none"}]}');
+SELECT * FROM pg_temp.import('{"code": "SOUTH", "procedures": [{"code": "US9", "aliases": []}, {"code": "US10", "name": "US NECK SHORT", "modality": "US", "aliases": ["NK"]}]}');
 SELECT * FROM pg_temp.import('{"code": "SOUTH", "modalities": [{"code": "ECG", "label": "ECG", "name": "Electrocardiography", "default_minutes": 10}, {"code": "BMD", "aliases": ["dexa"]}]}');
 -- Rows that stay are not written again; blocks that are over are neither taken in nor removed.
 INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason) SELECT r.site_id, r.resource_id, d::tstzrange, 'kept' FROM radscheduler.resource r,
@@ -142,6 +147,7 @@ SELECT r.* FROM good, (VALUES
     ('{sites,1,modalities,0,default_minutes}', '30.5'), ('{sites,1,modalities,0,default_minutes}', '1e300'), ('{sites,1,modalities,0,aliases}', '"MRI"'), ('{sites,1,modalities,0,aliases}', '["MRI", ""]'),
     ('{sites,1,modalities,0,aliases}', '["MRI", {"kind": "room", "alias": "MRI"}]'),
     ('{sites,1,procedures,0,modality}', '"ZZ"'), ('{sites,1,procedures,0,modality}', 'null'), ('{sites,1,procedures,0,minutes}', '1441'), ('{sites,1,procedures,0,code}', '""'),
+    ('{sites,1,procedures,0,contrast}', '"maybe"'), ('{sites,1,procedures,0,contrast}', 'null'), ('{sites,1,procedures,0,prep}', '""'), ('{sites,1,procedures,0,aliases}', 'null'), ('{sites,1,procedures,0,aliases}', '["A", "a"]'),
     ('{sites,1,hours,0,closes}', '"08:00"'), ('{sites,1,hours,0,closes}', '"25:00"'), ('{sites,1,hours,0,opens}', '"8:00"'), ('{sites,1,hours,0,weekday}', '0'),
     ('{sites,1,hours,0,valid_from}', '"2031-02-30"'), ('{sites,1,hours,0,valid_from}', '"tomorrow"'), ('{sites,1,hours,0}', '{"weekday": 1, "opens": "08:00", "closes": "09:00", "valid_from": "2031-02-02", "valid_until": "2031-02-01"}'),
     ('{sites,1,hours,0}', '{"weekday": 1, "opens": "08:00"}'),
@@ -166,6 +172,7 @@ INSERT INTO radscheduler.resource (site_id, kind, code, name) SELECT :south, 'ro
 CREATE UNIQUE INDEX one_name ON radscheduler.resource (site_id, name) WHERE name <> 'Twin';
 ALTER TABLE radscheduler.site ADD CONSTRAINT short_name CHECK (length(name) < 20);
 SELECT r.* FROM (VALUES
+    ('{"code": "SOUTH", "procedures": [{"code": "US9", "aliases": ["USABD"]}]}'), ('{"code": "SOUTH", "procedures": [{"code": "US9", "aliases": ["  "]}]}'),
     ('{"code": "SOUTH", "modalities": [{"code": "MR", "aliases": ["CT"]}]}'), ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT9", "name": "Ct 9", "aliases": ["CT3"]}]}'),
     ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "ct1", "name": "Ct 1"}]}'), ('{"code": "SOUTH", "resources": [{"kind": "room", "code": "TWIN", "capacity": 2}]}'),
     ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "capacity": 3}, {"kind": "equipment", "code": "CT2", "name": "CT of the south"}]}'),

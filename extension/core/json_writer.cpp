@@ -55,12 +55,18 @@ void JsonWriter::member(std::string_view name, std::string_view value) {
 void JsonWriter::quote(std::string_view value) {
     constexpr char digits[] = "0123456789abcdef";
     out_.push_back('"');
-    for (const char c : value) {
+    const auto is_plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; };
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        std::size_t end = i;
+        while (end < value.size() && is_plain(value[end]))
+            ++end;
+        out_.append(value.substr(i, end - i));
+        i = end;
+        if (i == value.size()) break;
+        const char c = value[i];
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
             out_.push_back('\\');
-            out_.push_back(c);
-        } else if (byte >= 0x20) {
             out_.push_back(c);
         } else if (c == '\n') {
             out_ += "\\n";

@@ -62,6 +62,7 @@ bool SegmentFields::is_null(std::size_t number, std::size_t repetition) const {
 
 Text SegmentFields::decoded(std::string_view raw, bool null) const {
     if (null || raw == kNull) return {true, {}};
+    if (raw.find(delimiters_.escape) == std::string_view::npos) return {false, std::string(trim(raw))};
     return {false, std::string(trim(decode(raw, delimiters_)))};
 }
 

@@ -53,14 +53,14 @@ COMMENT ON FUNCTION radscheduler.hl7_escape(text) IS
 CREATE FUNCTION radscheduler.siu_parse(message radscheduler.hl7) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_siu_parse' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION radscheduler.siu_parse(radscheduler.hl7) IS
-    'The typed reading of a scheduling message (HL7 chapter 10), lenient: {header, schedule, patient, visit, services, resources, warnings[, error]}. Keys are absent when nothing was sent, null when the HL7 null was.';
+    'The typed reading of a scheduling, patient or order message (HL7 chapters 10, 3, 4), lenient: {header, schedule, patient, visit, services, resources, warnings[, error]}; of a merge of patients (ADT A18, A30, A34, A40) also merges, of an order (ORM^O01, OMI^O23) orders. Keys are absent when nothing was sent, null when the HL7 null was.';
 
 CREATE FUNCTION radscheduler.hl7_header(bytes bytea) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_hl7_header' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION radscheduler.hl7_header(bytea) IS
     'The header of the bytes of a message in whatever charset: {header, warnings}, or {error: {code, path, text}}. Never raises for bad bytes.';
 
-CREATE FUNCTION radscheduler.siu_read(bytes bytea, lenient boolean DEFAULT true, start_source text DEFAULT 'appointment', charset text DEFAULT '') RETURNS jsonb
+CREATE FUNCTION radscheduler.siu_read(bytes bytea, profile jsonb DEFAULT '{}') RETURNS jsonb
     AS 'MODULE_PATHNAME', 'rad_siu_read' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
-COMMENT ON FUNCTION radscheduler.siu_read(bytea, boolean, text, text) IS
-    'siu_parse for bytes as received: lenient = false turns every repair into an error, start_source = service lets AIS-4 win over SCH-11, charset (HL7 table 0211 or iconv) holds whatever MSH-18 says. Never raises for bad bytes: {error: {code, path, text}}.';
+COMMENT ON FUNCTION radscheduler.siu_read(bytea, jsonb) IS
+    'siu_parse() for bytes as received, in the light of a sender''s profile: its keys charset, repair, id_source, start_source, location_source, referrer_source, modality_source and priority_notes (radscheduler.profile_key); others change nothing. Never raises for bad bytes: {error: {code, path, text}}.';

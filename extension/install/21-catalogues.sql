@@ -14,34 +14,20 @@ COMMENT ON COLUMN radscheduler.modality_catalogue.name IS 'Name for people.';
 COMMENT ON COLUMN radscheduler.modality_catalogue.default_minutes IS 'Minutes of an exam whose message gives no duration.';
 COMMENT ON COLUMN radscheduler.modality_catalogue.aliases IS 'Words and code prefixes that mean it, upper case.';
 INSERT INTO radscheduler.modality_catalogue VALUES
-    ('MR', 'MRI',    'Magnetic resonance',   45, '{MR,MRI,MRA,MRV,MRCP,FMRI}'),
-    ('CT', 'CT',     'Computed tomography',  30, '{CT,CTA,CAT,CTU}'),
-    ('DX', 'XRAY',   'Radiography',          15, '{DX,CR,DR,XR,XRAY,RADIOGRAPH,RADIOGRAPHY,RADIOGRAPHS}'),
-    ('US', 'US',     'Ultrasound',           30, '{US,ULTRASOUND,SONO,SONOGRAM,SONOGRAPHY,DOPPLER,DUPLEX,ECHO}'),
-    ('MG', 'MAMMO',  'Mammography',          20, '{MG,MAM,MAMMO,MAMMOGRAM,MAMMOGRAPHY,TOMOSYNTHESIS}'),
-    ('NM', 'NM',     'Nuclear medicine',     60, '{NM,NUC,NUCLEAR,SPECT,SCINTIGRAPHY}'),
-    ('PT', 'PET',    'Positron emission tomography', 120, '{PT,PET,PETCT}'),
-    ('RF', 'FLUORO', 'Fluoroscopy',          30, '{RF,FL,FLUORO,FLUOROSCOPY,BARIUM,ESOPHAGRAM}'),
-    ('XA', 'ANGIO',  'Angiography and intervention', 60, '{XA,IR,ANGIO,ANGIOGRAM,ANGIOGRAPHY,BIOPSY}'),
-    ('BMD', 'DEXA',  'Bone densitometry',    20, '{BMD,DEXA,DXA,DENSITOMETRY}'),
-    ('OT', 'OTHER',  'Other',                30, '{OT,OTHER}');
-
-CREATE TABLE radscheduler.procedure_catalogue (
-    code     text     PRIMARY KEY,
-    name     text     NOT NULL,
-    modality text     NOT NULL REFERENCES radscheduler.modality_catalogue,
-    minutes  smallint
-);
-COMMENT ON TABLE  radscheduler.procedure_catalogue IS 'Exams a new site starts with.';
-COMMENT ON COLUMN radscheduler.procedure_catalogue.code IS 'Universal service identifier (AIS-3.1).';
-COMMENT ON COLUMN radscheduler.procedure_catalogue.name IS 'Study text.';
-COMMENT ON COLUMN radscheduler.procedure_catalogue.modality IS 'DICOM modality code.';
-COMMENT ON COLUMN radscheduler.procedure_catalogue.minutes IS 'Usual minutes; NULL means the modality''s default.';
-INSERT INTO radscheduler.procedure_catalogue VALUES
-    ('MRI001', 'MRI BRAIN W/O CONTRAST', 'MR', 45),
-    ('CT002',  'CT CHEST W CONTRAST',    'CT', 30),
-    ('XR003',  'CHEST XRAY 2 VIEWS',     'DX', 15),
-    ('US004',  'ABDOMINAL ULTRASOUND',   'US', 30);
+    ('MR', 'MRI',    'Magnetic resonance',   45, '{MR,MRI,MRA,MRV,MRCP,MRE,FMRI,CMR,NMR,MAGNETIC}'),
+    ('CT', 'CT',     'Computed tomography',  30, '{CT,CTA,CTV,CAT,CTU,CTPA,CCTA,HRCT,LDCT,CBCT,TOMOGRAPHY}'),
+    ('DX', 'XRAY',   'Radiography',          15, '{DX,CR,DR,XR,RG,IO,PX,XRAY,XRAYS,CXR,AXR,RADIOGRAPH,RADIOGRAPHY,RADIOGRAPHS,RADIOGRAM,PANOREX}'),
+    ('US', 'US',     'Ultrasound',           30,
+     '{US,USG,ULTRASOUND,ULTRASOUNDS,ULTRASONOGRAPHY,SONO,SONOGRAM,SONOGRAPHY,DOPPLER,DUPLEX,TVUS,ECHO,ECHOCARDIOGRAM,ECHOCARDIOGRAPHY}'),
+    ('MG', 'MAMMO',  'Mammography',          20, '{MG,MAM,MAMMO,MAMMOGRAM,MAMMOGRAMS,MAMMOGRAPHY,TOMOSYNTHESIS,DBT}'),
+    ('NM', 'NM',     'Nuclear medicine',     60, '{NM,NUC,NUCLEAR,SPECT,SCINTIGRAPHY,SCINTIGRAM,LYMPHOSCINTIGRAPHY,HIDA,MUGA,DATSCAN}'),
+    ('PT', 'PET',    'Positron emission tomography', 120, '{PT,PET,PETCT,POSITRON,FDG}'),
+    ('RF', 'FLUORO', 'Fluoroscopy',          30,
+     '{RF,FL,FLUORO,FLUOROSCOPY,FLUOROSCOPIC,BARIUM,ESOPHAGRAM,ESOPHAGOGRAM,UGI,VCUG,HSG,MYELOGRAM,CYSTOGRAM}'),
+    ('XA', 'ANGIO',  'Angiography and intervention', 60,
+     '{XA,IR,ANGIO,ANGIOGRAM,ANGIOGRAPHY,ANGIOPLASTY,ARTERIOGRAM,VENOGRAM,FISTULAGRAM,EMBOLIZATION,NEPHROSTOMY,PICC,BIOPSY}'),
+    ('BMD', 'DEXA',  'Bone densitometry',    20, '{BMD,BD,DEXA,DXA,DENSITOMETRY,DENSITY}'),
+    ('OT', 'OTHER',  'Other',                30, '{OT,OTHER,ES,OP,OPT,SM,XC}');
 
 CREATE TABLE radscheduler.status_alias (
     alias  text PRIMARY KEY,
@@ -193,12 +179,13 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),
     ('RESOURCE_UNKNOWN', 'This resource was not known; it was recorded with capacity 1 and no buffers.'),
     ('ZONE_ASSUMED', 'Neither the message nor the sender nor the site names a time zone; radscheduler.default_timezone was used.'),
+    ('ZONE_OF_MESSAGE', 'Neither the sender nor the site names a time zone; the offset of MSH-7 was used, which is an hour off behind the next change of clocks.'),
     ('ID_REUSED', 'The appointment identifier was used before for another appointment; a new generation was opened.'),
     ('UPDATE_BEFORE_CREATE', 'The change arrived before the booking; the appointment was created from it.'),
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
     ('CLOSED_APPOINTMENT', 'The appointment is already closed in another way; nothing was changed.'),
     ('REVIVED', 'A closed appointment was opened again by a newer message.'),
-    ('STALE', 'A newer message has already been applied to this appointment; this one was kept but not applied.'),
+    ('STALE', 'A newer message about the same thing has already been applied; this one was kept but not applied.'),
     ('CLOCK_SKEW', 'The message time is more than five minutes ahead of this system; arrival time was used for ordering.'),
     ('STATUS_UNKNOWN', 'The status sent is not in the table of status words; it was not used.'),
     ('STATUS_DISAGREES', 'The status sent says the appointment is still open, the event closes it; the event was followed.'),
@@ -214,6 +201,8 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('NO_SERVICE_LEFT', 'The last exam of the appointment was taken out; the appointment itself waits for a person.'),
     ('UNKNOWN_APPOINTMENT', 'The message is about parts of an appointment that is not known here; nothing was changed.'),
     ('TEST_MESSAGE', 'MSH-11 is not P (production) and this sender''s profile leaves such messages alone; nothing was changed.'),
+    ('REPLAY_KEPT', 'Read again, a message about this appointment is refused or tells of another one; the appointment was left as it is.'),
+    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since, or by a message about something else; that was kept.'),
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 

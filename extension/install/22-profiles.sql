@@ -31,7 +31,7 @@ INSERT INTO radscheduler.profile_key (key, place, shape, words, default_value, e
     ('start_source', 8, 'word', '{appointment,service}', '"appointment"', '"service"', 'Whose start holds when they differ: appointment takes TQ1-7 and SCH-11.4 first, service AIS-4.'),
     ('location_source', 9, 'word', '{none,PV1-3}', '"none"', '"PV1-3"', 'Where a room is read when no AIL or AIG names one.'),
     ('referrer_source', 10, 'word', '{standard,PV1-7}', '"standard"', '"PV1-7"', 'Whom the referring physician is taken from: standard takes PV1-8, then staff in that role, then SCH-12; PV1-7 looks at the attending doctor after PV1-8.'),
-    ('modality_source', 11, 'path', '{}', NULL, '"OBR-24"', 'A field that holds a modality word, asked after procedures and resources. Default none.'),
+    ('modality_source', 11, 'path', '{}', NULL, '"ZMO-2"', 'A field that holds a modality word, asked after procedures and resources, before OBR-24 and IPC-5. Default none.'),
     ('priority_notes', 12, 'boolean', '{}', 'false', 'true', 'Whether a note (NTE-3) that reads "Priority: S" sets the urgency where no field does.'),
     ('event_map', 13, 'event_map', '{NEW,RESCHEDULE,MODIFY,CANCEL,DISCONTINUE,DELETE,NO_SHOW,IGNORE}', '{}', '{"S14": "CANCEL", "S18": "MODIFY"}',
         'What this sender means by a trigger event, where it is not what the standard says. NEW is S12, RESCHEDULE S13, MODIFY S14, CANCEL S15, DISCONTINUE S16, DELETE S17, NO_SHOW S26; IGNORE keeps the message and changes nothing.'),

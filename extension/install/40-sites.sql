@@ -15,10 +15,7 @@ BEGIN
         RETURNING site_id INTO v_site;
     INSERT INTO radscheduler.modality (site_id, code, label, name, default_minutes)
         SELECT v_site, c.code, c.label, c.name, c.default_minutes FROM radscheduler.modality_catalogue c;
-    INSERT INTO radscheduler.modality_alias (site_id, alias, code)
-        SELECT v_site, a.alias, c.code FROM radscheduler.modality_catalogue c, unnest(c.aliases) a(alias);
-    INSERT INTO radscheduler.procedure (site_id, code, name, modality, minutes)
-        SELECT v_site, c.code, c.name, c.modality, c.minutes FROM radscheduler.procedure_catalogue c;
+    PERFORM radscheduler.stock_site(v_site);
     INSERT INTO radscheduler.resource_hours (site_id, weekday, opens, closes)
         SELECT v_site, d, '07:00', '19:00' FROM generate_series(1, 5) d;
     PERFORM radscheduler.audit(v_site, 'site.created', 'site', v_site, jsonb_build_object('code', create_site.code));

@@ -73,16 +73,16 @@ CREATE FUNCTION radscheduler.modality_guess(p_site integer, codes text[], texts 
 BEGIN
     RETURN (SELECT coalesce(
         (SELECT a.code FROM unnest(codes) WITH ORDINALITY c(value, place)
-            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = upper(substring(c.value from '^[A-Za-z]+'))
+            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = upper(substring(c.value from '^[A-Za-z]+')) AND a.code <> 'OT'
             ORDER BY c.place LIMIT 1),
         (SELECT a.code FROM unnest(texts) WITH ORDINALITY t(value, place),
                 regexp_split_to_table(replace(upper(t.value), 'X-RAY', 'XRAY'), '[^A-Z0-9]+') WITH ORDINALITY w(word, position)
-            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = w.word
+            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = w.word AND a.code <> 'OT'
             ORDER BY t.place, w.position LIMIT 1)));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.modality_guess(integer, text[], text[]) IS
-    'DICOM code told by the letters that start a study code, else by the first word of the texts that is a modality alias; NULL when nothing tells.';
+    'DICOM code told by the letters that start a study code, else by the first word of the texts that is a modality alias; NULL when nothing tells. A word for OT tells nothing, so that it hides no other.';
 
 CREATE FUNCTION radscheduler.status_of(words jsonb) RETURNS radscheduler.appointment_status
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -100,7 +100,7 @@ CREATE FUNCTION radscheduler.urgency_of(priority text) RETURNS text
     AS $$
 BEGIN
     RETURN (SELECT CASE WHEN upper(btrim(priority)) IN ('S', 'STAT', 'EMERGENCY', 'E', 'EMERGENT') THEN 'stat'
-                WHEN upper(btrim(priority)) IN ('A', 'ASAP', 'U', 'URGENT', 'P', 'C', 'T', 'TS') OR upper(btrim(priority)) ~ '^T[SMHDWL]\d' THEN 'urgent'
+                WHEN upper(btrim(priority)) IN ('A', 'ASAP', 'U', 'URGENT', 'P', 'C', 'T', 'TS', 'WALKIN', 'WALK-IN') OR upper(btrim(priority)) ~ '^T[SMHDWL]\d' THEN 'urgent'
                 ELSE 'routine' END);
 END
 $$;

@@ -20,13 +20,10 @@ COMMENT ON FUNCTION radscheduler.lock_secret() IS 'The secret lock keys are made
 CREATE FUNCTION radscheduler.lock_keys(names text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_secret text := radscheduler.lock_secret();
-    v_key    integer;
 BEGIN
-    FOR v_key IN SELECT DISTINCT radscheduler.lock_key(n, v_secret) FROM unnest(names) n WHERE n IS NOT NULL ORDER BY 1 LOOP
-        PERFORM pg_advisory_xact_lock(7421001, v_key);
-    END LOOP;
+    -- The sorted subquery is read in its order, so locks are taken in that order.
+    PERFORM pg_advisory_xact_lock(7421001, k.key)
+        FROM (SELECT DISTINCT radscheduler.lock_key(n, s.secret) AS key FROM radscheduler.lock_secret s, unnest(names) n WHERE n IS NOT NULL ORDER BY 1) k;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_keys(text[]) IS 'Phase one: takes transaction locks on the names a request gives (appointment keys, patient identifiers), in ascending order of their keys.';
@@ -44,17 +41,14 @@ CREATE FUNCTION radscheduler.lock_subjects(p_site integer, resources bigint[], p
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_secret text := radscheduler.lock_secret();
-    v_key    integer;
+    c_resource CONSTANT text := 'resource/' || p_site || '/';
+    c_patient  CONSTANT text := 'patient/' || p_site || '/';
 BEGIN
-    FOR v_key IN
-        SELECT radscheduler.lock_key(format('resource/%s/%s', p_site, r), v_secret) FROM unnest(resources) r WHERE r IS NOT NULL
-        UNION
-        SELECT radscheduler.lock_key(format('patient/%s/%s', p_site, p), v_secret) FROM unnest(patients) p WHERE p IS NOT NULL
-        ORDER BY 1
-    LOOP
-        PERFORM pg_advisory_xact_lock(7421002, v_key);
-    END LOOP;
+    PERFORM pg_advisory_xact_lock(7421002, k.key)
+        FROM (SELECT DISTINCT radscheduler.lock_key(n.name, s.secret) AS key
+              FROM radscheduler.lock_secret s,
+                   LATERAL (SELECT c_resource || r AS name FROM unnest(resources) r UNION ALL SELECT c_patient || p FROM unnest(patients) p) n
+              WHERE n.name IS NOT NULL ORDER BY 1) k;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';

@@ -31,6 +31,22 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.audit_all(integer, text[], text, bigint[], jsonb[]) IS 'audit() of many things at once: arrays side by side of action, id and detail.';
 
+CREATE FUNCTION radscheduler.audit_many(p_sites integer[], p_actions text[], p_objects text[], p_object_ids bigint[], p_details jsonb[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_role  CONSTANT name := pg_get_userbyid(radscheduler.caller());
+    c_actor CONSTANT text := nullif(current_setting('radscheduler.actor', true), '');
+    c_for   CONSTANT text := nullif(current_setting('radscheduler.purpose', true), '');
+    c_trace CONSTANT text := nullif(current_setting('radscheduler.trace_id', true), '');
+BEGIN
+    INSERT INTO radscheduler.audit_event (site_id, role_name, login_name, actor, purpose, trace_id, action, object, object_id, detail)
+        SELECT u.site, c_role, session_user, c_actor, c_for, c_trace, u.action, u.object, u.id, u.detail
+        FROM unnest(p_sites, p_actions, p_objects, p_object_ids, p_details) u(site, action, object, id, detail);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.audit_many(integer[], text[], text[], bigint[], jsonb[]) IS 'audit() of many things of any kind at once: arrays side by side.';
+
 CREATE FUNCTION radscheduler.audit_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$

@@ -2,6 +2,18 @@
 -- which finds the lowest free lane. Who claimed a time first holds the legal lane, in whatever order messages arrive: reseat() (49-lanes.sql)
 -- sees to that. Whoever gets something out of time given back is among those returned, for settle(). Callers hold the locks of 42-locks.sql.
 
+CREATE FUNCTION radscheduler.held_until(p_status radscheduler.appointment_status, p_holds_time boolean, p_ending jsonb) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN p_ending IS NOT NULL AND p_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') AND NOT p_ending -> 0 ? 'event'
+                     AND radscheduler.takes_time((p_ending #>> '{0,status}')::radscheduler.appointment_status, p_holds_time)
+                THEN (radscheduler.ended(p_ending)).at END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.held_until(radscheduler.appointment_status, boolean, jsonb) IS
+    'Until when a completed, discontinued or missed appointment had its time: it keeps what lay before it ended. NULL for other states, and for one that took no time before.';
+
 CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[],
         OUT appointment_id bigint, OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
@@ -9,29 +21,45 @@ CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments big
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
+    -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
     SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
-           tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
-    FROM (SELECT a.appointment_id, r.resource_id, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
-                 unnest(range_agg(tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup_minutes::integer),
-                                            coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover_minutes::integer)))) AS span
+           tstzrange(lower(w.span) + make_interval(mins => w.setup), least(upper(w.span) - make_interval(mins => w.turnover), w.until)),
+           CASE WHEN upper(w.span) - make_interval(mins => w.turnover) > w.until THEN tstzrange(lower(w.span), w.until) ELSE w.span END
+    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, x.until, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
-          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
-          JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL
-          JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
-          WHERE radscheduler.takes_time(a.status, a.holds_time) AND coalesce(ar.starts_at, a.starts_at) < coalesce(ar.ends_at, a.ends_at)
-          GROUP BY a.appointment_id, r.resource_id, r.setup_minutes, r.turnover_minutes) w
+          CROSS JOIN LATERAL (
+              SELECT ar.resource_id, r.setup, r.turnover, a.until,
+                     tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup), coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover)) AS span
+              FROM (SELECT a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
+                    FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL
+                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
+              CROSS JOIN LATERAL (SELECT * FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = u.id AND ar.status IS NULL OFFSET 0) ar
+              CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
+                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
+              WHERE coalesce(ar.starts_at, a.starts_at) < coalesce(ar.ends_at, a.ends_at) OFFSET 0) x
+          GROUP BY u.id, x.resource_id, x.setup, x.turnover, x.until) w
+    WHERE w.until IS NULL OR lower(w.span) + make_interval(mins => w.setup) < w.until
     UNION ALL
-    SELECT p.appointment_id, 'patient', p.patient_id, p.span, p.span
-    FROM (SELECT a.appointment_id, a.patient_id, unnest(range_agg(tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)))) AS span
+    SELECT p.appointment_id, 'patient', p.patient_id, x.held, x.held
+    FROM (SELECT u.id AS appointment_id, x.patient_id, x.until, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
-          JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
-          LEFT JOIN radscheduler.appointment_service s ON s.site_id = a.site_id AND s.appointment_id = a.appointment_id AND s.status IS NULL
-          WHERE radscheduler.takes_time(a.status, a.holds_time) AND coalesce(s.starts_at, a.starts_at) < coalesce(s.ends_at, a.ends_at) AND a.patient_id IS NOT NULL
-          GROUP BY a.appointment_id, a.patient_id) p;
+          CROSS JOIN LATERAL (
+              SELECT a.patient_id, a.until, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
+              FROM (SELECT a.patient_id, a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
+                    FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
+                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
+              LEFT JOIN LATERAL (SELECT s.starts_at, s.ends_at FROM radscheduler.appointment_service s
+                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true
+              WHERE coalesce(s.starts_at, a.starts_at) < coalesce(s.ends_at, a.ends_at) OFFSET 0) x
+          GROUP BY u.id, x.patient_id, x.until) p
+    CROSS JOIN LATERAL (SELECT CASE WHEN upper(p.span) > p.until THEN tstzrange(lower(p.span), p.until) ELSE p.span END AS held) x
+    WHERE p.until IS NULL OR lower(p.span) < p.until;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS
-    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams. Nothing for a state that does not occupy.';
+    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
 
 CREATE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange, p_appointment bigint,
                                    OUT occupancy_id bigint, OUT is_overbooked boolean) RETURNS record
@@ -107,7 +135,7 @@ BEGIN
     -- What is the same as before stays, though its claim may be another; what was closed keeps its past, which vacate() left to it.
     IF cardinality(p_known) > 0 THEN
         v_rows := ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
-            JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND NOT radscheduler.is_closed(a.status)
+            JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND (NOT radscheduler.is_closed(a.status) OR a.ending IS NOT NULL)
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
               AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));

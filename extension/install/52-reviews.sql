@@ -1,32 +1,53 @@
 -- PENDING_REVIEW for a conflict is a state that comes and goes with the conflict; history and events tell each change.
 
+CREATE FUNCTION radscheduler.write_history(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[]) RETURNS jsonb[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row       radscheduler.appointment;
+    v_services  jsonb;
+    v_resources jsonb;
+    v_versions  integer[];
+    v_snapshots jsonb[];
+    v_told      jsonb[];
+    v_actor     text := pg_get_userbyid(radscheduler.caller());
+BEGIN
+    FOR k IN 1 .. cardinality(p_appointments) LOOP
+        SELECT * INTO v_row FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointments[k];
+        SELECT coalesce(jsonb_agg(to_jsonb(s) - '{site_id,appointment_id}'::text[] ORDER BY s.position), '[]') INTO v_services
+            FROM radscheduler.appointment_service s WHERE s.site_id = p_site AND s.appointment_id = p_appointments[k];
+        SELECT coalesce(jsonb_agg(to_jsonb(r) - '{site_id,appointment_id}'::text[] ORDER BY r.position), '[]') INTO v_resources
+            FROM radscheduler.appointment_resource r WHERE r.site_id = p_site AND r.appointment_id = p_appointments[k];
+        v_versions := v_versions || v_row.version;
+        v_snapshots := v_snapshots || jsonb_build_object('appointment', to_jsonb(v_row), 'services', v_services, 'resources', v_resources);
+        v_told := v_told || jsonb_strip_nulls(jsonb_build_object('version', v_row.version, 'status', v_row.status, 'modality', v_row.modality,
+                                                                 'starts_at', v_row.starts_at, 'ends_at', v_row.ends_at));
+    END LOOP;
+    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
+        SELECT p_site, u.id, u.version, u.event, u.message, v_actor, u.snapshot
+        FROM unnest(p_appointments, v_versions, p_events, p_messages, v_snapshots) u(id, version, event, message, snapshot);
+    RETURN v_told;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.write_history(integer, bigint[], text[], bigint[]) IS
+    'Writes the present versions of appointments to their history, and returns for each what event_log tells of it: {version, status, modality, starts_at, ends_at}, no patient data. Arrays side by side: appointment, type of event, message that caused it.';
+
 CREATE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_told jsonb[] := radscheduler.write_history(p_site, p_appointments, p_events, p_messages);
 BEGIN
-    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
-    SELECT a.site_id, a.appointment_id, a.version, u.event, u.message, pg_get_userbyid(radscheduler.caller()),
-           jsonb_build_object('appointment', to_jsonb(a),
-               'services', (SELECT coalesce(jsonb_agg(to_jsonb(s) - '{site_id,appointment_id}'::text[] ORDER BY s.position), '[]') FROM radscheduler.appointment_service s
-                            WHERE s.site_id = a.site_id AND s.appointment_id = a.appointment_id),
-               'resources', (SELECT coalesce(jsonb_agg(to_jsonb(r) - '{site_id,appointment_id}'::text[] ORDER BY r.position), '[]') FROM radscheduler.appointment_resource r
-                             WHERE r.site_id = a.site_id AND r.appointment_id = a.appointment_id))
-    FROM unnest(p_appointments, p_events, p_messages) u(id, event, message)
-    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
-    SELECT a.site_id, u.event, a.appointment_id, u.message,
-           jsonb_strip_nulls(jsonb_build_object('version', a.version, 'status', a.status, 'modality', a.modality, 'starts_at', a.starts_at, 'ends_at', a.ends_at))
-           || coalesce(u.details, '{}')
-    FROM unnest(p_appointments, p_events, p_messages, p_details) u(id, event, message, details)
-    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;
+        SELECT p_site, u.event, u.id, u.message, u.told || coalesce(u.details, '{}')
+        FROM unnest(p_appointments, p_events, p_messages, v_told, p_details) u(id, event, message, told, details);
     PERFORM radscheduler.audit_all(p_site, p_events, 'appointment', p_appointments, ARRAY(
-        SELECT jsonb_build_object('message_id', u.message, 'version', a.version)
-        FROM unnest(p_appointments, p_messages) WITH ORDINALITY u(id, message, place)
-        JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id ORDER BY u.place));
+        SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version')
+        FROM unnest(p_messages, v_told) WITH ORDINALITY u(message, told, place) ORDER BY u.place));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[]) IS
-    'Writes the present versions of appointments to their history and tells them in event_log and the audit log, without patient data there. Arrays side by side: appointment, type of event, message that caused it, details for the event.';
+    'write_history(), told in event_log and the audit log. Arrays side by side: appointment, type of event, message that caused it, details for the event.';
 
 CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -59,7 +80,7 @@ BEGIN
             version       = a.version + CASE WHEN a.appointment_id = ANY (p_own) THEN 0 ELSE 1 END,
             updated_at    = now()
         FROM judged j
-        WHERE a.site_id = p_site AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
         RETURNING a.appointment_id, j.is_critical
     LOOP
         IF v_row.appointment_id <> ALL (coalesce(p_own, '{}')) THEN

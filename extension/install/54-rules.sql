@@ -98,7 +98,7 @@ BEGIN
             SELECT a.modality FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND (SELECT count(*) < 2 FROM exam)
             UNION ALL
             SELECT coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[e.code], ARRAY[e.name]))
-            FROM exam e LEFT JOIN radscheduler.procedure p ON p.site_id = p_site AND p.code = e.code
+            FROM exam e CROSS JOIN LATERAL radscheduler.procedure_of(p_site, e.code, NULL) p
             WHERE e.n > 1 AND (e.is_here OR NOT EXISTS (SELECT FROM exam x WHERE x.is_here)))
         SELECT coalesce(bool_or(p_modalities IS NULL OR coalesce(w.modality, 'OT') = 'OT' OR w.modality = ANY (p_modalities)), true) FROM wanted w);
 END

@@ -35,31 +35,83 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.clear_parts(radscheduler.ingest_item[]) IS 'Removes the exams and resources of known appointments that snapshots replace.';
 
+CREATE FUNCTION radscheduler.part_status(p_item jsonb) RETURNS radscheduler.appointment_status
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_status radscheduler.appointment_status := radscheduler.status_of(jsonb_build_array(p_item -> 'status'));
+BEGIN
+    RETURN CASE WHEN v_status IN ('CANCELLED', 'DISCONTINUED', 'NO_SHOW', 'DELETED') THEN v_status END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.part_status(jsonb) IS 'The status that takes one exam or resource of a reading out of its appointment (AIS-10, AIG-14, AIL-12, AIP-12); NULL for any other.';
+
 CREATE FUNCTION radscheduler.write_parts(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_item      radscheduler.ingest_item;
+    v_part      jsonb;
+    v_span      tstzrange;
+    v_starts    timestamptz;
+    v_ends      timestamptz;
+    v_is_over   boolean;
+    v_position  smallint;
+    v_service   radscheduler.appointment_service;
+    v_resource  radscheduler.appointment_resource;
+    v_services  radscheduler.appointment_service[];
+    v_resources radscheduler.appointment_resource[];
 BEGIN
-    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, group_no, set_id, code, name, starts_at, ends_at)
-    SELECT i.site_id, i.appointment_id, e.place, coalesce((e.item ->> 'group')::smallint, 1), e.item ->> 'set_id', e.item ->> 'code', e.item ->> 'text', lower(t.span), upper(t.span)
-    FROM unnest(p_items) i
-    JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.appointment_id = i.appointment_id
-    CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'services') WITH ORDINALITY e(item, place)
-    CROSS JOIN LATERAL (SELECT radscheduler.part_span(e.item, i.reading #>> '{schedule,starts_at}', i.context ->> 'zone', a.starts_at, a.ends_at) OFFSET 0) t(span);
-    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, group_no, set_id, resource_id, role, starts_at, ends_at)
-    SELECT i.site_id, i.appointment_id,
-           coalesce((SELECT max(x.position) FROM radscheduler.appointment_resource x WHERE x.site_id = i.site_id AND x.appointment_id = i.appointment_id), 0)
-           + row_number() OVER (PARTITION BY i.ordinal ORDER BY e.place),
-           e.item ->> 'segment', coalesce((e.item ->> 'group')::smallint, 1), e.item ->> 'set_id', i.resource_ids[e.place],
-           upper(coalesce(e.item ->> 'role', e.item ->> 'type_code')), lower(t.span), upper(t.span)
-    FROM unnest(p_items) i
-    JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.appointment_id = i.appointment_id
-    CROSS JOIN LATERAL jsonb_array_elements(i.reading -> 'resources') WITH ORDINALITY e(item, place)
-    CROSS JOIN LATERAL (SELECT radscheduler.part_span(e.item, i.reading #>> '{schedule,starts_at}', i.context ->> 'zone', a.starts_at, a.ends_at) OFFSET 0) t(span)
-    WHERE i.resource_ids[e.place] IS NOT NULL;
+    FOREACH v_item IN ARRAY p_items LOOP
+        SELECT a.starts_at, a.ends_at, radscheduler.is_closed(a.status) INTO v_starts, v_ends, v_is_over FROM radscheduler.appointment a WHERE a.site_id = v_item.site_id AND a.appointment_id = v_item.appointment_id;
+        FOR n IN 0 .. coalesce(jsonb_array_length(v_item.reading -> 'services'), 0) - 1 LOOP
+            v_part := v_item.reading -> 'services' -> n;
+            CONTINUE WHEN upper(v_part ->> 'action') = 'D';
+            v_span := radscheduler.part_span(v_part, v_item.reading #>> '{schedule,starts_at}', v_item.context ->> 'zone', v_starts, v_ends);
+            v_service.site_id := v_item.site_id;
+            v_service.appointment_id := v_item.appointment_id;
+            v_service.position := n + 1;
+            v_service.group_no := coalesce((v_part ->> 'group')::smallint, 1);
+            v_service.set_id := v_part ->> 'set_id';
+            v_service.code := coalesce(v_part ->> 'code', v_part ->> 'alt_code');
+            v_service.name := coalesce(v_part ->> 'text', v_part ->> 'alt_text');
+            v_service.status := CASE WHEN v_part ? 'is_out' AND NOT v_is_over THEN radscheduler.part_status(v_part) END;
+            v_service.starts_at := lower(v_span);
+            v_service.ends_at := upper(v_span);
+            v_services := v_services || v_service;
+        END LOOP;
+        -- Of a known appointment resources of other types of segment may still be there.
+        SELECT coalesce(max(r.position), 0) INTO v_position FROM radscheduler.appointment_resource r WHERE r.site_id = v_item.site_id AND r.appointment_id = v_item.appointment_id;
+        FOR n IN 0 .. coalesce(cardinality(v_item.resource_ids), 0) - 1 LOOP
+            CONTINUE WHEN v_item.resource_ids[n + 1] IS NULL;
+            v_part := v_item.reading -> 'resources' -> n;
+            CONTINUE WHEN upper(v_part ->> 'action') = 'D';
+            v_span := radscheduler.part_span(v_part, v_item.reading #>> '{schedule,starts_at}', v_item.context ->> 'zone', v_starts, v_ends);
+            v_position := v_position + 1;
+            v_resource.site_id := v_item.site_id;
+            v_resource.appointment_id := v_item.appointment_id;
+            v_resource.position := v_position;
+            v_resource.segment := v_part ->> 'segment';
+            v_resource.group_no := coalesce((v_part ->> 'group')::smallint, 1);
+            v_resource.set_id := v_part ->> 'set_id';
+            v_resource.resource_id := v_item.resource_ids[n + 1];
+            v_resource.role := upper(coalesce(v_part ->> 'role', v_part ->> 'type_code'));
+            v_resource.status := CASE WHEN v_part ? 'is_out' AND NOT v_is_over THEN radscheduler.part_status(v_part) END;
+            v_resource.starts_at := lower(v_span);
+            v_resource.ends_at := upper(v_span);
+            v_resources := v_resources || v_resource;
+        END LOOP;
+    END LOOP;
+    IF v_services IS NOT NULL THEN
+        INSERT INTO radscheduler.appointment_service SELECT * FROM unnest(v_services);
+    END IF;
+    IF v_resources IS NOT NULL THEN
+        INSERT INTO radscheduler.appointment_resource SELECT * FROM unnest(v_resources);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.write_parts(radscheduler.ingest_item[]) IS
-    'Writes one row per AIS, AIG, AIL and AIP of readings whose resources were resolved, timed by part_span(). Appointments have their rows and times already.';
+    'Writes one row per AIS, AIG, AIL and AIP of readings whose resources were resolved, timed by part_span(); none for what is deleted (action code D). Appointments have their rows and times already.';
 
 CREATE FUNCTION radscheduler.act_on_parts(p_item radscheduler.ingest_item) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

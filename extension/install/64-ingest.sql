@@ -13,10 +13,13 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.ack_stamp(text) IS 'Now as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text) RETURNS bytea
+CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]') RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    -- Where the sender may believe in a cancellation that has not taken place here.
+    c_told  CONSTANT jsonpath := '$[*] ? (@.code == "CANCEL_DISPUTED" || @.code == "S14_EMPTY_POSSIBLE_LEGACY_CANCEL")';
+    v_told  jsonb := CASE WHEN p_error IS NULL AND p_warnings <> '[]' THEN jsonb_path_query_array(p_warnings, c_told) ELSE '[]' END;
     v_codes text[] := '{}'; v_paths text[] := '{}'; v_severities text[] := '{}'; v_texts text[] := '{}';
 BEGIN
     IF p_error IS NOT NULL THEN
@@ -26,21 +29,37 @@ BEGIN
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
         SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
-               array_agg((c ->> 'message') || coalesce(' With appointment ' || (c #>> '{with,0,appointment_id}') || '.', ''))
+               array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
             FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
     END IF;
+    IF v_told <> '[]' THEN
+        SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
+            INTO v_codes, v_paths, v_severities, v_texts FROM jsonb_array_elements(v_told) w;
+    END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
-                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
+                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' WHEN v_told <> '[]' THEN 'Accepted with warning, see ERR' END),
                                    v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E, open conflicts of an accepted booking as ERR severity W (I for one that only informs).';
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
+    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place.';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_item     radscheduler.ingest_item;
+    v_sites    integer[] := '{}';
+    v_types    text[] := '{}';
+    v_bookings bigint[] := '{}';
+    v_messages bigint[] := '{}';
+    v_told     jsonb[] := '{}';
+    v_owners   integer[] := '{}';
+    v_actions  text[] := '{}';
+    v_objects  text[] := '{}';
+    v_ids      bigint[] := '{}';
+    v_details  jsonb[] := '{}';
 BEGIN
     -- An acknowledgement promises that the message is kept, whatever the session would rather have.
     IF current_setting('synchronous_commit') = 'off' THEN
@@ -54,20 +73,45 @@ BEGIN
                CASE WHEN i.context #>> '{header,message_time}' IS NOT NULL THEN radscheduler.to_instant(i.context #>> '{header,message_time}', i.context ->> 'zone') END,
                i.outcome, i.code, i.warnings, i.error, i.ack, i.appointment_id, i.duplicate_of
         FROM unnest(p_items) i;
+    FOREACH v_item IN ARRAY p_items LOOP
+        IF v_item.patient_event IS NOT NULL THEN
+            v_owners := v_owners || v_item.site_id;
+            v_actions := v_actions || v_item.patient_event;
+            v_objects := v_objects || 'patient'::text;
+            v_ids := v_ids || v_item.patient_id;
+            v_details := v_details || '{}'::jsonb;
+        END IF;
+        IF v_item.event IS NOT NULL THEN
+            v_sites := v_sites || v_item.site_id;
+            v_types := v_types || v_item.event;
+            v_bookings := v_bookings || v_item.appointment_id;
+            v_messages := v_messages || v_item.message_id;
+            v_told := v_told || v_item.event_data;
+            v_owners := v_owners || v_item.site_id;
+            v_actions := v_actions || v_item.event;
+            v_objects := v_objects || 'appointment'::text;
+            v_ids := v_ids || v_item.appointment_id;
+            v_details := v_details || jsonb_build_object('message_id', v_item.message_id, 'version', v_item.event_data -> 'version');
+        END IF;
+        v_sites := v_sites || v_item.site_id;
+        v_types := v_types || CASE v_item.outcome WHEN 'duplicate' THEN 'hl7.duplicate' WHEN 'error' THEN 'hl7.rejected' WHEN 'rejected' THEN 'hl7.rejected' ELSE 'hl7.processed' END;
+        v_bookings := v_bookings || v_item.appointment_id;
+        v_messages := v_messages || v_item.message_id;
+        v_told := v_told || jsonb_strip_nulls(jsonb_build_object('outcome', v_item.outcome, 'code', v_item.code, 'trigger_event', v_item.context #> '{header,trigger_event}',
+                                                                 'warnings', jsonb_array_length(v_item.warnings), 'error', v_item.error -> 'code'));
+        v_owners := v_owners || v_item.site_id;
+        v_actions := v_actions || 'message.received'::text;
+        v_objects := v_objects || 'hl7_message'::text;
+        v_ids := v_ids || v_item.message_id;
+        v_details := v_details || jsonb_build_object('channel', v_item.context -> 'channel', 'outcome', v_item.outcome, 'appointment_id', v_item.appointment_id);
+    END LOOP;
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
-        SELECT i.site_id, CASE i.outcome WHEN 'duplicate' THEN 'hl7.duplicate' WHEN 'error' THEN 'hl7.rejected' WHEN 'rejected' THEN 'hl7.rejected' ELSE 'hl7.processed' END,
-               i.appointment_id, i.message_id,
-               jsonb_strip_nulls(jsonb_build_object('outcome', i.outcome, 'code', i.code, 'trigger_event', i.context #>> '{header,trigger_event}',
-                                                    'warnings', jsonb_array_length(i.warnings), 'error', i.error ->> 'code'))
-        FROM unnest(p_items) i;
-    PERFORM radscheduler.audit_all(q.site_id, q.actions, 'hl7_message', q.ids, q.details)
-        FROM (SELECT i.site_id, array_agg('message.received'::text ORDER BY i.ordinality) AS actions, array_agg(i.message_id ORDER BY i.ordinality) AS ids,
-                     array_agg(jsonb_build_object('channel', i.context ->> 'channel', 'outcome', i.outcome, 'appointment_id', i.appointment_id) ORDER BY i.ordinality) AS details
-              FROM unnest(p_items) WITH ORDINALITY i GROUP BY i.site_id) q;
+        SELECT u.* FROM unnest(v_sites, v_types, v_bookings, v_messages, v_told) u;
+    PERFORM radscheduler.audit_many(v_owners, v_actions, v_objects, v_ids, v_details);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.log_items(radscheduler.ingest_item[]) IS
-    'Keeps received messages with what became of them, and tells it in event_log and the audit log.';
+    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message.';
 
 CREATE FUNCTION radscheduler.result_of(p_item radscheduler.ingest_item) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -84,42 +128,54 @@ CREATE FUNCTION radscheduler.sender_context(p_application text, p_facility text,
 DECLARE
     v_sender record;
     v_site   record;
-    v_warnings jsonb := '[]';
 BEGIN
     IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
+    v_sender := radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    IF v_sender.profile ->> 'timezone' IS NULL AND v_site.timezone IS NULL THEN
-        v_warnings := v_warnings || radscheduler.warning('ZONE_ASSUMED', 'MSH-7');
-    END IF;
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
         'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),
+        'is_zone_assumed', coalesce(v_sender.profile ->> 'timezone', v_site.timezone) IS NULL,
         'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region), 'facility', coalesce(v_sender.profile ->> 'default_authority', p_facility),
-        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer, 'warnings', v_warnings);
+        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_context(text, text, text, text) IS
-    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer, warnings}.';
+    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), is_zone_assumed (neither of the first two), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer}.';
+
+CREATE FUNCTION radscheduler.offset_zone(p_time text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_offset text := substring(p_time from '[+-]\d\d:\d\d$');
+BEGIN
+    -- POSIX counts west of Greenwich as positive.
+    RETURN '<' || v_offset || '>' || translate(v_offset, '+-', '-+');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.offset_zone(text) IS 'The fixed zone of an ISO time that ends in an offset, as a POSIX zone that timezone() takes; NULL for one without.';
 
 CREATE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text, p_sender jsonb DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_sender jsonb := coalesce(p_sender, radscheduler.sender_context(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''), p_channel, p_peer));
+    v_zone   text := CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.offset_zone(p_header ->> 'message_time') END;
 BEGIN
     RETURN v_sender || jsonb_build_object(
+        'zone', CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN coalesce(v_zone, radscheduler.default_zone()) ELSE v_sender ->> 'zone' END,
         'trigger_event', radscheduler.event_meant(v_sender -> 'profile', p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
         'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'header', p_header,
-        'warnings', (v_sender -> 'warnings') || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
+        'warnings', '[]'::jsonb || CASE WHEN v_zone IS NOT NULL THEN radscheduler.warning('ZONE_OF_MESSAGE', 'MSH-7') WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.warning('ZONE_ASSUMED', 'MSH-7') ELSE '[]' END
+                    || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
-    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
+    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far. Where neither sender nor site names a zone it is that of MSH-7.';
 
-CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL) RETURNS radscheduler.ingest_item
+CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL, p_received timestamptz DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -128,13 +184,13 @@ DECLARE
     r        radscheduler.ingest_item;
 BEGIN
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
-    r.received_at := clock_timestamp();
+    r.received_at := coalesce(p_received, clock_timestamp());
     r.raw := p_bytes;
     r.raw_sha256 := sha256(p_bytes);
     -- Messages of one batch mostly come from one sender.
     r.context := radscheduler.message_context(v_header, p_channel, p_peer,
         CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
-             THEN p_before || jsonb_build_object('is_new', false, 'warnings', (p_before -> 'warnings') - (CASE WHEN (p_before ->> 'is_new')::boolean THEN -1 ELSE 1000 END)) END);
+             THEN p_before || '{"is_new": false}' END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';
@@ -203,8 +259,8 @@ BEGIN
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb) IS
-    'One message opened (p_before is the context of the one before, if any): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
+COMMENT ON FUNCTION radscheduler.open_message(bytea, text, text, jsonb, timestamptz) IS
+    'One message opened (p_before is the context of the one before, if any; p_received when it came, if that was not now): header, sender and site, reading, order key and appointment key, the kind of handling it needs in action; outcome and error for one that ends here.';
 
 CREATE FUNCTION radscheduler.message_kind(p_message_code text, p_trigger text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -222,15 +278,13 @@ COMMENT ON FUNCTION radscheduler.message_kind(text, text) IS
     'Who handles a message by MSH-9.1 and its event: schedule, block, patient, order, ignore; NULL for what is not taken.';
 
 CREATE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
                  'appointment/' || p_item.sender_id || '/P/' || (p_item.reading #>> '{schedule,placer_id}')]
            || radscheduler.patient_lock_names(p_item.site_id, p_item.reading -> 'patient')
-           || CASE WHEN p_item.reading ? 'merges' THEN
-                  ARRAY(SELECT unnest(radscheduler.patient_lock_names(p_item.site_id, m -> 'into') || radscheduler.patient_lock_names(p_item.site_id, m -> 'from'))
-                        FROM jsonb_array_elements(p_item.reading -> 'merges') m) END;
+           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names.';
+COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says.';

@@ -172,6 +172,7 @@ DECLARE
     v_done  radscheduler.ingest_item[] := '{}';
     v_wave  radscheduler.ingest_item[];
     v_apart radscheduler.ingest_item[];
+    v_known radscheduler.ingest_item[];
     v_item  radscheduler.ingest_item;
     v_names text[];
     v_waves integer[];
@@ -199,24 +200,32 @@ BEGIN
                 v_apart := v_apart || v_items[k];
             END IF;
         END LOOP;
-        IF v_wave <> '{}' THEN
-            v_wave := radscheduler.guard_items(v_wave);
-            v_apart := v_apart || ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NOT NULL);
-            v_wave := ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NULL);
-            IF v_wave <> '{}' THEN
+        IF cardinality(v_wave) > 0 THEN
+            v_known := radscheduler.guard_items(v_wave);
+            v_wave := '{}';
+            FOREACH v_item IN ARRAY v_known LOOP
+                IF v_item.outcome IS NULL THEN
+                    v_wave := v_wave || v_item;
+                ELSE
+                    v_apart := v_apart || v_item;
+                END IF;
+            END LOOP;
+            IF cardinality(v_wave) > 0 THEN
                 v_wave := radscheduler.process_items(v_wave);
             END IF;
         END IF;
-        v_wave := v_apart || v_wave;
-        FOR k IN 1 .. cardinality(v_wave) LOOP
-            IF v_wave[k].ack IS NULL THEN
-                v_wave[k].ack := radscheduler.answer(v_wave[k].raw, v_wave[k].code, v_wave[k].message_id, v_wave[k].context ->> 'zone', v_wave[k].error,
-                                                     v_wave[k].conflicts, v_wave[k].context #>> '{profile,charset}');
+        v_known := v_apart || v_wave;
+        v_wave := '{}';
+        FOREACH v_item IN ARRAY v_known LOOP
+            IF v_item.ack IS NULL THEN
+                v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
             END IF;
-            IF v_wave[k].error IS NOT NULL THEN
-                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_wave[k].site_id AND m.sender_id = v_wave[k].sender_id AND m.message_id = v_wave[k].message_id
-                    AND m.control_id = v_wave[k].context #>> '{header,control_id}' AND m.body_sha256 = v_wave[k].raw_sha256;
+            IF v_item.error IS NOT NULL THEN
+                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id
+                    AND m.control_id = v_item.context #>> '{header,control_id}' AND m.body_sha256 = v_item.raw_sha256;
             END IF;
+            v_wave := v_wave || v_item;
         END LOOP;
         PERFORM radscheduler.log_items(v_wave);
         v_done := v_done || v_wave;
@@ -231,29 +240,43 @@ CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[], p_re
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_site      integer;
+    v_item      radscheduler.ingest_item;
+    v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
+    v_resources bigint[];
+    v_patients  bigint[];
+    v_other     record;
+    v_pools     text[];
+    v_known     bigint[];
     v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
-    IF p_records THEN
-        PERFORM radscheduler.resolve_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.action IN ('schedule', 'block')));
-    END IF;
-    FOR v_site IN SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1 LOOP
-        PERFORM radscheduler.lock_subjects(v_site,
-            ARRAY(SELECT unnest(f.resource_ids) FROM radscheduler.find_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT r.resource_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                     WHERE i.outcome IS NULL AND i.site_id = v_site)
-            || radscheduler.pool_scanners(v_site,
-                   ARRAY(SELECT radscheduler.modality_of(v_site, i.reading, NULL) FROM unnest(p_items) WITH ORDINALITY i
-                         WHERE v_placeless[i.ordinality] AND i.outcome IS NULL AND i.action = 'schedule' AND i.site_id = v_site),
-                   ARRAY(SELECT a.appointment_id FROM unnest(p_items) i
-                         JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                         WHERE i.outcome IS NULL AND i.site_id = v_site)),
-            ARRAY(SELECT f.patient_id FROM radscheduler.find_patients(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT a.patient_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     WHERE i.outcome IS NULL AND i.site_id = v_site));
+    FOREACH v_item IN ARRAY p_items LOOP
+        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
+            PERFORM radscheduler.resolve_resources(v_item);
+        END IF;
+    END LOOP;
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        v_resources := NULL;
+        v_patients := NULL;
+        v_pools := NULL;
+        v_known := NULL;
+        FOR k IN 1 .. cardinality(p_items) LOOP
+            v_item := p_items[k];
+            CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
+            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
+            END IF;
+            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
+                || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
+                         JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
+                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id
+                || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
+                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+        END LOOP;
+        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
+        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
     END LOOP;
 END
 $$;
@@ -276,15 +299,22 @@ DECLARE
     v_items      radscheduler.ingest_item[];
     r            radscheduler.ingest_item;
 BEGIN
-    BEGIN
-        v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
-        RETURN v_items[1];
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
-        IF radscheduler.is_passing(v_state) THEN
-            RAISE;
-        END IF;
-    END;
+    FOR v_attempt IN 1..10 LOOP
+        BEGIN
+            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
+            RETURN v_items[1];
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
+            IF radscheduler.is_passing(v_state) THEN
+                RAISE;
+            END IF;
+        END;
+        -- Somebody else was quicker (lock_keys_at_once()): the locks are let go, and it begins anew.
+        EXIT WHEN v_state <> 'RS004';
+    END LOOP;
+    IF v_state = 'RS004' THEN
+        RAISE EXCEPTION 'the records changed each time while the message waited for them' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
+    END IF;
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
     r.received_at := clock_timestamp();
     r.raw := p_bytes;

@@ -36,7 +36,10 @@ CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointmen
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+    -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+                         'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
+                         'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;
@@ -81,6 +84,7 @@ DECLARE
     v_modality  text;
     v_fault     text;
     v_patient   bigint := NULL;
+    v_owner     bigint;
     v_starts    timestamptz;
     v_ends      timestamptz;
     v_resources bigint[];
@@ -137,10 +141,13 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         v_id := OLD.id;
         SELECT array_agg(ar.resource_id) INTO v_resources FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
-        PERFORM radscheduler.lock_subjects(v_site, v_resources || radscheduler.pool_scanners(v_site, ARRAY[CASE WHEN v_resources IS NULL THEN v_modality END], ARRAY[v_id]), ARRAY[v_patient, (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id)]);
+        SELECT a.patient_id INTO v_owner FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        PERFORM radscheduler.lock_subjects(v_site, v_resources || radscheduler.pool_scanners(v_site, ARRAY[CASE WHEN v_resources IS NULL THEN v_modality END], ARRAY[v_id]), ARRAY[v_patient, v_owner]);
         SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id FOR UPDATE;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the appointment was removed while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Look again, it is no longer there.';
+        ELSIF v_old.patient_id <> v_owner THEN
+            RAISE EXCEPTION 'the appointment passed to another patient while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Run it again.';
         END IF;
     ELSE
         PERFORM radscheduler.lock_subjects(v_site, radscheduler.pool_scanners(v_site, ARRAY[v_modality], NULL), ARRAY[v_patient]);
@@ -164,14 +171,14 @@ BEGIN
                reschedule_count = a.reschedule_count + CASE WHEN v_shift IS NULL THEN 0 ELSE 1 END,
                original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
                moved_at = CASE WHEN (v_starts, v_ends) IS DISTINCT FROM (a.starts_at, a.ends_at) OR radscheduler.is_closed(a.status) THEN now() ELSE a.moved_at END,
-               version = a.version + 1, updated_at = now()
+               ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN OLD;
         END IF;
-        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, version = a.version + 1, updated_at = now()
+        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
     END IF;
 

@@ -78,11 +78,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.json_reading(integer, jsonb) IS
     'The guide''s JSON body as a reading of siu_parse shape, or what is wrong with it: {code, path (the key), text}. Beyond the guide it takes appointmentId (the caller''s own id), resource (a scanner''s name), duration, notes.';
 
-CREATE FUNCTION radscheduler.log_json(p_context jsonb, p_bytes bytea, p_result radscheduler.ingest_result, p_error jsonb, p_duplicate_of bigint, p_received timestamptz) RETURNS void
+CREATE FUNCTION radscheduler.log_json(p_context jsonb, p_bytes bytea, p_result radscheduler.ingest_result, p_error jsonb, p_duplicate_of bigint, p_received timestamptz, p_applied radscheduler.ingest_item DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_item radscheduler.ingest_item;
+    v_item radscheduler.ingest_item := p_applied;
 BEGIN
     v_item.context := p_context;
     v_item.site_id := (p_context ->> 'site_id')::integer;
@@ -101,7 +101,7 @@ BEGIN
     PERFORM radscheduler.log_items(ARRAY[v_item]);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.log_json(jsonb, bytea, radscheduler.ingest_result, jsonb, bigint, timestamptz) IS 'log_items() of one JSON body and what became of it.';
+COMMENT ON FUNCTION radscheduler.log_json(jsonb, bytea, radscheduler.ingest_result, jsonb, bigint, timestamptz, radscheduler.ingest_item) IS 'log_items() of one JSON body and what became of it; p_applied is what apply_reading() made of it.';
 
 CREATE FUNCTION radscheduler.ingest_json(body jsonb, raw bytea DEFAULT NULL, channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
@@ -114,7 +114,7 @@ DECLARE
     v_site     integer := (v_context ->> 'site_id')::integer;
     v_sender   bigint := (v_context ->> 'sender_id')::bigint;
     v_read     record;
-    v_applied  record;
+    v_applied  radscheduler.ingest_item;
     v_first    record;
     v_error    jsonb;
     r          radscheduler.ingest_result;
@@ -147,7 +147,7 @@ BEGIN
             UPDATE radscheduler.message_key k SET message_id = r.message_id, received_at = v_received
                 WHERE k.site_id = v_site AND k.sender_id = v_sender AND k.control_id = '' AND k.body_sha256 = sha256(v_bytes);
         END IF;
-        SELECT * INTO v_applied FROM radscheduler.apply_reading(v_context, v_read.reading, r.message_id, v_received);
+        v_applied := radscheduler.apply_reading(v_context, v_read.reading, r.message_id, v_received);
         v_error := v_applied.error;
         r.outcome := v_applied.outcome;
         r.appointment_id := v_applied.appointment_id;
@@ -157,7 +157,7 @@ BEGIN
     r.code := CASE WHEN v_error IS NULL THEN 'AA' ELSE 'AE' END;
     r.outcome := CASE WHEN v_error IS NULL THEN r.outcome ELSE 'error' END;
     r.ack := convert_to(jsonb_strip_nulls(jsonb_build_object('code', r.code, 'message_id', r.message_id, 'appointment_id', r.appointment_id, 'error', v_error))::text, 'UTF8');
-    PERFORM radscheduler.log_json(v_context, v_bytes, r, v_error, NULL, v_received);
+    PERFORM radscheduler.log_json(v_context, v_bytes, r, v_error, NULL, v_received, v_applied);
     RETURN r;
 END
 $$;

@@ -51,10 +51,10 @@ CREATE FUNCTION radscheduler.configuration_blocks(p_site integer, p_resource big
     AS $$
 BEGIN
     RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason)
-        FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now();
+        FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now() AND b.sender_block_id IS NULL;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids.';
+COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids. Those that a sender told of (S23) are its records, no configuration.';
 
 CREATE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -97,11 +97,13 @@ CREATE FUNCTION radscheduler.configuration_procedure(p_site integer, p_code text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT jsonb_build_object('code', p.code, 'name', p.name, 'modality', p.modality, 'minutes', p.minutes)
+    RETURN (SELECT jsonb_build_object('code', p.code, 'name', p.name, 'modality', p.modality, 'minutes', p.minutes, 'contrast', p.contrast, 'prep', p.prep,
+        'aliases', (SELECT coalesce(jsonb_agg(a.alias ORDER BY a.alias COLLATE "C"), '[]') FROM radscheduler.procedure_alias a
+                    WHERE a.site_id = p_site AND a.code = p_code))
         FROM radscheduler.procedure p WHERE p.site_id = p_site AND p.code = p_code);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_procedure(integer, text) IS 'A procedure: {code, name, modality, minutes}; NULL when there is none.';
+COMMENT ON FUNCTION radscheduler.configuration_procedure(integer, text) IS 'A procedure with the other codes that mean it: {code, name, modality, minutes, contrast, prep, aliases}; NULL when there is none.';
 
 CREATE FUNCTION radscheduler.configuration_resource(p_site integer, p_resource bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -137,7 +139,7 @@ BEGIN
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       HINT = 'SELECT site_id, kind, code FROM radscheduler.resource GROUP BY 1, 2, 3 HAVING count(*) > 1; give one of them another code.';
         END IF;
-        -- Each item's own code is one of its names without being listed. Sections of later tables join here.
+        -- The own code of a modality or resource is one of its names without being listed; a procedure is found by its code anyway. Sections of later tables join here.
         v_entry := radscheduler.configuration_site(v_site.site_id) || jsonb_build_object(
             'senders', (SELECT coalesce(jsonb_agg(radscheduler.configuration_sender(s.site_id, s.sending_application, s.sending_facility)
                                                   ORDER BY s.sending_application COLLATE "C", s.sending_facility COLLATE "C"), '[]')
@@ -158,4 +160,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. An item''s own code is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';

@@ -62,6 +62,9 @@ BEGIN
         (502, 'procedure', 'name', 'text', 'new', false, NULL, NULL),
         (503, 'procedure', 'modality', 'code', 'new', false, NULL, NULL),
         (504, 'procedure', 'minutes', 'integer', '', true, 1, 1440),
+        (505, 'procedure', 'contrast', 'contrast', '', false, NULL, NULL),
+        (506, 'procedure', 'prep', 'sentence', '', true, NULL, NULL),
+        (507, 'procedure', 'aliases', 'list:word', '', false, NULL, NULL),
         (601, 'hours', 'weekday', 'integer', 'always', false, 1, 7),
         (602, 'hours', 'opens', 'time', 'always', false, NULL, NULL),
         (603, 'hours', 'closes', 'time', 'always', false, NULL, NULL),
@@ -121,6 +124,10 @@ BEGIN
         hint := (SELECT string_agg(coalesce(f.key, 'It') || ' ' || f.fault, '; ') || '.' FROM radscheduler.profile_faults(p_value) f);
     ELSIF p_kind = 'sender_policy' AND v_text IN ('accept', 'refuse') IS NOT TRUE THEN
         fault := 'must be "accept" or "refuse"'; hint := 'It says what becomes of messages of senders that are not registered.';
+    ELSIF p_kind = 'contrast' AND v_text IN ('none', 'with', 'with_and_without', 'unknown') IS NOT TRUE THEN
+        fault := 'must be "none", "with", "with_and_without" or "unknown"'; hint := 'It says whether the exam is done with a contrast agent; unknown: the code does not tell.';
+    ELSIF p_kind = 'sentence' AND coalesce(v_text, '') = '' THEN
+        fault := 'must be a string that is not empty'; hint := 'Write the text in double quotes; null says that there is none.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
@@ -171,7 +178,7 @@ SELECT * FROM own WHERE (own.kind, own.alias) NOT IN (SELECT entry.kind, entry.a
 ORDER BY item, listed
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_names(jsonb) IS
-    'The names a document gives to the modalities or resources of a list, upper case: number of the item, number within its aliases, kind (empty for modalities). An item''s own code (listed is NULL) is one of its names unless the document lists it, here or under another item.';
+    'The names a document gives to the modalities, procedures or resources of a list, upper case: number of the item, number within its aliases, kind (of resources only). An item''s own code (listed is NULL) is one of its names unless the document lists it, here or under another item.';
 
 CREATE FUNCTION radscheduler.configuration_check_list(p_item text, p_place text, p_list jsonb) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -197,7 +204,7 @@ BEGIN
                 format('The other one is %s[%s].', p_place, v_twin.first - 1), 'Name each once.');
         END IF;
     END IF;
-    IF p_item IN ('modality', 'resource') THEN
+    IF p_item IN ('modality', 'procedure', 'resource') THEN
         SELECT n.place, n.first INTO v_twin
             FROM (SELECT c.position, format('%s[%s].aliases[%s]', p_place, c.item, c.listed) AS place,
                          first_value(format('%s[%s].aliases[%s]', p_place, c.item, c.listed)) OVER names AS first, row_number() OVER names AS n
@@ -206,7 +213,7 @@ BEGIN
             WHERE n.n > 1 ORDER BY n.position LIMIT 1;
         IF FOUND THEN
             PERFORM radscheduler.configuration_refuse(v_twin.place, 'is a name that the document gives twice', format('It stands at %s too.', v_twin.first),
-                'A name means one modality, or one resource of its kind, whatever its case. List it once.');
+                'A name means one modality, one procedure, or one resource of its kind, whatever its case. List it once.');
         END IF;
     END IF;
 END

@@ -44,10 +44,12 @@ BEGIN
     SELECT coalesce(bool_or(h.patient_id IS NULL), false), coalesce(array_agg(DISTINCT h.patient_id) FILTER (WHERE h.patient_id IS NOT NULL), '{}')
         INTO is_site_held, patients
         FROM radscheduler.legal_hold h WHERE h.site_id = p_site AND h.lifted_at IS NULL;
+    -- And the ids they had before they were merged, which earlier versions of appointments name.
+    patients := patients || ARRAY(SELECT m.merged_id FROM radscheduler.patient_merge m WHERE m.site_id = p_site AND m.patient_id = ANY (patients));
     identifiers := ARRAY(SELECT DISTINCT i.value FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.patient_id = ANY (patients));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are, and the values of their identifiers. Ask it under hold_lock_name().';
+COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are (by earlier ids too, see patient_merge), and the values of their identifiers. Ask it under hold_lock_name().';
 
 CREATE FUNCTION radscheduler.place_hold(reason text, patient text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
@@ -116,14 +118,17 @@ BEGIN
         RETURN;
     END IF;
     -- The reader that also judged it when it came: the same trimming, the same fall back from PID-3 to PID-2 and PID-4. It never raises.
-    v_body := radscheduler.siu_read(p_bytes, true, 'appointment', coalesce(p_charset, ''));
+    v_body := radscheduler.siu_read(p_bytes, jsonb_build_object('charset', p_charset));
     IF NOT v_body ? 'header' THEN
         RETURN;
     END IF;
     facility := coalesce(v_body #>> '{header,sending_facility}', '');
     is_person := v_body ? 'patient';
     identifiers := coalesce(v_body #> '{patient,identifiers}', '[]');
-    IF v_body -> 'warnings' @> '[{"code": "EXTRA_SEGMENT"}]' THEN
+    IF v_body ? 'merges' THEN
+        identifiers := identifiers || coalesce(jsonb_path_query_array(v_body, '$.merges[*].from.identifiers[*]'), '[]');
+    END IF;
+    IF v_body ? 'merges' OR v_body -> 'warnings' @> '[{"code": "EXTRA_SEGMENT"}]' THEN
         -- It read one PID; the others name people too.
         v_message := CASE WHEN p_charset IS NULL THEN radscheduler.hl7(p_bytes) ELSE radscheduler.hl7(p_bytes, p_charset) END;
         identifiers := identifiers || (
@@ -137,7 +142,7 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.message_identifiers(text, bytea, text) IS
-    'The patients'' identifiers that a received message carries, [{value, authority, type}] as sent (PID-3, else PID-2 and PID-4, of every PID; patientId of a JSON body), its sending facility, and whether it is about a person at all. identifiers is NULL for bytes that cannot be read. p_code is hl7_message.message_code, p_charset the charset of the sender''s profile.';
+    'The patients'' identifiers that a received message carries, [{value, authority, type}] as sent (PID-3, else PID-2 and PID-4, of every PID; MRG-1 of a merge; patientId of a JSON body), its sending facility, and whether it is about a person at all. identifiers is NULL for bytes that cannot be read. p_code is hl7_message.message_code, p_charset the charset of the sender''s profile.';
 
 CREATE FUNCTION radscheduler.message_subjects(p_site integer, p_appointment bigint, p_code text, p_bytes bytea, p_charset text, p_values text[],
         OUT patients bigint[], OUT doubtful bigint[], OUT trouble text) RETURNS record

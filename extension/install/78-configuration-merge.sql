@@ -142,13 +142,15 @@ BEGIN
         INSERT INTO radscheduler.procedure (site_id, code, name, modality) VALUES (p_site, p_value ->> 'code', p_value ->> 'name', p_value ->> 'modality');
     END IF;
     v_new := radscheduler.configuration_procedure(p_site, p_value ->> 'code') || p_value;
-    UPDATE radscheduler.procedure p SET name = v_new ->> 'name', modality = v_new ->> 'modality', minutes = (v_new ->> 'minutes')::numeric
+    UPDATE radscheduler.procedure p
+        SET name = v_new ->> 'name', modality = v_new ->> 'modality', minutes = (v_new ->> 'minutes')::numeric, contrast = v_new ->> 'contrast', prep = v_new ->> 'prep'
         WHERE p.site_id = p_site AND p.code = p_value ->> 'code'
-          AND (p.name, p.modality, p.minutes) IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'modality', (v_new ->> 'minutes')::numeric);
+          AND (p.name, p.modality, p.minutes, p.contrast, p.prep)
+              IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'modality', (v_new ->> 'minutes')::numeric, v_new ->> 'contrast', v_new ->> 'prep');
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_put_procedure(integer, text, jsonb, boolean) IS
-    'Makes a procedure that is not there, and gives it the keys of a document. Raises 22023 when a new one lacks a key or the site has no such modality.';
+    'Makes a procedure that is not there, and gives it the keys of a document; not its aliases. Raises 22023 when a new one lacks a key or the site has no such modality.';
 
 CREATE FUNCTION radscheduler.configuration_put_resource(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

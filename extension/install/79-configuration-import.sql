@@ -40,6 +40,10 @@ BEGIN
         DELETE FROM radscheduler.modality_alias a USING jsonb_array_elements(p_list) WITH ORDINALITY e(value, place)
             WHERE e.value ? 'aliases' AND a.site_id = p_site AND a.code = e.value ->> 'code'
               AND (e.place - 1, a.alias) NOT IN (SELECT n.item, n.alias FROM radscheduler.configuration_names(p_list) n);
+    ELSIF p_item = 'procedure' THEN
+        DELETE FROM radscheduler.procedure_alias a USING jsonb_array_elements(p_list) WITH ORDINALITY e(value, place)
+            WHERE e.value ? 'aliases' AND a.site_id = p_site AND a.code = e.value ->> 'code'
+              AND (e.place - 1, a.alias) NOT IN (SELECT n.item, n.alias FROM radscheduler.configuration_names(p_list) n);
     ELSIF p_item = 'resource' THEN
         WITH named AS MATERIALIZED (
             SELECT r.resource_id, e.place - 1 AS item FROM jsonb_array_elements(p_list) WITH ORDINALITY e(value, place)
@@ -52,7 +56,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_release_names(text, integer, jsonb) IS
-    'Removes the aliases that a document takes from the modalities or resources whose aliases it lists; first of all, so that a name can move from one to another.';
+    'Removes the aliases that a document takes from the modalities, procedures or resources whose aliases it lists; first of all, so that a name can move from one to another.';
 
 CREATE FUNCTION radscheduler.configuration_put_names(p_item text, p_site integer, p_place text, p_list jsonb, p_is_new boolean[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -65,12 +69,18 @@ BEGIN
     FOR v_name IN
         SELECT n.item, n.listed, n.kind, n.alias, e.value FROM radscheduler.configuration_names(p_list) n
         JOIN jsonb_array_elements(p_list) WITH ORDINALITY e(value, place) ON e.place = n.item + 1
-        WHERE n.listed IS NOT NULL OR p_is_new[n.item + 1] ORDER BY n.item, n.listed
+        WHERE n.listed IS NOT NULL OR p_is_new[n.item + 1] AND p_item <> 'procedure' ORDER BY n.item, n.listed
     LOOP
         IF p_item = 'modality' THEN
             SELECT a.code = v_name.value ->> 'code' INTO v_is_own FROM radscheduler.modality_alias a WHERE a.site_id = p_site AND a.alias = v_name.alias;
             IF NOT FOUND THEN
                 INSERT INTO radscheduler.modality_alias (site_id, alias, code) VALUES (p_site, v_name.alias, v_name.value ->> 'code');
+                CONTINUE;
+            END IF;
+        ELSIF p_item = 'procedure' THEN
+            SELECT a.code = v_name.value ->> 'code' INTO v_is_own FROM radscheduler.procedure_alias a WHERE a.site_id = p_site AND a.alias = btrim(v_name.alias);
+            IF NOT FOUND THEN
+                INSERT INTO radscheduler.procedure_alias (site_id, alias, code) VALUES (p_site, btrim(v_name.alias), v_name.value ->> 'code');
                 CONTINUE;
             END IF;
         ELSE
@@ -93,7 +103,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_put_names(text, integer, text, jsonb, boolean[]) IS
-    'Gives modalities or resources the aliases a document lists for them, and new ones their own code as a name. Raises 22023 when a name belongs to one whose aliases the document does not list.';
+    'Gives modalities, procedures or resources the aliases a document lists for them, and new modalities and resources their own code as a name. Raises 22023 when a name belongs to one whose aliases the document does not list.';
 
 CREATE FUNCTION radscheduler.configuration_put_list(p_item text, p_site integer, p_place text, p_list jsonb, p_is_new_site boolean) RETURNS jsonb[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -121,7 +131,7 @@ BEGIN
     IF p_is_new_site THEN
         v_old := array_fill(NULL::jsonb, ARRAY[cardinality(v_old)]);
     END IF;
-    IF p_item IN ('modality', 'resource') THEN
+    IF p_item IN ('modality', 'procedure', 'resource') THEN
         PERFORM radscheduler.configuration_put_names(p_item, p_site, p_place, p_list, ARRAY(SELECT o IS NULL FROM unnest(v_old) WITH ORDINALITY u(o, place) ORDER BY u.place));
     END IF;
     RETURN ARRAY(
@@ -268,4 +278,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. An item''s own code is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';

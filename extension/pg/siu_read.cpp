@@ -6,6 +6,7 @@
 #include "radscheduler/json_writer.hpp"
 #include "radscheduler/siu/reader.hpp"
 
+#include "reading_profile.hpp"
 #include "received.hpp"
 #include "stored_message.hpp"
 
@@ -54,21 +55,23 @@ RAD_FUNCTION(rad_hl7_header) {
     return true;
 }
 
+// siu_read(bytes, profile). Versions 0.1 and 0.2 declare siu_read(bytes, lenient, start_source, charset) on this
+// symbol, and a database may be upgraded long after the library was.
 RAD_FUNCTION(rad_siu_read) {
     const struct varlena* bytes = PG_GETARG_VARLENA_PP(0);
-    const bool lenient = PG_GETARG_BOOL(1);
-    const struct varlena* source = PG_GETARG_VARLENA_PP(2);
-    if (view_of(source) != "appointment" && view_of(source) != "service") {
-        return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "start_source must be appointment or service");
+    ReadingProfile profile;
+    if (PG_NARGS() == 2) {
+        profile = read_profile(PG_GETARG_JSONB_P(1));
+    } else {
+        const std::string_view source = view_of(PG_GETARG_VARLENA_PP(2));
+        if (source != "appointment" && source != "service") {
+            return failure->set(ERRCODE_INVALID_PARAMETER_VALUE, "start_source must be appointment or service");
+        }
+        profile.strict = !PG_GETARG_BOOL(1);
+        profile.start_by_service = source == "service";
+        profile.charset = view_of(PG_GETARG_VARLENA_PP(3));
     }
-    const struct varlena* charset = PG_GETARG_VARLENA_PP(3);
-    char* json = nullptr;
-    {
-        SiuOptions options;
-        options.lenient = lenient;
-        options.start_source = view_of(source) == "service" ? StartSource::service : StartSource::standard;
-        json = copy_out(reading_of(view_of(bytes), options, view_of(charset)));
-    }
+    char* json = copy_out(reading_of(view_of(bytes), profile.options(), profile.charset));
     *result = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
     return true;
 }

@@ -23,6 +23,7 @@ struct WakeState {
 
 WakeState* shared = nullptr;
 bool transaction_has_events = false;
+SubTransactionId events_since = InvalidSubTransactionId; // the subtransaction that the first of them belongs to
 bool callback_registered = false;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
@@ -56,6 +57,15 @@ void on_transaction_end(XactEvent event, void*) {
     }
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
         transaction_has_events = false;
+}
+
+// Events that were taken back (a dry run) wake nobody.
+void on_subtransaction_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void*) {
+    if (!transaction_has_events || own != events_since) return;
+    if (event == SUBXACT_EVENT_ABORT_SUB)
+        transaction_has_events = false;
+    else if (event == SUBXACT_EVENT_COMMIT_SUB)
+        events_since = parent;
 }
 
 void worker_gone(int, Datum) {
@@ -119,9 +129,11 @@ RAD_FUNCTION(rad_event_log_wake) {
     if (coalesced && !transaction_has_events) {
         if (!callback_registered) {
             RegisterXactCallback(on_transaction_end, nullptr);
+            RegisterSubXactCallback(on_subtransaction_end, nullptr);
             callback_registered = true;
         }
         transaction_has_events = true;
+        events_since = GetCurrentSubTransactionId();
     } else if (notify_mode == kNotifyTransaction || (notify_mode == kNotifyAuto && !coalesced)) {
         Async_Notify(kChannel, "");
     }

@@ -23,7 +23,11 @@ from support.services import Cluster, Database  # noqa: E402
 
 NO_AUDIT = """
 CREATE OR REPLACE FUNCTION radscheduler.audit(p_site integer, p_action text, p_object text, p_object_id bigint, p_detail jsonb DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS 'BEGIN END'
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS 'BEGIN END';
+CREATE OR REPLACE FUNCTION radscheduler.audit_many(p_sites integer[], p_actions text[], p_objects text[], p_object_ids bigint[], p_details jsonb[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS 'BEGIN END';
+CREATE OR REPLACE FUNCTION radscheduler.audit_all(p_site integer, p_actions text[], p_object text, p_object_ids bigint[], p_details jsonb[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS 'BEGIN END';
 """
 WORK = "DO $$ BEGIN FOR i IN 1..500 LOOP PERFORM radscheduler.ingest(radbench.message(nextval('radbench.message_number'))); END LOOP; END $$"
 

@@ -98,6 +98,8 @@ def main():
         ("floor: one row under the exclusion constraint", 8): lambda: bench.pgbench("floor.sql", 8),
         ("ingest() in SQL", 1): lambda: bench.pgbench("ingest.sql", 1),
         ("ingest() in SQL", 8): lambda: bench.pgbench("ingest.sql", 8),
+        ("ingest_batch() of 50 in SQL", 1): lambda: 50 * bench.pgbench("batch.sql", 1),
+        ("ingest_batch() of 50 in SQL", 8): lambda: 50 * bench.pgbench("batch.sql", 8),
         ("MLLP", 1): lambda: bench.mllp(1),
         ("MLLP", 8): lambda: bench.mllp(8),
         ("MLLP", 32): lambda: bench.mllp(32),

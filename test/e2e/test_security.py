@@ -18,12 +18,15 @@ MESSAGE = (r"MSH|^~\&|SECRIS|{site}|RADSCHED|RAD|20260101||SIU^S12|{site}1|P|2.5
 # How each function that somebody may call is called so that it works; {site} is the caller's, {other} the other one's id.
 CALLS = {
     "acting": "radscheduler.acting()",
+    "add_procedure": "radscheduler.add_procedure('NEW3', 'New', 'CT', aliases => '{{NEW4}}')",
     "add_resource": "radscheduler.add_resource('NEW', 'New', 'equipment', 'CT')",
     "api_appointments": "radscheduler.api_appointments('{{}}')",
     "api_dashboard": "radscheduler.api_dashboard('{{}}')",
     "api_hl7_appointment": "radscheduler.api_hl7_appointment('{{}}')",
     "api_hl7_raw": "radscheduler.api_hl7_raw('x', 'text/plain', '')",
     "api_hl7_simulate": "radscheduler.api_hl7_simulate('{{}}')",
+    "appointment_as_of": "radscheduler.appointment_as_of(1, now())",
+    "appointments_of": "radscheduler.appointments_of(1)",
     "audit_head": "radscheduler.audit_head()",
     "audit_verify": "radscheduler.audit_verify()",
     "audits_changes": "radscheduler.audits_changes()",
@@ -34,6 +37,9 @@ CALLS = {
     "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
     "current_site": "radscheduler.current_site()",
     "default_zone": "radscheduler.default_zone()",
+    "drift_report": "radscheduler.drift_report(ARRAY['x'::bytea])",
+    "dry_run": "radscheduler.dry_run('x')",
+    "dry_run_batch": "radscheduler.dry_run_batch(ARRAY['x'::bytea])",
     "event_map_fault": "radscheduler.event_map_fault('{{}}', '{{}}')",
     "event_meant": "radscheduler.event_meant('{{}}', 'S12')",
     "everywhere_for": "radscheduler.everywhere_for(0)",
@@ -44,6 +50,7 @@ CALLS = {
     "ingest_json": "radscheduler.ingest_json('{{}}')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_occupying": "radscheduler.is_occupying('CANCELLED')",
+    "is_ordered_by": "radscheduler.is_ordered_by('{{}}', '{{}}', 'P1', 'F1', 'A1')",
     "is_path": "radscheduler.is_path('PV1-19')",
     "is_profile": "radscheduler.is_profile('{{}}')",
     "is_rule": "radscheduler.is_rule('OUTSIDE_HOURS')",
@@ -51,11 +58,14 @@ CALLS = {
     "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
     "maintain": "radscheduler.maintain()",
     "nearest_word": "radscheduler.nearest_word('a', '{{}}')",
+    "orders_of": "radscheduler.orders_of(1)",
     "place_hold": "radscheduler.place_hold('case 1')",
     "profile_faults": "radscheduler.profile_faults('{{}}')",
     "profile_value_fault": "radscheduler.profile_key k, radscheduler.profile_value_fault(k, '1')",
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
     "recheck_conflicts": "radscheduler.recheck_conflicts()",
+    "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
+    "schedule_as_of": "radscheduler.schedule_as_of(now())",
     "sees_every_site": "radscheduler.sees_every_site()",
     "sender_profile": "radscheduler.sender_profile('{{}}')",
     "sender_report": "radscheduler.sender_report()",
@@ -79,6 +89,7 @@ ROWS = {
     "modality": "(site_id, code, label, name, default_minutes) VALUES ({site}, 'ZZ', 'ZZ', 'New', 10)",
     "modality_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT')",
     "procedure": "(site_id, code, name, modality) VALUES ({site}, 'NEW1', 'New', 'CT')",
+    "procedure_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT002')",
     "resource": "(site_id, code, name, kind) VALUES ({site}, 'NEW2', 'New', 'room')",
     "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
@@ -88,13 +99,13 @@ ROWS = {
 }
 # Where such a row is.
 NEW = {
-    "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "resource": "code = 'NEW2'",
+    "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
     "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
     "rule_setting": "code = 'MAINTENANCE'", "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
 COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered",
-           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity"}
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity"}
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Result<Message> message = Message::open(text);
     FUZZ_CHECK(message);
     for (const bool lenient : {true, false}) {
-        for (const StartSource source : {StartSource::standard, StartSource::service}) {
-            const SiuReading reading = read_siu(*message, {lenient, source, "PV1-19"});
+        for (const bool profiled : {true, false}) {
+            SiuOptions options;
+            options.lenient = lenient;
+            if (profiled) {
+                options = {lenient, StartSource::service, {"PV1-19", "SCH-5"}, true, true, "ZDS-2", true};
+            }
+            const SiuReading reading = read_siu(*message, options);
             const std::string json = to_json(reading);
             FUZZ_CHECK(is_valid_utf8(json));
             FUZZ_CHECK(nlohmann::json::accept(json));
             FUZZ_CHECK(lenient || !reading.schedule || reading.error || reading.schedule->filler_id.has_value() ||
                        reading.schedule->placer_id.has_value());
+            FUZZ_CHECK(!reading.merges || (reading.header.message_code == "ADT" && !reading.schedule));
+            for (const SiuOrder& order : reading.orders.value_or(std::vector<SiuOrder>())) {
+                FUZZ_CHECK(order.path.starts_with("ORC[") || order.path.starts_with("OBR["));
+                FUZZ_CHECK(!order.wanted_at.has_value() || order.wanted_at.value.size() >= 10);
+            }
         }
     }
     return 0;

@@ -27,7 +27,7 @@ std::optional<std::int64_t> seconds_from(const Timestamp& start, const PartTimin
 
 class Timing {
 public:
-    Timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout, const std::vector<TimedPart>& parts,
+    Timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout, std::vector<TimedPart>& parts,
            SiuReading& reading)
         : context_(context), plan_(plan), layout_(layout), parts_(parts), reading_(reading) {
         const std::string& event = reading.header.trigger_event;
@@ -39,6 +39,8 @@ public:
         const ChosenStart chosen = choose_start(context_, times_, layout_, parts_);
         start_ = chosen.stamp;
         place_ = chosen.place;
+        for (TimedPart& part : parts_)
+            take_offset_for_duration(part);
         schedule_duration_ = duration_in_schedule();
         drop_midnight_placeholder();
 
@@ -57,6 +59,26 @@ public:
     }
 
 private:
+    // An exam with its own start needs no offset. One that contradicts it, where no duration was sent, is the duration
+    // two fields early.
+    void take_offset_for_duration(TimedPart& part) {
+        PartTiming& timing = part.timing;
+        if (part.name != "AIS" || timing.repaired || timing.duration_minutes || !start_ || !start_->has_time()) return;
+        if (timing.offset_minutes.value_or(0) <= 0 || *timing.offset_minutes > kMaxPartMinutes) return;
+        if (!timing.start.stamp || !timing.start.stamp->has_time()) return;
+        if (seconds_between(*start_, *timing.start.stamp) == std::int64_t{*timing.offset_minutes} * 60) return;
+        SiuService& service = reading_.services[part.first];
+        if (context_.repair("REPAIR_AIS5_TO_AIS7", service.path + "-5",
+                            service.path +
+                                "-5 (offset) contradicts the start in AIS-4, and AIS-7 (duration) holds none",
+                            "it was read as the duration.")) {
+            timing.duration_minutes = timing.offset_minutes;
+            service.duration_minutes = timing.duration_minutes;
+        }
+        timing.offset_minutes.reset();
+        service.offset_minutes.reset();
+    }
+
     // SCH-9 with its unit in SCH-10; "120^MIN" in either of them is understood.
     std::optional<Duration> duration_in_schedule() {
         const SegmentFields& sch = plan_.sch;
@@ -65,12 +87,12 @@ private:
         const std::string text = sch.text(field).value;
         const std::string inner_unit = sch.text(field, 2).value;
         if (!text.empty()) {
-            if (unit_seconds(inner_unit) == 0) return checked(read_duration(text, unit_word(sch, 10)), name);
+            if (unit_seconds(inner_unit) == 0) return sent_duration(text, unit_word(sch, 10), name);
             if (field == 9 && !context_.repair("REPAIR_SCH9_UNIT", name, "SCH-9 holds the number and its unit",
                                                "the unit was taken from SCH-9.2 rather than SCH-10.")) {
                 return std::nullopt;
             }
-            return checked(read_duration(text, inner_unit), name);
+            return sent_duration(text, inner_unit, name);
         }
         const std::string number = sch.text(10).value;
         if (!layout_.uses(10) && all_digits(number) && unit_seconds(sch.text(10, 2).value) != 0 &&
@@ -78,9 +100,18 @@ private:
                             "SCH-10 holds a number with a unit of time, and SCH-9 "
                             "(duration) holds none",
                             "it was read as the duration.")) {
-            return checked(read_duration(number, sch.text(10, 2).value), "SCH-10");
+            return sent_duration(number, sch.text(10, 2).value, "SCH-10");
         }
         return std::nullopt;
+    }
+
+    // What was sent must be a number; what it is worth is decided by accept().
+    std::optional<Duration> sent_duration(const std::string& text, std::string_view unit, const std::string& path) {
+        std::optional<Duration> duration = read_duration(text, unit);
+        if (!duration && !text.empty()) {
+            context_.repair("BAD_DURATION", path, path + " is not a usable duration", "it was left out.");
+        }
+        return checked(duration, path);
     }
 
     std::optional<Duration> checked(std::optional<Duration> duration, const std::string& path) {
@@ -140,7 +171,7 @@ private:
         if (scheduled) return scheduled;
         if (times_.timing != nullptr) {
             const std::string path = times_.timing_name + "-6";
-            minutes = accept(checked(read_duration(times_.timing->text(6).value, unit_of_quantity()), path), path);
+            minutes = accept(sent_duration(times_.timing->text(6).value, unit_of_quantity(), path), path);
             if (minutes) return minutes;
         }
         minutes = by_timing_quantity();
@@ -173,7 +204,7 @@ private:
         const std::string interval = sch.text(layout_.timing, 2, layout_.repetition).value;
         if (unit_seconds(unit) == 0 && unit_seconds(interval) != 0) unit = interval;
         const std::string path = "SCH-" + std::to_string(layout_.timing) + ".3";
-        return accept(checked(read_duration(text, unit), path), path);
+        return accept(checked(read_duration(text, unit), path), path); // INDEF and the like may stand here
     }
 
     // From the appointment's start to the last end of a service; services that give no times follow one another.
@@ -226,6 +257,8 @@ private:
         const std::optional<std::int64_t> begin = seconds_from(*start_, part.timing);
         if (!begin) return std::nullopt;
         if (!trusted(part, *begin)) {
+            for (std::size_t i = part.first; i < part.first + part.count; ++i)
+                reading_.resources[i].offset_minutes.reset();
             context_.warn("RESOURCE_TIME_DISTRUSTED", part.timing.start.path,
                           part.timing.start.path + " lies more than a day away from the appointment; the resource was "
                                                    "placed at the appointment's time.");
@@ -234,7 +267,27 @@ private:
         return explicit_time ? own : start_->plus_minutes(*part.timing.offset_minutes);
     }
 
+    // Exams that give durations but no times follow one another, as long as the appointment has room for them all.
+    void queue_services() {
+        if (!start_ || !start_->has_time()) return;
+        std::vector<const TimedPart*> queue;
+        std::int64_t sum = 0;
+        for (const TimedPart& part : parts_) {
+            if (part.name != "AIS" || part.removed) continue;
+            if (!part.timing.duration_minutes || part.timing.start.stamp || part.timing.offset_minutes) return;
+            queue.push_back(&part);
+            sum += *part.timing.duration_minutes;
+        }
+        if (queue.size() < 2 || sum > reading_.schedule->duration_minutes.value_or(0)) return;
+        std::int64_t minutes = 0;
+        for (const TimedPart* const part : queue) {
+            reading_.services[part->first].starts_at.value = start_->plus_minutes(minutes).iso();
+            minutes += *part->timing.duration_minutes;
+        }
+    }
+
     void place_parts() {
+        queue_services();
         for (const TimedPart& part : parts_) {
             const std::optional<Timestamp> start = start_of(part);
             if (!start) continue;
@@ -248,7 +301,7 @@ private:
     Context& context_;
     const SegmentPlan& plan_;
     const ScheduleLayout& layout_;
-    const std::vector<TimedPart>& parts_;
+    std::vector<TimedPart>& parts_;
     SiuReading& reading_;
     int longest_minutes_;
     ScheduleTimes times_;
@@ -259,8 +312,8 @@ private:
 
 } // namespace
 
-void read_timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout,
-                 const std::vector<TimedPart>& parts, SiuReading& reading) {
+void read_timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout, std::vector<TimedPart>& parts,
+                 SiuReading& reading) {
     Timing(context, plan, layout, parts, reading).read();
 }
 

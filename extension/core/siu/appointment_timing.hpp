@@ -6,8 +6,10 @@
 //           102; a date without a time gives way to a later source that has the time of that day.
 // Duration: an end after the start (TQ1-8, SCH-11.5), SCH-9, TQ1-6, SCH-11.3, span of the AIS, longest part.
 //           Zero, negative and implausibly long ones are passed over.
+// Parts:    their own start, else their offset; exams with durations only follow one another where there is room.
 // Remarks:  TIME_DISAGREE, TIME_REFINED, DATE_ONLY_START, END_NOT_AFTER_START, DURATION_IMPLAUSIBLE,
-//           DURATION_DISAGREE, DURATION_UNIT_ASSUMED, RESOURCE_TIME_DISTRUSTED, BAD_TIME.
+//           DURATION_DISAGREE, DURATION_UNIT_ASSUMED, BAD_DURATION, RESOURCE_TIME_DISTRUSTED, BAD_TIME,
+//           REPAIR_AIS5_TO_AIS7.
 // Source: HL7 v2.5 chapters 4.5.4 (TQ1), 10.6.1 (SCH); field evidence in the message corpora of several vendors.
 #pragma once
 
@@ -19,7 +21,7 @@
 
 namespace radscheduler::siu {
 
-void read_timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout,
-                 const std::vector<TimedPart>& parts, SiuReading& reading);
+void read_timing(Context& context, const SegmentPlan& plan, const ScheduleLayout& layout, std::vector<TimedPart>& parts,
+                 SiuReading& reading);
 
 } // namespace radscheduler::siu

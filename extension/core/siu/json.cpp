@@ -1,49 +1,13 @@
 // An SiuReading as JSON: keys of what was not sent are left out, the HL7 null is null.
 #include "../header_json.hpp"
-#include "radscheduler/json_writer.hpp"
+#include "json_members.hpp"
 #include "radscheduler/siu/reader.hpp"
 
 namespace radscheduler {
 
+using siu::member;
+
 namespace {
-
-void member(JsonWriter& json, std::string_view name, const Text& text) {
-    if (text.absent()) return;
-    json.key(name);
-    if (text.null) {
-        json.null();
-    } else {
-        json.text(text.value);
-    }
-}
-
-void member(JsonWriter& json, std::string_view name, const std::optional<int>& number) {
-    if (!number) return;
-    json.key(name);
-    json.number(*number);
-}
-
-void member(JsonWriter& json, std::string_view name, const CodedText& coded) {
-    if (!coded.null && coded.code.absent() && coded.text.absent()) return;
-    json.key(name);
-    if (coded.null) {
-        json.null();
-        return;
-    }
-    json.begin_object();
-    member(json, "code", coded.code);
-    member(json, "text", coded.text);
-    json.end_object();
-}
-
-void member(JsonWriter& json, std::string_view name, const std::vector<std::string>& list) {
-    if (list.empty()) return;
-    json.key(name);
-    json.begin_array();
-    for (const std::string& item : list)
-        json.text(item);
-    json.end_array();
-}
 
 void write(JsonWriter& json, const SiuSchedule& schedule) {
     json.begin_object();
@@ -67,6 +31,10 @@ void write(JsonWriter& json, const SiuSchedule& schedule) {
     member(json, "priority", schedule.priority);
     member(json, "placer_orders", schedule.placer_orders);
     member(json, "filler_orders", schedule.filler_orders);
+    member(json, "parent_placer_id", schedule.parent_placer_id);
+    member(json, "parent_filler_id", schedule.parent_filler_id);
+    member(json, "modality", schedule.modality);
+    member(json, "modality_words", schedule.modality_words);
     member(json, "placer_contact", schedule.placer_contact);
     member(json, "entered_by", schedule.entered_by);
     member(json, "notes", schedule.notes);
@@ -75,18 +43,7 @@ void write(JsonWriter& json, const SiuSchedule& schedule) {
 
 void write(JsonWriter& json, const SiuPatient& patient) {
     json.begin_object();
-    if (!patient.identifiers.empty()) {
-        json.key("identifiers");
-        json.begin_array();
-        for (const SiuIdentifier& identifier : patient.identifiers) {
-            json.begin_object();
-            member(json, "value", identifier.value);
-            member(json, "authority", identifier.authority);
-            member(json, "type", identifier.type);
-            json.end_object();
-        }
-        json.end_array();
-    }
+    if (!patient.identifiers.empty()) siu::write_identifiers(json, patient.identifiers);
     member(json, "family", patient.family);
     member(json, "given", patient.given);
     member(json, "middle", patient.middle);
@@ -122,6 +79,7 @@ void write(JsonWriter& json, const SiuVisit& visit) {
     json.begin_object();
     member(json, "patient_class", visit.patient_class);
     member(json, "visit_number", visit.visit_number);
+    member(json, "alternate_visit_id", visit.alternate_visit_id);
     member(json, "referring", visit.referring);
     member(json, "admission_type", visit.admission_type);
     const SiuLocation& location = visit.location;
@@ -143,6 +101,10 @@ template <class Part>
 void write_identity(JsonWriter& json, const Part& part) {
     json.key("group");
     json.number(part.group);
+    if (part.is_out) {
+        json.key("is_out");
+        json.boolean(true);
+    }
     member(json, "set_id", part.set_id);
     member(json, "action", part.action);
 }
@@ -184,6 +146,7 @@ void write(JsonWriter& json, const SiuResource& resource) {
     member(json, "degree", resource.degree);
     member(json, "authority", resource.authority);
     member(json, "facility", resource.facility);
+    member(json, "also", resource.also);
     write_times(json, resource);
     json.end_object();
 }
@@ -228,6 +191,8 @@ std::string to_json(const SiuReading& reading) {
         write_array(json, "services", reading.services);
         write_array(json, "resources", reading.resources);
     }
+    if (reading.merges) siu::write_merges(json, *reading.merges);
+    if (reading.orders) siu::write_orders(json, *reading.orders);
     json.key("warnings");
     json.begin_array();
     for (const Warning& warning : reading.warnings)

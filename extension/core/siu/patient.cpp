@@ -2,6 +2,7 @@
 #include "patient.hpp"
 
 #include "../ascii.hpp"
+#include "identifiers.hpp"
 #include "person_name.hpp"
 #include "phone.hpp"
 #include "radscheduler/timestamp.hpp"
@@ -19,16 +20,21 @@ constexpr std::size_t kSex = 8;
 constexpr std::size_t kDeathTime = 29;
 constexpr std::size_t kDeathIndicator = 30;
 
-void add_identifiers(const SegmentFields& pid, std::size_t field, std::vector<SiuIdentifier>& identifiers) {
-    for (std::size_t i = 1; i <= pid.repetitions(field); ++i) {
-        SiuIdentifier identifier;
-        identifier.value = pid.text(field, 1, i);
-        if (!identifier.value.has_value()) continue;
-        identifier.authority = pid.subtext(field, 4, 1, i);
-        if (!identifier.authority.has_value()) identifier.authority = pid.subtext(field, 4, 2, i);
-        identifier.type = pid.text(field, 5, i);
-        identifiers.push_back(std::move(identifier));
+void read_name(Context& context, const SegmentFields& pid, SiuPatient& patient) {
+    const std::size_t repetition = preferred_name(pid, kName);
+    if (repetition == 0) {
+        if (pid.field(kName).find_first_not_of(pid.delimiters().repetition) != std::string_view::npos) {
+            context.warn("NAME_IS_ALIAS", "PID-5", "PID-5 holds only an alias or pseudonym; no name was read.");
+        }
+        return;
     }
+    PersonName name = read_xpn(pid, kName, repetition);
+    patient.display = {pid.is_null(kName), name.display()};
+    patient.family = std::move(name.family);
+    patient.given = std::move(name.given);
+    patient.middle = std::move(name.middle);
+    patient.suffix = std::move(name.suffix);
+    patient.prefix = std::move(name.prefix);
 }
 
 Text birth_date(Context& context, const SegmentFields& pid) {
@@ -36,7 +42,7 @@ Text birth_date(Context& context, const SegmentFields& pid) {
     if (!text.has_value()) return text;
     Result<Timestamp> stamp = Timestamp::parse(text.value);
     if (!stamp) {
-        context.warn("BAD_BIRTH_DATE", "PID-7", "PID-7 is not a date; the birth date was left out.");
+        context.repair("BAD_BIRTH_DATE", "PID-7", "PID-7 is not a date", "the birth date was left out.");
         return {};
     }
     if (!stamp->has_day()) {
@@ -59,18 +65,8 @@ std::optional<bool> deceased(const SegmentFields& pid) {
 SiuPatient read_patient(Context& context, const SegmentPlan& plan) {
     const SegmentFields& pid = plan.pid;
     SiuPatient patient;
-    add_identifiers(pid, kIdentifierList, patient.identifiers);
-    if (patient.identifiers.empty()) {
-        add_identifiers(pid, kPatientId, patient.identifiers);
-        add_identifiers(pid, kAlternateId, patient.identifiers);
-    }
-    PersonName name = read_xpn(pid, kName, preferred_name(pid, kName));
-    patient.display = {pid.is_null(kName), name.display()};
-    patient.family = std::move(name.family);
-    patient.given = std::move(name.given);
-    patient.middle = std::move(name.middle);
-    patient.suffix = std::move(name.suffix);
-    patient.prefix = std::move(name.prefix);
+    patient.identifiers = read_identifiers(context, "PID", pid, kIdentifierList, {kPatientId, kAlternateId});
+    read_name(context, pid, patient);
     patient.birth_date = birth_date(context, pid);
     patient.sex = pid.text(kSex);
     read_phones(pid, patient);

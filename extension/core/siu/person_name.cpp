@@ -9,17 +9,20 @@ namespace radscheduler::siu {
 
 namespace {
 
+constexpr int kNoName = 100;
+
 // XPN.7 name type and XPN.8 representation; lower is better.
 int name_rank(const SegmentFields& pid, std::size_t field, std::size_t repetition) {
     const std::string type = upper(pid.text(field, 7, repetition).value);
     const std::string script = upper(pid.text(field, 8, repetition).value);
-    int rank = 2;
-    if (type.empty() || type == "L") {
+    int rank = 3;
+    if (type == "A" || type == "S") return kNoName;
+    if (type == "L") {
         rank = 0;
-    } else if (type == "D") {
+    } else if (type.empty()) {
         rank = 1;
-    } else if (type == "A" || type == "S") {
-        rank = 3;
+    } else if (type == "D") {
+        rank = 2;
     }
     const bool other_script = script == "I" || script == "P";
     return rank * 2 + (other_script ? 1 : 0);
@@ -56,16 +59,14 @@ PersonName read_xcn(const SegmentFields& fields, std::size_t field, std::size_t 
 }
 
 std::size_t preferred_name(const SegmentFields& pid, std::size_t field) {
-    std::size_t best = 1;
-    int best_rank = 0;
-    bool found = false;
+    std::size_t best = 0;
+    int best_rank = kNoName;
     for (std::size_t i = 1; i <= pid.repetitions(field); ++i) {
         if (pid.repetition(field, i).empty()) continue;
         const int rank = name_rank(pid, field, i);
-        if (!found || rank < best_rank) {
+        if (rank < best_rank) {
             best = i;
             best_rank = rank;
-            found = true;
         }
     }
     return best;

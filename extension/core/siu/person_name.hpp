@@ -20,8 +20,8 @@ struct PersonName {
 PersonName read_xpn(const SegmentFields& fields, std::size_t field, std::size_t repetition);
 PersonName read_xcn(const SegmentFields& fields, std::size_t field, std::size_t repetition);
 
-// The repetition of PID-5 to show: legal or untyped first, then display name, then any but alias and pseudonym; in
-// alphabetic script where several scripts were sent. 1 when there is no choice.
+// The repetition of PID-5 to show: legal, untyped, display name, then any but alias and pseudonym, which are never
+// shown; in alphabetic script where several scripts were sent. 0 when there is none.
 std::size_t preferred_name(const SegmentFields& pid, std::size_t field);
 
 // Display of the first XCN of a field that has a name, else its identifier (XCN.1). Null when the field is null.

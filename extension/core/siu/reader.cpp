@@ -2,6 +2,8 @@
 #include "radscheduler/siu/reader.hpp"
 
 #include "appointment_timing.hpp"
+#include "merges.hpp"
+#include "orders.hpp"
 #include "patient.hpp"
 #include "resources.hpp"
 #include "schedule.hpp"
@@ -22,7 +24,8 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
         context.fail("101", "MSH-10",
                      "The message has no control id (MSH-10), so it cannot be acknowledged by it; send one.");
     }
-    const siu::SegmentPlan plan = siu::plan_segments(context, message);
+    const bool merging = siu::is_merge(reading.header);
+    const siu::SegmentPlan plan = siu::plan_segments(context, message, merging);
     if (plan.pid.exists()) reading.patient = siu::read_patient(context, plan);
 
     const bool scheduling =
@@ -30,11 +33,15 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
     if (scheduling) {
         const siu::ScheduleLayout layout = siu::find_schedule_layout(context, plan.sch);
         reading.schedule = siu::read_schedule(context, message, plan, layout);
-        const std::vector<siu::TimedPart> parts = siu::read_parts(context, plan, reading);
+        std::vector<siu::TimedPart> parts = siu::read_parts(context, plan, reading);
         siu::read_timing(context, plan, layout, parts, reading);
         siu::read_status(context, plan, parts, reading);
+        siu::add_visit_location(context, plan, reading);
+        siu::sort_services(reading.services);
     }
-    reading.visit = siu::read_visit(plan, reading);
+    reading.visit = siu::read_visit(context, plan, reading);
+    if (merging) reading.merges = siu::read_merges(context, message, reading.patient);
+    if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);
     return reading;
 }
 

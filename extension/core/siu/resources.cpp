@@ -2,6 +2,7 @@
 #include "resources.hpp"
 
 #include "../ascii.hpp"
+#include "location.hpp"
 #include "person_name.hpp"
 #include "words.hpp"
 
@@ -23,6 +24,10 @@ Text action_of(const PlannedSegment& part) {
     Text action = part.fields.text(kAction);
     if (action.absent()) action.value = part.group_action;
     return action;
+}
+
+bool is_deleted(const Text& action) {
+    return action.value == "D" || action.value == "d"; // HL7 table 0206
 }
 
 Text status_of(const PlannedSegment& part, const PartLayout& layout) {
@@ -50,6 +55,7 @@ SiuService read_service(const PlannedSegment& part, const PartLayout& layout, co
     service.offset_minutes = timing.offset_minutes;
     service.duration_minutes = timing.duration_minutes;
     service.status = status_of(part, layout);
+    service.is_out = is_deleted(service.action) || is_closing_word(service.status.value);
     service.notes = part.notes;
     return service;
 }
@@ -65,6 +71,7 @@ SiuResource resource_base(const PlannedSegment& part, const PartLayout& layout, 
     resource.offset_minutes = timing.offset_minutes;
     resource.duration_minutes = timing.duration_minutes;
     resource.status = status_of(part, layout);
+    resource.is_out = is_deleted(resource.action) || is_closing_word(resource.status.value);
     resource.notes = part.notes;
     return resource;
 }
@@ -84,6 +91,17 @@ void read_type(Context& context, const PlannedSegment& part, const PartLayout& l
     resource.type_text = fields.text(layout.type, 2);
 }
 
+void add_other_name(SiuResource& resource, Text name) {
+    if (name.has_value() && name.value != resource.code.value) resource.also.push_back(std::move(name.value));
+}
+
+void set_place(SiuResource& resource, Place place) {
+    resource.code = std::move(place.code);
+    resource.name = std::move(place.name);
+    resource.facility = std::move(place.facility);
+    add_other_name(resource, std::move(place.also));
+}
+
 SiuResource read_equipment(Context& context, const PlannedSegment& part, const PartLayout& layout,
                            const PartTiming& timing) {
     SiuResource resource = resource_base(part, layout, timing);
@@ -93,7 +111,6 @@ SiuResource read_equipment(Context& context, const PlannedSegment& part, const P
     return resource;
 }
 
-// PL: the room (PL.2) names the resource, else the point of care (PL.1); the name shows both.
 SiuResource read_location(Context& context, const PlannedSegment& part, const PartLayout& layout,
                           const PartTiming& timing) {
     const SegmentFields& fields = part.fields;
@@ -109,15 +126,9 @@ SiuResource read_location(Context& context, const PlannedSegment& part, const Pa
         }
     }
     if (field == kIdentifier) read_type(context, part, layout, timing, resource);
-    const Text point_of_care = fields.text(field, 1);
-    const Text room = fields.text(field, 2);
-    resource.code = first_valued(room, point_of_care);
-    resource.name = point_of_care;
-    if (room.has_value()) {
-        resource.name.value += (point_of_care.has_value() ? " " : "") + room.value;
-        resource.name.null = false;
-    }
-    resource.facility = designator(fields, field, 4, 1);
+    set_place(resource, read_place(fields, field));
+    for (std::size_t i = 2; i <= fields.repetitions(field); ++i)
+        add_other_name(resource, read_place(fields, field, i).code);
     return resource;
 }
 
@@ -187,7 +198,7 @@ std::vector<TimedPart> read_parts(Context& context, const SegmentPlan& plan, Siu
         TimedPart entry;
         entry.name = part.name;
         entry.group = part.group;
-        entry.removed = upper(action_of(part).value) == "D";
+        entry.removed = is_deleted(action_of(part));
         entry.timing = read_part_timing(context, part, layout);
         entry.count = 1;
         if (part.name == "AIS") {
@@ -211,6 +222,29 @@ std::vector<TimedPart> read_parts(Context& context, const SegmentPlan& plan, Siu
         timed.push_back(std::move(entry));
     }
     return timed;
+}
+
+void add_visit_location(const Context& context, const SegmentPlan& plan, SiuReading& reading) {
+    if (!context.options().location_from_visit) return;
+    for (const SiuResource& resource : reading.resources) {
+        if (resource.segment != "AIP" && resource.code.has_value()) return;
+    }
+    SiuResource resource;
+    resource.path = "PV1-3";
+    resource.segment = "AIL";
+    set_place(resource, read_place(plan.pv1, 3));
+    if (resource.code.has_value()) reading.resources.push_back(std::move(resource));
+}
+
+void sort_services(std::vector<SiuService>& services) {
+    const auto number = [](const SiuService& service) {
+        const std::string& id = service.set_id.value;
+        return all_digits(id) && id.size() <= 9 ? digits_value(id) : 0;
+    };
+    if (services.size() < 2) return;
+    std::stable_sort(services.begin(), services.end(), [&](const SiuService& a, const SiuService& b) {
+        return a.group != b.group ? a.group < b.group : number(a) < number(b);
+    });
 }
 
 } // namespace radscheduler::siu

@@ -24,4 +24,10 @@ struct TimedPart {
 
 std::vector<TimedPart> read_parts(Context& context, const SegmentPlan& plan, SiuReading& reading);
 
+// PV1-3 as if an AIL had named it, where the profile says so and no AIL or AIG names a place.
+void add_visit_location(const Context& context, const SegmentPlan& plan, SiuReading& reading);
+
+// By group and AIS-1, in which order the exams of an appointment are told. TimedPart::first is of no use afterwards.
+void sort_services(std::vector<SiuService>& services);
+
 } // namespace radscheduler::siu

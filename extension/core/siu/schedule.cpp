@@ -4,6 +4,7 @@
 #include "../ascii.hpp"
 #include "person_name.hpp"
 #include "radscheduler/value.hpp"
+#include "time_field.hpp"
 #include "words.hpp"
 
 #include <algorithm>
@@ -38,8 +39,10 @@ void add_unique(std::vector<std::string>& list, std::string value) {
 }
 
 void add_orders(std::vector<std::string>& list, const SegmentFields& fields, std::size_t field) {
-    for (std::size_t i = 1; i <= fields.repetitions(field); ++i)
-        add_unique(list, fields.text(field, 1, i).value);
+    for (std::size_t i = 1; i <= fields.repetitions(field); ++i) {
+        std::string number = fields.text(field, 1, i).value;
+        if (!is_status_word(number)) add_unique(list, std::move(number)); // a status that stands in SCH-26 is none
+    }
 }
 
 void read_identifiers(Context& context, const Message& message, const SegmentPlan& plan, SiuSchedule& schedule) {
@@ -50,13 +53,13 @@ void read_identifiers(Context& context, const Message& message, const SegmentPla
     schedule.placer_namespace = namespace_of(sch, 1);
     if (schedule.filler_id.has_value() || schedule.placer_id.has_value()) return;
 
-    const std::string& source = context.options().id_source;
-    if (!source.empty()) {
+    for (const std::string& source : context.options().id_sources) {
         const Result<Path> path = Path::parse(source);
         if (!path) {
             context.warn("BAD_ID_SOURCE", "", "The configured id_source is not a path. " + path.error().text);
         } else if (std::optional<std::string> id = get_text(message, *path)) {
-            schedule.filler_id.value = std::string(trim(*id));
+            schedule.filler_id = {false, std::string(trim(*id))};
+            schedule.filler_namespace = {};
             if (schedule.filler_id.has_value()) return;
         }
     }
@@ -70,9 +73,35 @@ bool coded_urgent(const CodedText& coded) {
     return is_urgency_word(coded.code.value) || is_urgency_word(coded.text.value);
 }
 
-Text priority_of(const SegmentPlan& plan, const ScheduleLayout& layout, const SiuSchedule& schedule) {
+// "Priority: S" at the start of a line.
+Text priority_in(const Text& notes) {
+    constexpr std::string_view kLabel = "PRIORITY";
+    std::string_view rest = notes.value;
+    while (!rest.empty()) {
+        std::string_view line = trim(rest.substr(0, rest.find('\n')));
+        rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+        if (upper(line.substr(0, kLabel.size())) != kLabel) continue;
+        line = trim(line.substr(kLabel.size()));
+        if (!line.starts_with(':') && !line.starts_with('=')) continue;
+        line = trim(line.substr(1));
+        const std::size_t end = std::min(line.find_first_of(" \t,;."), line.size());
+        if (end > 0) return {false, std::string(line.substr(0, end))};
+    }
+    return {};
+}
+
+Text priority_in_notes(const SegmentPlan& plan) {
+    Text priority = priority_in(plan.schedule_notes);
+    for (auto part = plan.parts.begin(); priority.absent() && part != plan.parts.end(); ++part)
+        priority = priority_in(part->notes);
+    return priority.absent() ? priority_in(plan.patient_notes) : priority;
+}
+
+Text priority_of(const Context& context, const SegmentPlan& plan, const ScheduleLayout& layout,
+                 const SiuSchedule& schedule) {
     for (const SegmentFields& timing : plan.timings) {
         Text priority = timing.text(9);
+        if (priority.absent()) priority = timing.text(9, 2);
         if (!priority.absent()) return priority;
     }
     Text priority = plan.sch.text(layout.timing, kTqPriority, layout.repetition);
@@ -82,7 +111,50 @@ Text priority_of(const SegmentPlan& plan, const ScheduleLayout& layout, const Si
     }
     Text admission = plan.pv1.text(4);
     const std::string code = upper(admission.value);
-    return code == "E" || code == "U" ? admission : Text{};
+    if (code == "E" || code == "U") return admission;
+    return context.options().priority_notes ? priority_in_notes(plan) : Text{};
+}
+
+// What the sender's profile names, then OBR-24 and IPC-5.
+Text modality_of(Context& context, const Message& message, const SegmentPlan& plan) {
+    const std::string& source = context.options().modality_source;
+    if (!source.empty()) {
+        const Result<Path> path = Path::parse(source);
+        if (!path) {
+            context.warn("BAD_MODALITY_SOURCE", "",
+                         "The configured modality_source is not a path. " + path.error().text);
+        } else if (std::optional<std::string> word = get_text(message, *path)) {
+            return {false, std::string(trim(*word))};
+        }
+    }
+    for (const SegmentFields& request : plan.requests) {
+        Text section = request.text(24);
+        if (section.has_value()) return section;
+    }
+    Text modality = plan.procedure.text(5);
+    return modality.has_value() ? modality : Text{};
+}
+
+// AIG-4, AIG-5, RGS-3, SCH-8, SCH-5: codes and texts that say of what kind a scanner, a pool or an appointment is.
+std::vector<std::string> modality_words(const SegmentPlan& plan, const ScheduleLayout& layout) {
+    std::vector<std::string> words;
+    const auto add = [&words](const SegmentFields& fields, std::size_t field) {
+        for (const std::size_t component : {1U, 2U}) {
+            std::string word = fields.text(field, component).value;
+            if (!word.empty() && !is_time_shaped(word)) add_unique(words, std::move(word));
+        }
+    };
+    for (const std::size_t field : {4U, 5U}) {
+        for (const PlannedSegment& part : plan.parts) {
+            if (part.name == "AIG") add(part.fields, field);
+        }
+    }
+    for (const std::string& name : plan.group_names)
+        add_unique(words, name);
+    for (const std::size_t field : {8U, 5U}) {
+        if (!layout.uses(field)) add(plan.sch, field);
+    }
+    return words;
 }
 
 // A field that is a status word and nothing else, or a code with such a text.
@@ -108,13 +180,27 @@ std::size_t status_field(Context& context, const SegmentFields& sch) {
     return kStatus;
 }
 
+// AIS-10 of the first exam that still takes place, else of the first: one that is taken out does not cancel the rest.
+std::string service_status(const std::vector<TimedPart>& parts, const std::vector<SiuService>& services) {
+    const SiuService* first = nullptr;
+    for (const TimedPart& part : parts) {
+        if (part.name != "AIS" || part.removed) continue;
+        const SiuService& service = services[part.first];
+        if (!service.is_out) return service.status.value;
+        if (first == nullptr) first = &service;
+    }
+    return first == nullptr ? std::string() : first->status.value;
+}
+
 // The status that all resources share; empty when they differ.
-std::string unanimous_status(const std::vector<SiuResource>& resources) {
+std::string unanimous_status(const std::vector<TimedPart>& parts, const std::vector<SiuResource>& resources) {
     std::string shared;
-    for (const SiuResource& resource : resources) {
-        if (!resource.status.has_value()) continue;
-        if (!shared.empty() && upper(shared) != upper(resource.status.value)) return {};
-        shared = resource.status.value;
+    for (const TimedPart& part : parts) {
+        if (part.name == "AIS" || part.removed) continue;
+        const Text& status = resources[part.first].status;
+        if (!status.has_value()) continue;
+        if (!shared.empty() && upper(shared) != upper(status.value)) return {};
+        shared = status.value;
     }
     return shared;
 }
@@ -128,10 +214,12 @@ SiuSchedule read_schedule(Context& context, const Message& message, const Segmen
     read_identifiers(context, message, plan, schedule);
     schedule.occurrence = sch.text(3);
     schedule.visit_group = sch.text(4);
+    schedule.parent_placer_id = sch.text(23);
+    schedule.parent_filler_id = sch.text(24);
     schedule.event_reason = coded(sch, 6);
     if (!layout.uses(7)) schedule.reason = coded(sch, 7);
     if (!layout.uses(8)) schedule.type = coded(sch, 8);
-    schedule.priority = priority_of(plan, layout, schedule);
+    schedule.priority = priority_of(context, plan, layout, schedule);
     add_orders(schedule.placer_orders, sch, 26);
     add_orders(schedule.filler_orders, sch, 27);
     for (const SegmentFields& order : plan.orders) {
@@ -140,6 +228,8 @@ SiuSchedule read_schedule(Context& context, const Message& message, const Segmen
     }
     for (const SegmentFields& request : plan.requests)
         add_orders(schedule.filler_orders, request, 18);
+    schedule.modality = modality_of(context, message, plan);
+    schedule.modality_words = modality_words(plan, layout);
     if (!layout.uses(12)) schedule.placer_contact = xcn_display(sch, 12);
     schedule.entered_by = xcn_display(sch, 20);
     schedule.notes = plan.schedule_notes;
@@ -155,12 +245,10 @@ void read_status(Context& context, const SegmentPlan& plan, const std::vector<Ti
     const std::size_t field = status_field(context, plan.sch);
     for (const std::size_t component : {1, 2, 4, 5})
         add_unique(status, plan.sch.text(field, component).value);
-    for (const TimedPart& part : parts) {
-        if (part.name != "AIS" || part.removed) continue;
-        add_unique(status, reading.services[part.first].status.value);
-        break;
-    }
-    add_unique(status, unanimous_status(reading.resources));
+    const std::string& event = reading.header.trigger_event;
+    if (event >= "S18" && event <= "S22") return; // these tell the status of single parts
+    add_unique(status, service_status(parts, reading.services));
+    add_unique(status, unanimous_status(parts, reading.resources));
 }
 
 } // namespace radscheduler::siu

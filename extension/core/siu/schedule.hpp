@@ -15,7 +15,8 @@ SiuSchedule read_schedule(Context& context, const Message& message, const Segmen
                           const ScheduleLayout& layout);
 
 // Candidate status words, most trusted first: SCH-25, then AIS-10 of the first service, then what all other parts
-// agree on. Lenient reading looks for a status word in SCH-12..27 when SCH-25 is empty. Needs services and resources.
+// agree on (not in S18 to S22, which are about parts). Lenient reading looks for a status word in SCH-12..27 when
+// SCH-25 is empty. Needs services and resources.
 void read_status(Context& context, const SegmentPlan& plan, const std::vector<TimedPart>& parts, SiuReading& reading);
 
 } // namespace radscheduler::siu

@@ -22,7 +22,8 @@ enum class NoteTarget { schedule, patient, last_part, nothing };
 
 class Planner {
 public:
-    Planner(Context& context, const Message& message) : context_(context), delimiters_(message.delimiters()) {}
+    Planner(Context& context, const Message& message, bool several_patients)
+        : context_(context), delimiters_(message.delimiters()), several_patients_(several_patients) {}
 
     void take(const Segment& segment) {
         const SegmentFields fields(segment.text, delimiters_);
@@ -44,8 +45,12 @@ public:
             take_part(fields, segment);
         } else if (segment.name == "ORC") {
             take_many(plan_.orders, fields);
+            note_target_ = NoteTarget::nothing;
         } else if (segment.name == "OBR") {
             take_many(plan_.requests, fields);
+            note_target_ = NoteTarget::nothing;
+        } else if (segment.name == "IPC") {
+            if (!plan_.procedure.exists()) plan_.procedure = fields;
         } else if (segment.name == "NTE") {
             take_note(fields);
         }
@@ -66,7 +71,7 @@ private:
             slot = fields;
             return;
         }
-        if (segment.occurrence == 2) {
+        if (segment.occurrence == 2 && !(several_patients_ && (segment.name == "PID" || segment.name == "PV1"))) {
             const std::string name(segment.name);
             context_.warn("EXTRA_SEGMENT", name + "[2]",
                           "A second " + name + " segment was not read; send one message per appointment.");
@@ -94,6 +99,10 @@ private:
         }
         if (groups_.size() < kMaxParts) groups_.push_back(group_);
         group_action_ = fields.text(2).value;
+        for (const std::size_t component : {1U, 2U}) {
+            std::string name = fields.text(3, component).value;
+            if (!name.empty() && plan_.group_names.size() < kMaxOthers) plan_.group_names.push_back(std::move(name));
+        }
         note_target_ = NoteTarget::schedule;
     }
 
@@ -103,13 +112,12 @@ private:
             note_target_ = NoteTarget::nothing;
             return;
         }
-        PlannedSegment part;
+        PlannedSegment& part = plan_.parts.emplace_back();
         part.name = segment.name;
         part.occurrence = segment.occurrence;
         part.group = group_;
         part.group_action = group_action_;
         part.fields = fields;
-        plan_.parts.push_back(std::move(part));
         note_target_ = NoteTarget::last_part;
     }
 
@@ -136,6 +144,7 @@ private:
 
     Context& context_;
     Delimiters delimiters_;
+    bool several_patients_;
     SegmentPlan plan_;
     NoteTarget note_target_ = NoteTarget::schedule;
     bool overflow_ = false;
@@ -157,8 +166,8 @@ void append_note(Text& notes, const Text& text) {
     notes.null = false;
 }
 
-SegmentPlan plan_segments(Context& context, const Message& message) {
-    Planner planner(context, message);
+SegmentPlan plan_segments(Context& context, const Message& message, bool several_patients) {
+    Planner planner(context, message, several_patients);
     SegmentCursor cursor = message.segments();
     bool bad_name_seen = false;
     for (Segment segment; cursor.next(segment);) {

@@ -28,14 +28,17 @@ struct PlannedSegment {
 
 struct SegmentPlan {
     SegmentFields sch, pid, pv1;
-    std::vector<SegmentFields> timings;  // TQ1
-    std::vector<SegmentFields> orders;   // ORC
-    std::vector<SegmentFields> requests; // OBR
-    std::vector<PlannedSegment> parts;   // AIS, AIG, AIL, AIP in order
+    SegmentFields procedure;              // IPC
+    std::vector<SegmentFields> timings;   // TQ1
+    std::vector<SegmentFields> orders;    // ORC
+    std::vector<SegmentFields> requests;  // OBR
+    std::vector<PlannedSegment> parts;    // AIS, AIG, AIL, AIP in order
+    std::vector<std::string> group_names; // RGS-3, code and text
     Text schedule_notes, patient_notes;
 };
 
-SegmentPlan plan_segments(Context& context, const Message& message);
+// several_patients: further PID segments belong to the message (a merge) and are not remarked.
+SegmentPlan plan_segments(Context& context, const Message& message, bool several_patients = false);
 
 // Appends a text to notes, line by line; a null counts only while nothing else was said.
 void append_note(Text& notes, const Text& text);

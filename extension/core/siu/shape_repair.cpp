@@ -79,7 +79,7 @@ void find_offset(Context& context, const PlannedSegment& part, const PartLayout&
     }
     const std::optional<Duration> offset = read_duration(text, unit_word(part.fields, layout.offset_unit));
     if (!offset || offset->seconds > kMaxOffsetSeconds || offset->seconds < -kMaxOffsetSeconds) {
-        context.warn("BAD_OFFSET", path, path + " is not a usable offset from the start; it was left out.");
+        context.repair("BAD_OFFSET", path, path + " is not a usable offset from the start", "it was left out.");
         return;
     }
     timing.offset_minutes = offset->minutes();
@@ -107,13 +107,35 @@ void find_shifted_duration(Context& context, const PlannedSegment& part, const P
     }
 }
 
+// "30" in the field of the offset's unit and "MIN" in that of the duration: one field early.
+void find_early_duration(Context& context, const PlannedSegment& part, const PartLayout& layout, PartTiming& timing) {
+    const std::size_t field = layout.duration - 1;
+    const std::string text = part.fields.text(field).value;
+    if (!all_digits(text) || text.size() > 4 || digits_value(text) < 1 || digits_value(text) > kMaxPartMinutes) return;
+    const std::string path = part.path(field);
+    if (context.repair(repair_code(part.name, field, layout.duration), path,
+                       path + " holds a number and " + place_dashed(part.name, layout.duration) +
+                           " (duration) its unit of time",
+                       "it was read as the duration.")) {
+        timing.duration_minutes =
+            usable_minutes(context, read_duration(text, unit_word(part.fields, layout.duration)), path);
+    }
+}
+
 void find_duration(Context& context, const PlannedSegment& part, const PartLayout& layout, PartTiming& timing) {
     const SegmentFields& fields = part.fields;
-    std::string unit = fields.text(layout.duration, 2).value;
-    if (unit_seconds(unit) == 0) unit = unit_word(fields, layout.duration_unit);
     const std::string text = fields.text(layout.duration).value;
-    if (timing.start_field != layout.duration && !is_time_shaped(text)) {
-        timing.duration_minutes = usable_minutes(context, read_duration(text, unit), part.path(layout.duration));
+    const std::string path = part.path(layout.duration);
+    if (timing.start_field != layout.duration && !text.empty()) {
+        std::string unit = fields.text(layout.duration, 2).value;
+        if (unit_seconds(unit) == 0) unit = unit_word(fields, layout.duration_unit);
+        const std::optional<Duration> duration = is_time_shaped(text) ? std::nullopt : read_duration(text, unit);
+        timing.duration_minutes = usable_minutes(context, duration, path);
+        if (!timing.repaired && unit_seconds(text) != 0) {
+            find_early_duration(context, part, layout, timing);
+        } else if (!timing.repaired && !duration) {
+            context.repair("BAD_DURATION", path, path + " is not a usable duration", "it was left out.");
+        }
     }
     if (timing.repaired && !timing.duration_minutes) find_shifted_duration(context, part, layout, timing);
 }

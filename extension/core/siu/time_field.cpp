@@ -29,11 +29,29 @@ TimeField faulty(std::string_view text, std::string path, const std::string& rea
     return field;
 }
 
+// Also what stands between HL7 and ISO: 20240115T1000, 202401151000Z, 202401151000+05:30.
+Result<Timestamp> parse_mixed(std::string_view text) {
+    constexpr std::size_t kDate = 8;
+    constexpr std::size_t kLongest = 32;
+    Result<Timestamp> parsed = Timestamp::parse(text);
+    if (parsed || text.size() <= kDate || text.size() > kLongest || !all_digits(text.substr(0, kDate))) return parsed;
+    std::string hl7(text);
+    if (hl7[kDate] == 'T') hl7.erase(kDate, 1);
+    if (hl7.ends_with('Z')) hl7.replace(hl7.size() - 1, 1, "+0000");
+    const std::size_t colon = hl7.size() - 3;
+    if (hl7[colon] == ':' && (hl7[colon - 3] == '+' || hl7[colon - 3] == '-')) hl7.erase(colon, 1);
+    if (hl7 == text) return parsed;
+    Result<Timestamp> mixed = Timestamp::parse(hl7);
+    if (!mixed) return parsed;
+    mixed->iso_form = true;
+    return mixed;
+}
+
 } // namespace
 
 TimeField read_time(Context& context, std::string_view text, std::string path) {
     if (text.empty()) return {};
-    Result<Timestamp> parsed = Timestamp::parse(text);
+    Result<Timestamp> parsed = parse_mixed(text);
     if (!parsed) return faulty(text, std::move(path), parsed.error().text);
     Timestamp& stamp = *parsed;
     if (!stamp.has_day()) return faulty(text, std::move(path), "At least year, month and day are needed.");
@@ -68,7 +86,7 @@ void remark_fault(Context& context, const TimeField& field) {
 
 bool is_time_shaped(std::string_view text) {
     if (text.size() < 8) return false;
-    const Result<Timestamp> parsed = Timestamp::parse(text);
+    const Result<Timestamp> parsed = parse_mixed(text);
     return parsed && parsed->has_day() && parsed->year >= kFirstScheduleYear && parsed->year <= kLastScheduleYear;
 }
 

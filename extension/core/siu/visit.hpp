@@ -7,8 +7,8 @@
 
 namespace radscheduler::siu {
 
-// Referring physician: PV1-8, then a person with a referring role (AIP), then SCH-12 (placer contact).
-// nullopt when there is neither PV1 nor a referring physician.
-std::optional<SiuVisit> read_visit(const SegmentPlan& plan, const SiuReading& reading);
+// Referring physician: PV1-8, PV1-7 where the profile says so, a person with a referring role (AIP), SCH-12 (placer
+// contact), ORC-12, OBR-16. nullopt when there is neither PV1 nor a referring physician.
+std::optional<SiuVisit> read_visit(const Context& context, const SegmentPlan& plan, const SiuReading& reading);
 
 } // namespace radscheduler::siu

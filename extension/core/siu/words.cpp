@@ -11,11 +11,35 @@ namespace radscheduler::siu {
 
 namespace {
 
-constexpr std::string_view kRoles[] = {"RADIOLOGIST",      "TECHNOLOGIST", "TECHNICIAN", "TECH",       "RADIOGRAPHER",
-                                       "SONOGRAPHER",      "NURSE",        "PHYSICIAN",  "DOCTOR",     "SURGEON",
-                                       "ANESTHESIOLOGIST", "ANAESTHETIST", "ASSISTANT",  "PROVIDER",   "RESIDENT",
-                                       "ATTENDING",        "REFERRING",    "ORDERING",   "PERFORMING", "INTERPRETING",
-                                       "REPORTING",        "PHYSICIST",    "STAFF",      "OPERATOR"};
+constexpr std::string_view kRoles[] = {"RADIOLOGIST",
+                                       "TECHNOLOGIST",
+                                       "TECHNICIAN",
+                                       "TECH",
+                                       "RADIOGRAPHER",
+                                       "SONOGRAPHER",
+                                       "NURSE",
+                                       "PHYSICIAN",
+                                       "DOCTOR",
+                                       "SURGEON",
+                                       "ANESTHESIOLOGIST",
+                                       "ANAESTHETIST",
+                                       "ASSISTANT",
+                                       "PROVIDER",
+                                       "RESIDENT",
+                                       "ATTENDING",
+                                       "REFERRING",
+                                       "ORDERING",
+                                       "PERFORMING",
+                                       "INTERPRETING",
+                                       "REPORTING",
+                                       "PHYSICIST",
+                                       "STAFF",
+                                       "OPERATOR",
+                                       "PROV",
+                                       "PHYS",
+                                       "ATND",
+                                       "RAD",
+                                       "DR"};
 
 constexpr std::string_view kReferring[] = {"REF",
                                            "REFERRING",
@@ -41,6 +65,14 @@ constexpr std::string_view kStatuses[] = {
     "CANCELLED",  "CANCELED",  "DISCONTINUED", "NOSHOW",    "NO SHOW",   "NO-SHOW",     "DELETED",
     "BLOCKED",    "OVERBOOK",  "PENDING",      "WAITLIST",  "TENTATIVE", "RESCHEDULED", "CHECKED-IN",
     "CHECKED IN", "CHECKIN",   "IN PROGRESS",  "FULFILLED", "REGISTERED"};
+
+constexpr std::string_view kClosing[] = {"CANCELLED", "CANCELED", "CAN",     "CX",      "DC",
+                                         "DELETED",   "NOSHOW",   "NO SHOW", "NO-SHOW", "DISCONTINUED"};
+
+constexpr std::string_view kRooms[] = {"ROOM", "RM",    "SUITE", "BAY",  "BED",   "BOX",  "CABIN",
+                                       "RAUM", "SALLE", "SALA",  "ZAAL", "KAMER", "STUE", "ZIMMER"};
+
+constexpr std::string_view kPlaceholders[] = {"NULL", "(NULL)", "NIL", "N/A", "NONE", "UNKNOWN", "UNDEFINED"};
 
 constexpr std::string_view kUrgencies[] = {"STAT", "URGENT", "EMERGENCY", "EMERGENT", "WALKIN", "WALK-IN", "ASAP"};
 
@@ -71,6 +103,15 @@ bool is_degree_word(std::string_view text) {
 }
 bool is_status_word(std::string_view text) {
     return contains(kStatuses, text);
+}
+bool is_closing_word(std::string_view text) {
+    return contains(kClosing, text);
+}
+bool is_room_word(std::string_view text) {
+    return contains(kRooms, text);
+}
+bool is_placeholder(std::string_view text) {
+    return text.find_first_not_of('0') == std::string_view::npos || contains(kPlaceholders, text);
 }
 bool is_urgency_word(std::string_view text) {
     return contains(kUrgencies, text);

@@ -1,5 +1,6 @@
 // Purpose: reads a scheduling message (SIU S12..S27) into an SiuReading, and writes that as the JSON that SQL takes.
-// Other message types (ADT, ORM ...) give header, patient and visit only.
+// Other message types give header, patient and visit; ADT merges (A18, A30, A34, A40) also merges, orders (ORM^O01,
+// OMI^O23) also orders.
 //
 // Lenient (the default): fields that stand in the wrong place are found by their shape within the same segment; every
 // such repair is a warning. Strict: no repair; what would have been repaired is an error with its place.
@@ -11,6 +12,7 @@
 #include "radscheduler/siu/reading.hpp"
 
 #include <string>
+#include <vector>
 
 namespace radscheduler {
 
@@ -19,11 +21,16 @@ enum class StartSource {
     service,  // AIS-4 first (some RIS put the time of the event into SCH-11)
 };
 
+// What a sender's profile says about reading.
 struct SiuOptions {
     bool lenient = true;
     StartSource start_source = StartSource::standard;
-    // Path of the appointment id where a sender leaves SCH-1 and SCH-2 empty: "PV1-19", "SCH-5". Empty: none.
-    std::string id_source = {};
+    // Paths of the appointment id where a sender leaves SCH-1 and SCH-2 empty, tried in order: "PV1-19", "SCH-5".
+    std::vector<std::string> id_sources = {};
+    bool location_from_visit = false;     // PV1-3 is the room when no AIL or AIG names one
+    bool referrer_from_attending = false; // PV1-7 refers when PV1-8 is empty
+    std::string modality_source = {};     // path of a field that holds a modality; empty: none
+    bool priority_notes = false;          // a note "Priority: S" is the urgency where no field is
 };
 
 SiuReading read_siu(const Message& message, const SiuOptions& options = {});

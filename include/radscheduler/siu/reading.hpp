@@ -1,5 +1,5 @@
-// Purpose: what a scheduling message says, as plain records: the contract between the core and SQL (to_json() in
-// reader.hpp writes it down).
+// Purpose: what a scheduling, patient or order message says, as plain records: the contract between the core and SQL
+// (to_json() in reader.hpp writes it down).
 //
 // Invariants: all texts are decoded UTF-8, blanks at both ends trimmed. Times are ISO text as sent (no zone is
 // guessed): 2024-01-15T10:00:00, 2024-01-15T10:00:00+05:30, or 2024-01-15 when no time was sent. Durations and offsets
@@ -35,6 +35,9 @@ struct SiuSchedule {
     std::optional<int> duration_minutes;
     Text priority;
     std::vector<std::string> placer_orders, filler_orders;
+    Text parent_placer_id, parent_filler_id;
+    Text modality;                           // a modality by itself, where the message has a field for it
+    std::vector<std::string> modality_words; // texts that may name one, most trusted first
     Text placer_contact, entered_by;
     Text notes;
 };
@@ -63,13 +66,14 @@ struct SiuLocation {
 };
 
 struct SiuVisit {
-    Text patient_class, visit_number, referring, admission_type;
+    Text patient_class, visit_number, alternate_visit_id, referring, admission_type;
     SiuLocation location;
 };
 
 struct SiuService {
     std::string path; // "AIS[1]"
     int group = 1;
+    bool is_out = false; // taken out by itself: its action code is D, or its own status closes it
     Text set_id, action;
     Text code, text, system, alt_code, alt_text;
     Text starts_at; // explicit, or the appointment's start plus the offset; absent: as the appointment
@@ -82,13 +86,30 @@ struct SiuResource {
     std::string path;    // "AIP[1]"; further repetitions of AIP-3: "AIP[1]-3[2]"
     std::string segment; // AIG, AIL, AIP
     int group = 1;
+    bool is_out = false;
     Text set_id, action;
     Text code, name, type_code, type_text, role;
     Text family, given, degree, authority, facility;
+    std::vector<std::string> also; // other names of it, less trusted than code
     Text starts_at;
     std::optional<int> offset_minutes, duration_minutes;
     Text status;
     Text notes;
+};
+
+// Two patients that are one: whose identifiers are given up, and whose stay.
+struct SiuMerge {
+    struct Side {
+        std::string path; // "PID[1]", "MRG[1]"; empty when there is no such segment
+        std::vector<SiuIdentifier> identifiers;
+    };
+    Side into, from;
+};
+
+struct SiuOrder {
+    std::string path; // "ORC[1]", or "OBR[1]" for an order without ORC
+    Text control, placer_id, filler_id, group_id, status;
+    Text code, text, accession, modality, priority, wanted_at, ordered_by, reason;
 };
 
 struct SiuError {
@@ -104,6 +125,8 @@ struct SiuReading {
     std::optional<SiuVisit> visit;       // when PV1 was sent or a referrer was found elsewhere
     std::vector<SiuService> services;
     std::vector<SiuResource> resources;
+    std::optional<std::vector<SiuMerge>> merges; // ADT A18, A30, A34, A40 only
+    std::optional<std::vector<SiuOrder>> orders; // ORM^O01, OMI^O23 only
     std::vector<Warning> warnings;
     std::optional<SiuError> error; // set when the reading cannot be stored
 };

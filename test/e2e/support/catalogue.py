@@ -188,6 +188,16 @@ def fingerprints(database, columns=None):
     }
 
 
+# A newer version adds rows to these: the steps it took, and what the catalogues of exams and words have gained.
+GROWING = ("radscheduler.schema_version", "radscheduler.procedure", "radscheduler.modality_alias")
+
+
+def growing_rows(database, columns):
+    """{table: its rows} of the tables that grow; columns are those they had, from record_columns()."""
+    return {table: {row["row"] for row in database.rows(f"SELECT t::text AS row FROM (SELECT {', '.join(columns[table])} FROM {table}) t")}
+            for table in GROWING}
+
+
 def sequences(database):
     """{("sequence", name): where it stands}."""
     names = database.rows(_MEMBERS + "SELECT oid::regclass::text AS name FROM relation WHERE relkind = 'S'")

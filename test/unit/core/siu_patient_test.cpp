@@ -23,9 +23,21 @@ TEST(SiuPatient, EveryIdentifierIsKept) {
 }
 
 TEST(SiuPatient, OldIdentifierFieldsServeWhenTheListIsEmpty) {
-    EXPECT_EQ(patient("PID|1|OLD1||ALT1~ALT2").at("identifiers"),
-              nlohmann::json::parse(R"([{"value":"OLD1"},{"value":"ALT1"},{"value":"ALT2"}])"));
+    EXPECT_EQ(patient("PID|1|OLD1||ALT1~ALT2").at("identifiers"), nlohmann::json::parse(R"([{"value":"OLD1"}])"));
+    EXPECT_EQ(patient("PID|1|||ALT1~ALT2").at("identifiers"),
+              nlohmann::json::parse(R"([{"value":"ALT1"},{"value":"ALT2"}])"));
     EXPECT_EQ(patient("PID|1|OLD1|NEW1|ALT1").at("identifiers"), nlohmann::json::parse(R"([{"value":"NEW1"}])"));
+}
+
+TEST(SiuPatient, AWordForNoneIsNoIdentifier) {
+    for (const char* word : {"null", "NULL", "N/A", "unknown", "0", "000000000"}) {
+        const auto reading = test::read_segments("SCH||1\rPID|1||" + std::string(word) + "^^^A^MR~77^^^A^MR");
+        EXPECT_EQ(reading.at("patient").at("identifiers").size(), 1U) << word;
+        EXPECT_TRUE(test::has_warning(reading, "ID_PLACEHOLDER", "PID-3[1]")) << word;
+    }
+    EXPECT_EQ(patient("PID|1|77|null").at("identifiers")[0].at("value"), "77");
+    EXPECT_FALSE(patient("PID|1||null").contains("identifiers"));
+    EXPECT_EQ(patient("PID|1||0077").at("identifiers")[0].at("value"), "0077");
 }
 
 TEST(SiuPatient, DisplayName) {
@@ -52,6 +64,23 @@ TEST(SiuPatient, LegalNameIsChosen) {
     EXPECT_EQ(patient("PID|1||7||Maiden^M^^^^^M~Untyped^U").at("family"), "Untyped");
     EXPECT_EQ(patient("PID|1||7||Alias^A^^^^^S~Maiden^M^^^^^M").at("family"), "Maiden");
     EXPECT_EQ(patient("PID|1||7||山田^太郎^^^^^L^I~Yamada^Taro^^^^^L^A").at("family"), "Yamada");
+}
+
+TEST(SiuPatient, LegalThenUntypedThenDisplayThenFirst) {
+    const auto family = [](const std::string& names) { return patient("PID|1||7||" + names).value("family", ""); };
+    EXPECT_EQ(family("Untyped^A~Legal^B^^^^^L"), "Legal");
+    EXPECT_EQ(family("Display^A^^^^^D~Untyped^B"), "Untyped");
+    EXPECT_EQ(family("Maiden^A^^^^^M~Display^B^^^^^D"), "Display");
+    EXPECT_EQ(family("Maiden^A^^^^^M~Nick^B^^^^^N"), "Maiden");
+    EXPECT_EQ(family("~Legal^B^^^^^L"), "Legal");
+}
+
+TEST(SiuPatient, AnAliasIsNoName) {
+    const auto reading = test::read_segments("SCH||1\rPID|1||7||Zorro^Al^^^^^A~Nobody^N^^^^^S");
+    EXPECT_EQ(reading.at("patient"), nlohmann::json::parse(R"({"identifiers":[{"value":"7"}]})"));
+    EXPECT_TRUE(test::has_warning(reading, "NAME_IS_ALIAS", "PID-5"));
+    EXPECT_EQ(reading.at("warnings").dump().find("Zorro"), std::string::npos);
+    EXPECT_EQ(test::count_warnings(test::read_segments("SCH||1\rPID|1||7||~"), "NAME_IS_ALIAS"), 0U);
 }
 
 TEST(SiuPatient, NullClearsAndEmptyDoesNot) {

@@ -92,6 +92,44 @@ TEST(SiuRepair, DegreeButNotAMiddleName) {
     EXPECT_EQ(person("7^Ha^An^MD^^^PHD").at("degree"), "PHD");
 }
 
+TEST(SiuRepair, ServiceDurationOneFieldEarly) {
+    const auto reading = test::read_segments("SCH||1\rAIS|1|A|X|202401151000||45|MIN");
+    EXPECT_EQ(reading.at("services")[0].at("duration_minutes"), 45);
+    EXPECT_FALSE(reading.at("services")[0].contains("offset_minutes"));
+    EXPECT_EQ(reading.at("schedule").at("duration_minutes"), 45);
+    EXPECT_TRUE(test::has_warning(reading, "REPAIR_AIS6_TO_AIS7", "AIS[1]-6"));
+}
+
+TEST(SiuRepair, ServiceDurationTwoFieldsEarly) {
+    const auto reading = test::read_segments("SCH||1|||||||||^^^202401151000\rAIS|1|A|X|202401151000|45|MIN");
+    EXPECT_EQ(reading.at("services")[0].at("duration_minutes"), 45);
+    EXPECT_FALSE(reading.at("services")[0].contains("offset_minutes"));
+    EXPECT_EQ(reading.at("schedule").at("duration_minutes"), 45);
+    EXPECT_TRUE(test::has_warning(reading, "REPAIR_AIS5_TO_AIS7", "AIS[1]-5"));
+}
+
+TEST(SiuRepair, AnOffsetIsNoDuration) {
+    for (const char* segments : {
+             "AIS|1|A|X|202401151045|45|MIN",        // it says what the start says
+             "AIS|1|A|X||45|MIN",                    // no start of its own
+             "AIS|1|A|X|202401151000|45|MIN|20|MIN", // the duration is where it belongs
+             "AIS|1|A|X|202401151000|0|MIN",
+             "AIG|1|A|X|||||202401151000|45|MIN", // time of a scanner is not given back on a guess
+         }) {
+        const auto reading = test::read_segments("SCH||1|||||||||^^^202401151000\r" + std::string(segments));
+        EXPECT_EQ(test::count_warnings(reading, "REPAIR_AIS5_TO_AIS7"), 0U) << segments;
+        EXPECT_FALSE(reading.contains("error")) << segments;
+    }
+}
+
+TEST(SiuRepair, ADurationThatIsNoneIsLeftOut) {
+    const auto reading = test::read_segments("SCH||1|||||||half an hour||^^INDEF^202401151000\rAIS|1||X||||long");
+    EXPECT_FALSE(reading.at("schedule").contains("duration_minutes"));
+    EXPECT_TRUE(test::has_warning(reading, "BAD_DURATION", "SCH-9"));
+    EXPECT_TRUE(test::has_warning(reading, "BAD_DURATION", "AIS[1]-7"));
+    EXPECT_EQ(test::count_warnings(reading, "BAD_DURATION"), 2U);
+}
+
 struct StrictCase {
     const char* segments;
     const char* path;
@@ -118,7 +156,15 @@ INSTANTIATE_TEST_SUITE_P(All, SiuStrict,
                                          StrictCase{"SCH||1\rAIL|1|A||MAIN^R7", "AIL[1]-4"},
                                          StrictCase{"SCH||1\rAIP|1|A|NURSE^X^Y", "AIP[1]-3.1"},
                                          StrictCase{"SCH||1\rAIP|1|A|7^X^Y^MD", "AIP[1]-3.4"},
-                                         StrictCase{"SCH||1\rAIP|1|A|7^X|202401150800||202401151000", "AIP[1]-4"}));
+                                         StrictCase{"SCH||1\rAIP|1|A|7^X|202401150800||202401151000", "AIP[1]-4"},
+                                         StrictCase{"SCH||1\rAIS|1|A|X|202401151000||45|MIN", "AIS[1]-6"},
+                                         StrictCase{"SCH||1\rAIS|1|A|X|202401151000|45|MIN", "AIS[1]-5"},
+                                         StrictCase{"SCH||1\rAIS|1|A|X|202401151000|202401151000", "AIS[1]-5"},
+                                         StrictCase{"SCH||1\rAIS|1|A|X||soon|MIN", "AIS[1]-5"},
+                                         StrictCase{"SCH||1\rAIS|1|A|X||||long", "AIS[1]-7"},
+                                         StrictCase{"SCH||1|||||||long", "SCH-9"},
+                                         StrictCase{"SCH||1|||||||||^^^2024-01-15T10:00", "SCH-11.4"},
+                                         StrictCase{"SCH||1\rPID|1||7||||19880231", "PID-7"}));
 
 } // namespace
 } // namespace radscheduler

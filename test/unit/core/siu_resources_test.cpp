@@ -32,7 +32,57 @@ TEST(SiuResources, LocationIsTheRoomElseThePointOfCare) {
         "type_code": "C", "type_text": "Clinic", "facility": "CLINIC"})"));
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("code"), "OFFICE");
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("name"), "OFFICE");
-    EXPECT_EQ(resource("AIL|1||4^PET/CT-Mandarin").at("code"), "PET/CT-Mandarin");
+    EXPECT_EQ(resource("AIL|1||11&X-Ray Room&L").at("code"), "11");
+    EXPECT_EQ(resource("AIL|1||RAD^7&North wing&L").at("code"), "7");
+    EXPECT_EQ(resource("AIL|1||CT & MR").at("code"), "CT & MR");
+}
+
+TEST(SiuResources, ANumberBeforeANameIsTheLocation) {
+    const auto location = [](const std::string& pl) {
+        const auto found = resource("AIL|1||" + pl);
+        return found.value("code", "") + "|" + found.value("name", "") + "|" +
+               found.value("also", nlohmann::json()).dump();
+    };
+    EXPECT_EQ(location("4^PET/CT-North"), "4|PET/CT-North|[\"PET/CT-North\"]");
+    EXPECT_EQ(location("101^North Wing^B2"), "101|North Wing|[\"North Wing\"]");
+    for (const char* room : {"R7", "CT-2", "101A", "12", "Room 4", "ROOM4", "Salle bleue", "rm.4", "MR 2"}) {
+        EXPECT_EQ(location("3^" + std::string(room)), std::string(room) + "|3 " + room + "|null");
+    }
+    EXPECT_EQ(location("RADIOLOGY^CT North"), "CT North|RADIOLOGY CT North|null");
+    EXPECT_EQ(location("^CT North"), "CT North|CT North|null");
+    EXPECT_EQ(location("22&CT North&L"), "22|CT North|[\"CT North\"]");
+    EXPECT_EQ(location("55&OPD 01&L"), "OPD 01|55 OPD 01|null");
+    EXPECT_EQ(location("MAIN&1.2.3&ISO^R7&2.3&ISO"), "R7|MAIN R7|null");
+    EXPECT_EQ(location("HEAD & NECK"), "HEAD & NECK|HEAD & NECK|null");
+}
+
+TEST(SiuResources, FurtherLocationsAreOtherNames) {
+    EXPECT_EQ(resource("AIL|1||RAD^CT1~RAD^CTONE~4^Scanner North~RAD^CT1").at("also"),
+              nlohmann::json::parse(R"(["CTONE","4"])"));
+}
+
+TEST(SiuResources, RoomOfTheVisitWhereTheProfileSaysSo) {
+    const SiuOptions from_visit = {.location_from_visit = true};
+    const std::string pv1 = "SCH||1\rPV1|1|O|RAD^MR1^^NORTH\r";
+    EXPECT_TRUE(test::read_segments(pv1).at("resources").empty());
+    EXPECT_EQ(test::read_segments(pv1 + "AIP|1||9^WELBY", from_visit).at("resources")[1], nlohmann::json::parse(R"({
+        "path": "PV1-3", "segment": "AIL", "group": 1, "code": "MR1", "name": "RAD MR1", "facility": "NORTH"})"));
+    EXPECT_EQ(test::read_segments(pv1 + "AIL|1||RAD^MR2", from_visit).at("resources").size(), 1U);
+    EXPECT_EQ(test::read_segments(pv1 + "AIG|1||MR2", from_visit).at("resources").size(), 1U);
+    EXPECT_EQ(test::read_segments(pv1 + "AIG|1||", from_visit).at("resources").size(), 2U);
+    EXPECT_TRUE(test::read_segments("SCH||1\rPV1|1|O|", from_visit).at("resources").empty());
+}
+
+TEST(SiuServices, AreToldByGroupAndNumber) {
+    const auto codes = [](const std::string& segments) {
+        std::string text;
+        const auto reading = test::read_segments("SCH||1\r" + segments);
+        for (const auto& service : reading.at("services"))
+            text += service.value("code", "") + " " + service.at("path").get<std::string>() + ";";
+        return text;
+    };
+    EXPECT_EQ(codes("RGS|2\rAIS|1||C\rRGS|1\rAIS|2||B\rAIS|1||A"), "A AIS[3];B AIS[2];C AIS[1];");
+    EXPECT_EQ(codes("AIS|1||A\rAIS|1||B\rAIS|||C"), "C AIS[3];A AIS[1];B AIS[2];");
 }
 
 TEST(SiuResources, Person) {
@@ -82,6 +132,19 @@ TEST(SiuResources, MixedActionsAreKept) {
     EXPECT_EQ(reading.at("resources")[0].at("action"), "D");
     EXPECT_EQ(reading.at("resources")[1].at("action"), "A");
     EXPECT_EQ(reading.at("resources")[2].at("action"), "X");
+}
+
+TEST(SiuResources, WhatIsTakenOutIsMarked) {
+    const auto reading =
+        test::read_segments("SCH||1\rRGS|1|U\rAIS|1|D|X\rAIS|2||Y|||||||Cancelled\rAIS|3||Z|||||||Booked\r"
+                            "AIL|1|d|R\rAIP|1|U|9|||||||||^No Show\rAIG|1|A|G||||||||||Complete");
+    const auto out = [](const nlohmann::json& part) { return part.value("is_out", false); };
+    EXPECT_TRUE(out(reading.at("services")[0]));
+    EXPECT_TRUE(out(reading.at("services")[1]));
+    EXPECT_FALSE(out(reading.at("services")[2]));
+    EXPECT_TRUE(out(reading.at("resources")[0]));
+    EXPECT_TRUE(out(reading.at("resources")[1]));
+    EXPECT_FALSE(out(reading.at("resources")[2]));
 }
 
 TEST(SiuResources, NullIsNull) {

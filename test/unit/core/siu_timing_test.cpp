@@ -123,6 +123,26 @@ TEST(SiuStart, DisagreementIsARemark) {
         0U);
 }
 
+TEST(SiuStart, FormsBetweenHl7AndIsoAreTolerated) {
+    for (const auto& [sent, read] : {std::pair{"20310115T1000", "2031-01-15T10:00:00"},
+                                     {"20310115T100030Z", "2031-01-15T10:00:30+00:00"},
+                                     {"203101151000Z", "2031-01-15T10:00:00+00:00"},
+                                     {"203101151000+05:30", "2031-01-15T10:00:00+05:30"},
+                                     {"20310115100000.25-03:00", "2031-01-15T10:00:00.25-03:00"}}) {
+        const auto reading = test::read_segments(sch("30", "MIN", "^^^" + std::string(sent)));
+        EXPECT_EQ(reading.at("schedule").at("starts_at"), read) << sent;
+        EXPECT_TRUE(test::has_warning(reading, "TIME_ISO_FORM", "SCH-11.4")) << sent;
+        EXPECT_EQ(
+            test::read_segments(sch("30", "MIN", "^^^" + std::string(sent)), {.lenient = false}).at("error").at("path"),
+            "SCH-11.4");
+    }
+    for (const char* sent :
+         {"20310115T10000", "20310115X1000", "203101151000ZZ", "203101151000+5:30", "20310115T1000T"}) {
+        EXPECT_EQ(test::read_segments(sch("30", "MIN", "^^^" + std::string(sent))).at("error").at("code"), "102")
+            << sent;
+    }
+}
+
 TEST(SiuStart, IsoFormIsTolerated) {
     const auto reading = test::read_segments(sch("30", "MIN", "^^^2024-01-15T10:00:00Z"));
     EXPECT_EQ(reading.at("schedule").at("starts_at"), "2024-01-15T10:00:00+00:00");
@@ -220,12 +240,32 @@ TEST(SiuPartTimes, ExplicitBeatsOffsetAndOffsetNeedsABase) {
     EXPECT_FALSE(reading.at("resources")[1].contains("starts_at"));
 }
 
+TEST(SiuPartTimes, ServicesWithoutTimesFollowOneAnother) {
+    const auto starts = [](const std::string& minutes, const std::string& services) {
+        const auto reading = test::read_segments(sch(minutes, "MIN", "^^^203101151000") + services);
+        std::string text;
+        for (const auto& service : reading.at("services"))
+            text += service.value("starts_at", "-").substr(11 % service.value("starts_at", "-").size()) + " ";
+        return text;
+    };
+    const std::string two = "AIS|1||X||||20|MIN\rAIS|2||Y||||25|MIN";
+    EXPECT_EQ(starts("", two), "10:00:00 10:20:00 ");
+    EXPECT_EQ(starts("60", two), "10:00:00 10:20:00 ");
+    EXPECT_EQ(starts("30", two), "- - ");
+    EXPECT_EQ(starts("60", two + "\rAIS|3||Z"), "- - - ");
+    EXPECT_EQ(starts("60", "AIS|1||X||||20|MIN\rAIS|2||Y||30|MIN|25|MIN"), "- 10:30:00 ");
+    EXPECT_EQ(starts("60", "AIS|1|D|X||||20|MIN\rAIS|2|A|Y||||25|MIN"), "- - ");
+}
+
 TEST(SiuPartTimes, ResourceDaysAwayIsDistrusted) {
     const auto reading = test::read_segments(sch("60", "m", "^^60^20110617084500^20110617093000") +
                                              "RGS|1\rAIL|1|A|OFFICE|||20110614084500|||45|m");
     EXPECT_FALSE(reading.at("resources")[0].contains("starts_at"));
     EXPECT_EQ(reading.at("resources")[0].at("duration_minutes"), 45);
     EXPECT_TRUE(test::has_warning(reading, "RESOURCE_TIME_DISTRUSTED", "AIL[1]-6"));
+    const auto offset =
+        test::read_segments(sch("60", "m", "^^60^20110617084500") + "AIG|1|A|G|||||20110614084500|30|m");
+    EXPECT_FALSE(offset.at("resources")[0].contains("offset_minutes"));
 }
 
 TEST(SiuPartTimes, ResourceBesideItsOwnServiceIsTrusted) {
