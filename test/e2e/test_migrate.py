@@ -129,10 +129,12 @@ def test_interrupted(fresh, database, old_dump, end):
         worker.join(30)
         assert failure, "migrate() must not succeed"
         interrupted.close()
-    # The identifiers of a trial step are gone with it; sequences may skip numbers, but none was touched here.
+    # The identifiers of a trial step are gone with it. Numbers of audit events may be skipped: the trial step changed rows that are audited.
     assert_same(before[0], catalogue(database))
     assert_same(before[1], fingerprints(database))
-    assert_same(before[2], sequences(database))
+    after = sequences(database)
+    skipped = ("sequence", "radscheduler.audit_event_id_seq")
+    assert_same({key: value for key, value in before[2].items() if key != skipped}, {key: value for key, value in after.items() if key != skipped})
     assert database.value("SELECT radscheduler.migrate()") > 0
     assert_rows_kept(database, old_dump)
     assert_like_new(database, fresh, old_dump)
