@@ -65,6 +65,14 @@ END $$;
 SELECT t.services, s.* FROM (VALUES
     ('1', 'AIS|1|A|nm bone scan^SKELETON'), ('2', 'AIS|1|A|4711^SKELETON^L^BONESCAN^NM^ALT'), ('3', 'AIS|1|A|4711^SKELETON'), ('4', 'AIS|1|A|4711^MRI SKELETON'),
     ('5', E'AIS|1|A|CXR\rAIS|2|A|US004'), ('6', E'AIS|1|A|CXR\rAIS|2|A|4711^CT SKELETON')) t(control, services), pg_temp.send(t.control, t.services) s;
+-- An exam that is taken out does not count beside others; where all are, as in a cancellation, they tell what exam it was.
+SELECT t.services, radscheduler.modality_of(:site, r.reading, NULL) AS modality, radscheduler.duration_of(:site, r.reading, NULL) AS minutes, s.code, s.text
+FROM (VALUES ('[{"code": "CXR", "text": "CHEST", "is_out": true}, {"code": "US004", "text": "BELLY"}]'), ('[{"code": "CXR", "text": "CHEST", "is_out": true}, {"code": "US004", "text": "BELLY", "is_out": true}]')) t(services),
+    LATERAL (SELECT jsonb_build_object('services', t.services::jsonb, 'schedule', '{"reason": {"code": "PAIN"}}'::jsonb)) r(reading), LATERAL radscheduler.study_of(r.reading, NULL, NULL) s;
+-- A type that says Other hides no word of the study; a room in AIG says so by its name, where its type says nothing.
+SELECT radscheduler.modality_of(:site, '{"services": [{"code": "4711", "text": "CT SKELETON"}], "schedule": {"modality_words": ["Other"]}}', NULL) AS modality;
+SELECT t.code, t.name, t.type, n.kind FROM (VALUES ('ROOM5', 'Exam Room 5', NULL), ('R5', 'room 5', NULL), ('MROOM1', 'Mushroom', NULL), ('ROOM5', 'Exam Room 5', 'Equipment')) t(code, name, type),
+    LATERAL radscheduler.resource_name_of(jsonb_build_object('segment', 'AIG', 'code', t.code, 'name', t.name, 'type_text', t.type)) n;
 
 -- A site makes it its own: exams, minutes, words. A code goes before an alias.
 SELECT radscheduler.add_procedure('4711', 'Skeleton, our way', 'nuclear', 75, 'none', aliases => '{skeleton,"  bones ",BONES}');

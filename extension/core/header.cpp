@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t kSecurity = 8;
 constexpr std::uint32_t kMessageType = 9;
 constexpr std::size_t kLongestSequenceNumber = 9;
+constexpr int kFirstMessageYear = 1990; // what is older than every other message could never be in its order
 
 // XXX^Xnn, the shape of a message type with its trigger event.
 bool is_message_type(std::string_view field, const Delimiters& delimiters) {
@@ -77,11 +78,14 @@ MessageHeader read_header(const Message& message, std::vector<Warning>& warnings
     result.version = header.text(shifted(12), 1).value;
     if (const std::string time = header.text(7, 1).value; !time.empty()) {
         const Result<Timestamp> stamp = Timestamp::parse(time);
-        if (stamp && stamp->has_day()) {
-            result.message_time = stamp->iso();
-        } else {
+        if (!stamp || !stamp->has_day()) {
             warnings.push_back({"BAD_MESSAGE_TIME", "MSH-7",
                                 "MSH-7 is not a date and time; the message counts as sent when it arrived."});
+        } else if (stamp->year < kFirstMessageYear) {
+            warnings.push_back(
+                {"BAD_MESSAGE_TIME", "MSH-7", "MSH-7 lies before 1990; the message counts as sent when it arrived."});
+        } else {
+            result.message_time = stamp->iso();
         }
     }
     const std::string sequence = header.text(shifted(13), 1).value;

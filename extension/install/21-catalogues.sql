@@ -185,7 +185,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
     ('CLOSED_APPOINTMENT', 'The appointment is already closed in another way; nothing was changed.'),
     ('REVIVED', 'A closed appointment was opened again by a newer message.'),
-    ('STALE', 'A newer message has already been applied to this appointment; this one was kept but not applied.'),
+    ('STALE', 'A newer message about the same thing has already been applied; this one was kept but not applied.'),
     ('CLOCK_SKEW', 'The message time is more than five minutes ahead of this system; arrival time was used for ordering.'),
     ('STATUS_UNKNOWN', 'The status sent is not in the table of status words; it was not used.'),
     ('STATUS_DISAGREES', 'The status sent says the appointment is still open, the event closes it; the event was followed.'),
@@ -202,7 +202,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('UNKNOWN_APPOINTMENT', 'The message is about parts of an appointment that is not known here; nothing was changed.'),
     ('TEST_MESSAGE', 'MSH-11 is not P (production) and this sender''s profile leaves such messages alone; nothing was changed.'),
     ('REPLAY_KEPT', 'Read again, a message about this appointment is refused or tells of another one; the appointment was left as it is.'),
-    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since; that was kept.'),
+    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since, or by a message about something else; that was kept.'),
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 

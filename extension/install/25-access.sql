@@ -17,15 +17,15 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block',
-                 'patient', 'patient_identifier', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting',
+                 'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
@@ -50,6 +50,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
     ('analyst', 'appointment_resource', 'SELECT', ''),
     ('analyst', 'occupancy', 'SELECT', ''),
+    ('analyst', 'patient_merge', 'SELECT', ''),
+    ('analyst', 'imaging_order', 'SELECT', 'site_id, order_id, sender_id, patient_id, status, control, code, modality, urgency, wanted_at, wanted_on, is_test, message_id, '
+        'created_at, updated_at'),
     ('analyst', 'conflict', 'SELECT', ''),
     ('analyst', 'event_log', 'SELECT', ''),
     ('analyst', 'hl7_message', 'SELECT', 'site_id, message_id, received_at, channel, sender_id, message_code, trigger_event, processing_id, '
@@ -57,6 +60,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'sender', 'SELECT', ''),
     ('analyst', 'api_dashboard()', 'EXECUTE', ''),
     ('analyst', 'health()', 'EXECUTE', ''),
+    ('scheduler', 'block_resource()', 'EXECUTE', ''),
+    ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
+    ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
     ('auditor', 'site', 'SELECT', ''),
     ('auditor', 'audit_event', 'SELECT', ''),
     ('auditor', 'audit_seal', 'SELECT', ''),
@@ -68,18 +74,22 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'sender_report()', 'EXECUTE', ''),
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
-    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, unknown_senders, default_profile'),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, unknown_senders, default_profile'),
     ('admin', 'sender', 'SELECT, DELETE', ''),
     ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
     ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
     ('admin', 'hl7_message', 'SELECT', ''),
     ('admin', 'message_key', 'SELECT', ''),
+    ('admin', 'sender_block', 'SELECT', ''),
     ('admin', 'event_log', 'SELECT', ''),
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
     ('admin', 'create_site()', 'EXECUTE', ''),
     ('admin', 'add_procedure()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
+    ('admin', 'block_resource()', 'EXECUTE', ''),
+    ('admin', 'unblock_resource()', 'EXECUTE', ''),
+    ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
     ('admin', 'dry_run()', 'EXECUTE', ''),
@@ -103,6 +113,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'audits_changes()', 'EXECUTE', ''),
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
+    ('public', 'is_rule()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),
     ('public', 'event_map_fault()', 'EXECUTE', ''),
@@ -112,6 +123,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'event_meant()', 'EXECUTE', ''),
     ('public', 'is_occupying()', 'EXECUTE', ''),
     ('public', 'is_closed()', 'EXECUTE', ''),
+    ('public', 'is_ordered_by()', 'EXECUTE', ''),
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 
@@ -126,10 +138,11 @@ COMMENT ON FUNCTION radscheduler.acting() IS
     'The role whose rights narrow the caller''s: current_user, where that is neither the caller nor a superuser; else 0. Raises 42501 while PostgreSQL maintains an object for its owner (autovacuum, REFRESH, CREATE INDEX), unless the owner does it himself.';
 
 CREATE FUNCTION radscheduler.is_everywhere(p_role oid) RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
+    -- pg_authid, not the view pg_roles: this is asked for every message and every query over records.
+    RETURN EXISTS (SELECT FROM pg_authid r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
         OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
                    WHERE g.site_id IS NULL AND pg_has_role(p_role, r.oid, 'USAGE'));
 END

@@ -1,6 +1,18 @@
--- Taking time. occupy() asks the exclusion constraint for lane 0 of every subject at once; what it refuses goes to place(), which finds the
--- lowest free lane. Who claimed a time first holds the legal lane, in whatever order messages arrive: reseat() (49-lanes.sql) sees to that.
--- Callers hold the locks of 42-locks.sql.
+-- Taking time and giving it back. occupy() asks the exclusion constraint for lane 0 of every subject at once; what it refuses goes to place(),
+-- which finds the lowest free lane. Who claimed a time first holds the legal lane, in whatever order messages arrive: reseat() (49-lanes.sql)
+-- sees to that. Whoever gets something out of time given back is among those returned, for settle(). Callers hold the locks of 42-locks.sql.
+
+CREATE FUNCTION radscheduler.held_until(p_status radscheduler.appointment_status, p_holds_time boolean, p_ending jsonb) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN p_ending IS NOT NULL AND p_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') AND NOT p_ending -> 0 ? 'event'
+                     AND radscheduler.takes_time((p_ending #>> '{0,status}')::radscheduler.appointment_status, p_holds_time)
+                THEN (radscheduler.ended(p_ending)).at END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.held_until(radscheduler.appointment_status, boolean, jsonb) IS
+    'Until when a completed, discontinued or missed appointment had its time: it keeps what lay before it ended. NULL for other states, and for one that took no time before.';
 
 CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[],
         OUT appointment_id bigint, OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
@@ -11,43 +23,56 @@ BEGIN
     RETURN QUERY
     -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
     SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
-           tstzrange(lower(w.span) + make_interval(mins => w.setup), upper(w.span) - make_interval(mins => w.turnover)), w.span
-    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, unnest(range_agg(x.span)) AS span
+           tstzrange(lower(w.span) + make_interval(mins => w.setup), least(upper(w.span) - make_interval(mins => w.turnover), w.until)),
+           CASE WHEN upper(w.span) - make_interval(mins => w.turnover) > w.until THEN tstzrange(lower(w.span), w.until) ELSE w.span END
+    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, x.until, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
           CROSS JOIN LATERAL (
-              SELECT ar.resource_id, r.setup, r.turnover,
+              SELECT ar.resource_id, r.setup, r.turnover, a.until,
                      tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup), coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover)) AS span
-              FROM (SELECT a.starts_at, a.ends_at FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL OFFSET 0) a
+              FROM (SELECT a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
+                    FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL
+                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
               CROSS JOIN LATERAL (SELECT * FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = u.id AND ar.status IS NULL OFFSET 0) ar
               CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
-                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r OFFSET 0) x
-          GROUP BY u.id, x.resource_id, x.setup, x.turnover) w
+                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
+              WHERE coalesce(ar.starts_at, a.starts_at) < coalesce(ar.ends_at, a.ends_at) OFFSET 0) x
+          GROUP BY u.id, x.resource_id, x.setup, x.turnover, x.until) w
+    WHERE w.until IS NULL OR lower(w.span) + make_interval(mins => w.setup) < w.until
     UNION ALL
-    SELECT p.appointment_id, 'patient', p.patient_id, p.span, p.span
-    FROM (SELECT u.id AS appointment_id, x.patient_id, unnest(range_agg(x.span)) AS span
+    SELECT p.appointment_id, 'patient', p.patient_id, x.held, x.held
+    FROM (SELECT u.id AS appointment_id, x.patient_id, x.until, unnest(range_agg(x.span)) AS span
           FROM unnest(p_appointments) u(id)
           CROSS JOIN LATERAL (
-              SELECT a.patient_id, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
-              FROM (SELECT a.patient_id, a.starts_at, a.ends_at FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND radscheduler.takes_time(a.status, a.holds_time)
-                      AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL OFFSET 0) a
+              SELECT a.patient_id, a.until, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
+              FROM (SELECT a.patient_id, a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
+                    FROM radscheduler.appointment a
+                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
+                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
               LEFT JOIN LATERAL (SELECT s.starts_at, s.ends_at FROM radscheduler.appointment_service s
-                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true OFFSET 0) x
-          GROUP BY u.id, x.patient_id) p;
+                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true
+              WHERE coalesce(s.starts_at, a.starts_at) < coalesce(s.ends_at, a.ends_at) OFFSET 0) x
+          GROUP BY u.id, x.patient_id, x.until) p
+    CROSS JOIN LATERAL (SELECT CASE WHEN upper(p.span) > p.until THEN tstzrange(lower(p.span), p.until) ELSE p.span END AS held) x
+    WHERE p.until IS NULL OR lower(p.span) < p.until;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS
-    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams. Nothing for a state that does not occupy.';
+    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
 
-CREATE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange,
-                                   p_appointment bigint) RETURNS bigint
+CREATE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange, p_appointment bigint,
+                                   OUT occupancy_id bigint, OUT is_overbooked boolean) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 DECLARE
-    v_lane smallint;
-    v_id   bigint;
+    v_capacity integer := 1;
+    v_lane     smallint;
 BEGIN
+    IF p_axis = 'resource' THEN
+        SELECT r.capacity INTO v_capacity FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_subject;
+    END IF;
     FOR v_attempt IN 1..100 LOOP
         WITH busy AS (
             SELECT DISTINCT o.lane FROM radscheduler.occupancy o
@@ -58,9 +83,10 @@ BEGIN
         INSERT INTO radscheduler.occupancy AS o (site_id, axis, subject_id, lane, during, buffered, appointment_id)
             VALUES (p_site, p_axis, p_subject, v_lane, p_during, p_buffered, p_appointment)
             ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING
-            RETURNING o.occupancy_id INTO v_id;
+            RETURNING o.occupancy_id INTO place.occupancy_id;
         IF FOUND THEN
-            RETURN v_id;
+            place.is_overbooked := v_lane >= v_capacity;
+            RETURN;
         END IF;
     END LOOP;
     RAISE EXCEPTION 'no lane could be taken: other transactions took each one first'
@@ -68,24 +94,63 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.place(integer, radscheduler.axis, bigint, tstzrange, tstzrange, bigint) IS
-    'Takes the lowest free lane of a subject and returns the id of the row made. A race is lost cleanly to the exclusion constraint and tried again; 40001 after 100 lost races.';
+    'Takes the lowest free lane of a subject: the row made, and whether that lane lies beyond the capacity. A race is lost cleanly to the exclusion constraint and tried again; 40001 after 100 lost races.';
+
+CREATE FUNCTION radscheduler.give_back(p_site integer, p_rows bigint[], p_at timestamptz) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_waiting bigint[] := radscheduler.waiting_behind(p_site, p_rows);
+    v_over    bigint[] := radscheduler.over_capacity_at(p_site, p_rows);
+    v_cut     bigint[];
+BEGIN
+    DELETE FROM radscheduler.occupancy o
+        WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) AND (p_at IS NULL OR lower(o.during) >= p_at);
+    IF p_at IS NOT NULL THEN
+        -- What is left of an overbooked one may lie where there is room.
+        WITH cut AS (
+            UPDATE radscheduler.occupancy o
+                SET during = tstzrange(lower(o.during), p_at), buffered = tstzrange(lower(o.buffered), p_at)
+                WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) AND upper(o.during) > p_at
+                RETURNING o.occupancy_id, o.lane)
+        SELECT array_agg(c.occupancy_id) INTO v_cut FROM cut c WHERE c.lane > 0;
+        v_waiting := v_waiting || v_cut;
+    END IF;
+    RETURN CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) || v_over ELSE v_over END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.give_back(integer, bigint[], timestamptz) IS
+    'Gives back intervals: whole, or with p_at only what lies after that instant. Who waited for them moves up; returns the appointments whose lanes changed and those over the capacity of a pool at that time, NULL when nobody.';
 
 CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointments bigint[], p_known bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_item    record;
+    v_item     record;
+    v_seat     record;
+    v_rows     bigint[];
     v_unseated bigint[];
-    v_moved   bigint[];
+    v_moved    bigint[];
 BEGIN
-    -- What is given back may be what somebody waits for.
+    -- What is the same as before stays, though its claim may be another; what was closed keeps its past, which vacate() left to it.
     IF cardinality(p_known) > 0 THEN
-        v_unseated := radscheduler.waiting_behind(p_site, p_known);
-        DELETE FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known);
+        v_rows := ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
+            JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND (NOT radscheduler.is_closed(a.status) OR a.ending IS NOT NULL)
+            WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
+              AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
+                              AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
+        v_moved := radscheduler.over_capacity_at(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
+        IF v_rows <> '{}' THEN
+            v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
+        END IF;
+        v_unseated := radscheduler.overlapping(p_site, p_known);
     END IF;
     FOR v_item IN
         WITH wanted AS MATERIALIZED (
             SELECT w.* FROM radscheduler.occupancy_wanted(p_site, p_appointments) w
+            WHERE w.appointment_id <> ALL (p_known)
+               OR NOT EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = w.appointment_id AND o.axis = w.axis
+                              AND o.subject_id = w.subject_id AND o.during = w.during AND o.buffered = w.buffered)
         ), placed AS (
             INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
                 SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM wanted w
@@ -97,16 +162,19 @@ BEGIN
         WHERE NOT EXISTS (SELECT FROM placed p WHERE p.appointment_id = w.appointment_id AND p.axis = w.axis AND p.subject_id = w.subject_id AND p.buffered = w.buffered)
         ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
     LOOP
-        v_unseated := v_unseated || radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, v_item.appointment_id);
+        SELECT p.occupancy_id, p.is_overbooked INTO v_seat FROM radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, v_item.appointment_id) p;
+        IF v_seat.is_overbooked THEN
+            v_unseated := v_unseated || v_seat.occupancy_id;
+        END IF;
     END LOOP;
     IF v_unseated IS NOT NULL THEN
-        v_moved := radscheduler.reseat(p_site, v_unseated);
+        v_moved := v_moved || radscheduler.reseat(p_site, v_unseated);
     END IF;
     RETURN v_moved;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.occupy(integer, bigint[], bigint[]) IS
-    'Gives appointments the time their rows ask for, first come first served by their claims; p_known names those among them that held time before. Returns other appointments whose lanes changed. Follow it with settle().';
+    'Gives appointments the time their rows ask for, first come first served by their claims, and takes back what they held and no longer ask for; p_known names those among them that held time before. Returns appointments that this concerns besides (give_back(), reseat()). Follow it with settle().';
 
 CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointment bigint, p_is_new boolean) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -121,17 +189,18 @@ CREATE FUNCTION radscheduler.vacate(p_site integer, p_appointment bigint, p_at t
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_waiting bigint[] := radscheduler.waiting_behind(p_site, ARRAY[p_appointment]);
+    v_moved    bigint[] := radscheduler.give_back(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
+        WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR upper(o.during) > p_at)), p_at);
+    v_unseated bigint[];
 BEGIN
-    DELETE FROM radscheduler.occupancy o
-        WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR lower(o.during) >= p_at);
     IF p_at IS NOT NULL THEN
-        UPDATE radscheduler.occupancy o
-            SET during = tstzrange(lower(o.during), p_at), buffered = tstzrange(lower(o.buffered), p_at)
-            WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND upper(o.during) > p_at;
+        v_unseated := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
+        IF v_unseated IS NOT NULL THEN
+            v_moved := v_moved || radscheduler.reseat(p_site, v_unseated);
+        END IF;
     END IF;
-    RETURN CASE WHEN v_waiting IS NOT NULL THEN radscheduler.reseat(p_site, v_waiting) END;
+    RETURN v_moved;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.vacate(integer, bigint, timestamptz) IS
-    'Gives back the time an appointment holds: all of it, or with p_at only what lies after that instant (an exam that ended early keeps its past). Who waited for it moves up; returns the appointments whose lanes changed. Follow it with settle().';
+    'Gives back the time of an appointment that is closed: all of it, or with p_at only what lies after that instant (an exam that ended early keeps its past, without a claim against others). Returns what give_back() does. Follow it with settle().';

@@ -1,6 +1,6 @@
 -- Two appointments conflict on a subject when their buffered times overlap and exactly one of them stands in an overbooked lane: that one is
--- flagged, the other is told. settle() makes the conflict rows say exactly that for the appointments a change touched: new pairs open,
--- vanished pairs resolve, reviews come and go with them.
+-- flagged, the other is told. What is closed is in nobody's way. Rules (54-rules.sql) make conflicts of the same shape. settle() makes the conflict rows say exactly what is so
+-- for the appointments that a change concerns: new ones open, changed ones follow, vanished ones resolve, reviews come and go with them.
 
 CREATE TABLE radscheduler.conflict_kind (
     code text PRIMARY KEY,
@@ -9,29 +9,30 @@ CREATE TABLE radscheduler.conflict_kind (
 );
 COMMENT ON TABLE  radscheduler.conflict_kind IS 'The kinds of conflict and their sentence.';
 COMMENT ON COLUMN radscheduler.conflict_kind.code IS 'Stable code.';
-COMMENT ON COLUMN radscheduler.conflict_kind.axis IS 'room, equipment, staff or patient.';
-COMMENT ON COLUMN radscheduler.conflict_kind.text IS 'Sentence; %s is the resource.';
+COMMENT ON COLUMN radscheduler.conflict_kind.axis IS 'room, equipment, staff or patient; rule for one that a rule makes (the kind of its resource is told where it has one).';
+COMMENT ON COLUMN radscheduler.conflict_kind.text IS 'Sentence; %s is the resource, or what rule_subject() says.';
 INSERT INTO radscheduler.conflict_kind VALUES
     ('ROOM_DOUBLE_BOOKED', 'room', 'Room %s is booked twice.'),
     ('EQUIPMENT_DOUBLE_BOOKED', 'equipment', 'Equipment %s is booked twice.'),
     ('STAFF_DOUBLE_BOOKED', 'staff', 'Staff member %s is booked twice.'),
     ('PATIENT_DOUBLE_BOOKED', 'patient', 'The patient is booked twice.');
 
-CREATE FUNCTION radscheduler.conflict_severity(p_kind radscheduler.resource_kind, p_role text, p_modality text) RETURNS radscheduler.severity
+CREATE FUNCTION radscheduler.conflict_severity(p_kind radscheduler.resource_kind, p_role text, p_modality text, p_study text) RETURNS radscheduler.severity
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT CASE WHEN p_kind = 'staff' AND p_role LIKE '%RADIOLOGIST%' AND coalesce(p_modality, '') NOT IN ('XA', 'RF')
+                             AND coalesce(p_study, '') !~* '\m(biops|drainage|ablation|puncture|intervention|fluoro)'
                 THEN 'warning'::radscheduler.severity ELSE 'critical' END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.conflict_severity(radscheduler.resource_kind, text, text) IS
-    'A radiologist reads several diagnostic exams at once: a warning. Everything else, and radiologists in intervention or fluoroscopy (XA, RF): critical.';
+COMMENT ON FUNCTION radscheduler.conflict_severity(radscheduler.resource_kind, text, text, text) IS
+    'How bad a double booking is, by the kind of resource, its role in the flagged appointment, and that one''s modality and study text. A radiologist reads several diagnostic exams at once: a warning. Everything else, and a radiologist where hands are needed (XA, RF, biopsies, drainages): critical.';
 
-CREATE FUNCTION radscheduler.conflict_pairs(p_site integer, p_appointments bigint[],
-        OUT axis radscheduler.axis, OUT subject_id bigint, OUT appointment_id bigint, OUT other_appointment_id bigint, OUT overlap tstzrange,
-        OUT code text, OUT severity radscheduler.severity) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.conflict_pairs(p_site integer, p_appointments bigint[])
+    RETURNS TABLE (appointment_id bigint, code text, severity radscheduler.severity, axis radscheduler.axis, subject_id bigint,
+                   other_appointment_id bigint, overlap tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -49,114 +50,101 @@ BEGIN
         WHERE (o.lane >= coalesce(r.capacity, 1)) <> (q.lane >= coalesce(r.capacity, 1))
         ORDER BY o.axis, o.subject_id, least(o.appointment_id, q.appointment_id), greatest(o.appointment_id, q.appointment_id), lower(o.buffered * q.buffered)
     )
-    SELECT p.axis, p.subject_id, p.flagged, p.holder, p.overlap,
-           CASE WHEN p.axis = 'patient' THEN 'PATIENT_DOUBLE_BOOKED' ELSE upper(p.kind::text) || '_DOUBLE_BOOKED' END,
-           CASE WHEN a.is_overbook THEN 'warning' WHEN p.axis = 'patient' THEN 'critical' ELSE radscheduler.conflict_severity(p.kind, p.role, a.modality) END
+    SELECT p.flagged, CASE WHEN p.axis = 'patient' THEN 'PATIENT_DOUBLE_BOOKED' ELSE upper(p.kind::text) || '_DOUBLE_BOOKED' END,
+           CASE WHEN a.is_overbook THEN 'warning' WHEN p.axis = 'patient' THEN 'critical'
+                ELSE radscheduler.conflict_severity(p.kind, coalesce((SELECT string_agg(ar.role, ' ') FROM radscheduler.appointment_resource ar
+                    WHERE ar.site_id = p_site AND ar.appointment_id = p.flagged AND ar.resource_id = p.subject_id AND ar.status IS NULL), p.role), a.modality, a.study_text) END,
+           p.axis, p.subject_id, p.holder, p.overlap
     FROM pair p
-    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = p.flagged;
+    JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = p.flagged AND NOT radscheduler.is_closed(a.status)
+    JOIN radscheduler.appointment h ON h.site_id = p_site AND h.appointment_id = p.holder AND NOT radscheduler.is_closed(h.status);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.conflict_pairs(integer, bigint[]) IS
-    'The pairs in conflict now with one of these appointments on either side: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one. Where the sender said Overbook it knows, and the conflict only warns.';
+    'The pairs in conflict now with one of these appointments on either side, as rows of conflict would say it: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one. Where the sender said Overbook it knows, and the conflict only warns.';
 
-CREATE FUNCTION radscheduler.in_question(p_site integer, p_appointments bigint[]) RETURNS bigint[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_crowded bigint[];
-    v_marked  bigint[];
-BEGIN
-    -- Whoever overlaps nobody is in no conflict. OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
-    v_crowded := ARRAY(
-        SELECT DISTINCT u.id FROM unnest(p_appointments) u(id)
-        CROSS JOIN LATERAL (SELECT * FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = u.id OFFSET 0) o
-        WHERE EXISTS (SELECT FROM radscheduler.occupancy q
-                      WHERE q.site_id = p_site AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered AND q.appointment_id <> u.id));
-    IF v_crowded <> '{}' THEN
-        v_crowded := ARRAY(
-            SELECT DISTINCT u.id FROM unnest(v_crowded) u(id)
-            CROSS JOIN LATERAL (SELECT o.*, coalesce((SELECT r.capacity FROM radscheduler.resource r WHERE o.axis = 'resource' AND r.site_id = p_site AND r.resource_id = o.subject_id), 1) AS capacity
-                                FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = u.id OFFSET 0) o
-            WHERE o.lane >= o.capacity
-               OR EXISTS (SELECT FROM radscheduler.occupancy q
-                          WHERE q.site_id = p_site AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered AND q.lane >= o.capacity));
-    END IF;
-    v_marked := ARRAY(SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
-                      UNION SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved');
-    RETURN nullif(v_crowded || v_marked, '{}');
-END
-$$;
-COMMENT ON FUNCTION radscheduler.in_question(integer, bigint[]) IS
-    'Those of some appointments that are, were or come to be in conflict: in the ordinary case none, and that is found out cheaply. An overbooked lane, its own or one it overlaps, tells.';
-
-CREATE FUNCTION radscheduler.settle_pairs(p_site integer, p_concerned bigint[], p_changed bigint[], p_messages bigint[]) RETURNS bigint[]
+CREATE FUNCTION radscheduler.write_conflicts(p_site integer, p_concerned bigint[], OUT touched bigint[], OUT told bigint[], OUT altered bigint[]) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_touched bigint[];
-    v_gone    bigint[];
-    v_opened  bigint[];
 BEGIN
-    PERFORM FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_concerned || ARRAY(
-            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
-            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))))
-        ORDER BY a.appointment_id FOR UPDATE;
-    WITH pair AS MATERIALIZED (
+    WITH wanted AS MATERIALIZED (
         SELECT * FROM radscheduler.conflict_pairs(p_site, p_concerned)
+        UNION ALL
+        SELECT * FROM radscheduler.rule_conflicts(p_site, p_concerned)
+    ), known AS MATERIALIZED (
+        SELECT c.* FROM radscheduler.conflict c
+        WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))
     ), gone AS (
         UPDATE radscheduler.conflict c SET state = 'resolved', resolved_at = now()
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))
-          AND c.code NOT IN (SELECT k.code FROM radscheduler.rule_kind k)
-          AND NOT EXISTS (SELECT FROM pair p WHERE p.axis = c.axis AND p.subject_id = c.subject_id AND p.code = c.code AND p.severity = c.severity
-                          AND p.appointment_id = c.appointment_id AND p.other_appointment_id = c.other_appointment_id)
+        FROM known k
+        WHERE c.site_id = p_site AND c.conflict_id = k.conflict_id
+          AND NOT EXISTS (SELECT FROM wanted w WHERE w.code = k.code AND w.axis = k.axis AND w.subject_id = k.subject_id
+                          AND least(w.appointment_id, w.other_appointment_id) = least(k.appointment_id, k.other_appointment_id)
+                          AND greatest(w.appointment_id, w.other_appointment_id) = greatest(k.appointment_id, k.other_appointment_id))
         RETURNING c.conflict_id, c.appointment_id
-    )
-    SELECT array_agg(g.conflict_id), array_agg(DISTINCT g.appointment_id) INTO v_gone, v_touched FROM gone g;
-    WITH opened AS (
+    ), kept AS (
+        -- What is still so stays the same conflict. An acceptance covers what was accepted: not what is worse, nor another time.
         INSERT INTO radscheduler.conflict AS c (site_id, code, severity, axis, subject_id, appointment_id, other_appointment_id, overlap)
-        SELECT p_site, p.code, p.severity, p.axis, p.subject_id, p.appointment_id, p.other_appointment_id, p.overlap
-        FROM radscheduler.conflict_pairs(p_site, p_concerned) p
-        ORDER BY p.appointment_id, p.axis, p.subject_id, p.other_appointment_id
-        ON CONFLICT DO NOTHING
-        RETURNING c.conflict_id, c.appointment_id
+        SELECT p_site, w.code, w.severity, w.axis, w.subject_id, w.appointment_id, w.other_appointment_id, w.overlap
+        FROM wanted w ORDER BY w.appointment_id, w.code, w.subject_id, w.other_appointment_id
+        ON CONFLICT (site_id, axis, subject_id, code, (LEAST(appointment_id, other_appointment_id)), (GREATEST(appointment_id, other_appointment_id)))
+            WHERE state <> 'resolved'
+            DO UPDATE SET severity = excluded.severity, overlap = excluded.overlap,
+                          appointment_id = excluded.appointment_id, other_appointment_id = excluded.other_appointment_id,
+                          state = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.state ELSE 'open' END,
+                          accepted_by = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.accepted_by END
+            WHERE (c.severity, c.overlap, c.appointment_id) IS DISTINCT FROM (excluded.severity, excluded.overlap, excluded.appointment_id)
+        RETURNING c.conflict_id, c.appointment_id, c.severity, c.state
     )
-    SELECT array_agg(o.conflict_id), v_touched || array_agg(DISTINCT o.appointment_id) INTO v_opened, v_touched FROM opened o;
-    -- An interval that only changed is the same conflict still.
-    UPDATE radscheduler.conflict c SET overlap = p.overlap
-        FROM radscheduler.conflict_pairs(p_site, p_concerned) p
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.axis = p.axis AND c.subject_id = p.subject_id AND c.code = p.code
-          AND c.appointment_id = p.appointment_id AND c.other_appointment_id = p.other_appointment_id AND c.overlap <> p.overlap;
-    PERFORM radscheduler.tell_conflicts(p_site, v_gone || v_opened, p_changed, p_messages);
-    PERFORM radscheduler.suggest_alternatives(p_site, v_opened);
-    RETURN v_touched;
+    SELECT (SELECT array_agg(DISTINCT t.id) FROM (SELECT g.appointment_id FROM gone g UNION ALL SELECT p.appointment_id FROM kept p
+                                                  UNION ALL SELECT k.appointment_id FROM known k JOIN kept p ON p.conflict_id = k.conflict_id) t(id)),
+           (SELECT array_agg(t.id) FROM (SELECT g.conflict_id FROM gone g
+                                         UNION ALL SELECT p.conflict_id FROM kept p LEFT JOIN known k ON k.conflict_id = p.conflict_id
+                                                   WHERE (k.severity, k.appointment_id, k.state) IS DISTINCT FROM (p.severity, p.appointment_id, p.state)) t(id)),
+           (SELECT array_agg(p.conflict_id) FROM kept p)
+        INTO touched, told, altered;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.settle_pairs(integer, bigint[], bigint[], bigint[]) IS
-    'The part of settle() for double bookings: conflicts of these appointments become what conflict_pairs() says. Returns the flagged appointments of conflicts that went or came.';
+COMMENT ON FUNCTION radscheduler.write_conflicts(integer, bigint[]) IS
+    'Makes the unresolved conflicts with these appointments on either side what conflict_pairs() and rule_conflicts() say. touched: appointments flagged before or after by one that went, came or changed; told: conflicts to be told of (not those of which only the time changed); altered: new ones and all that changed.';
 
 CREATE FUNCTION radscheduler.settle(p_site integer, p_changed bigint[], p_moved bigint[], p_messages bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_concerned bigint[] := radscheduler.in_question(p_site, p_changed) || p_moved;
-    v_touched   bigint[];
+    v_concerned bigint[] := radscheduler.doubtful(p_site, p_changed) || p_moved;
+    v_done      record;
 BEGIN
-    IF cardinality(v_concerned) > 0 THEN
-        v_touched := radscheduler.settle_pairs(p_site, v_concerned, p_changed, p_messages);
-    END IF;
-    v_touched := v_touched || radscheduler.settle_rules(p_site, p_changed, p_moved, p_messages);
-    IF v_concerned IS NULL AND v_touched IS NULL THEN
+    IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
-    PERFORM radscheduler.review(p_site, v_touched || p_changed, p_changed, p_messages[1]);
+    PERFORM radscheduler.mark_pooled(p_site, v_concerned);
+    v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
+    -- Whose review may change, in one order. An exam without scanner is judged after its row is locked: of several bookings that take its
+    -- scanners at once, the last to get here sees all of them.
+    PERFORM FROM radscheduler.appointment a
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned || ARRAY(
+            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
+            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))
+            UNION ALL
+            SELECT p.appointment_id FROM radscheduler.conflict_pairs(p_site, v_concerned) p))
+        ORDER BY a.appointment_id FOR NO KEY UPDATE;
+    v_done := radscheduler.write_conflicts(p_site, v_concerned);
+    IF v_done.told IS NOT NULL THEN
+        PERFORM radscheduler.tell_conflicts(p_site, v_done.told, p_changed, p_messages);
+    END IF;
+    -- A block over a whole month concerns hundreds; looking for other times for each would hold up everybody.
+    IF cardinality(v_done.altered) <= 20 THEN
+        PERFORM radscheduler.suggest_alternatives(p_site, v_done.altered);
+    END IF;
+    PERFORM radscheduler.review(p_site, v_done.touched || p_changed, p_changed, p_messages[1]);
     RETURN (SELECT array_agg(u.id) FROM unnest(p_changed) u(id)
             WHERE EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = u.id AND c.state = 'open' AND c.severity > 'info')
                OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = u.id AND c.state = 'open' AND c.severity > 'info'));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.settle(integer, bigint[], bigint[], bigint[]) IS
-    'Brings conflicts and reviews into line after appointments changed. p_changed: those whose rows the caller changed and whose versions he will record; p_moved: others whose lanes changed in passing (what occupy() and vacate() return); p_messages: the messages that changed p_changed, side by side. Returns those of p_changed that have an open conflict worse than info, on either side; NULL when none.';
+    'Brings conflicts and reviews into line after appointments changed. p_changed: those whose rows the caller changed and whose versions he will record; p_moved: others that the change concerns (what occupy() and vacate() return); p_messages: the messages that changed p_changed, side by side. Returns those of p_changed that have an open conflict worse than info, on either side; NULL when none. The ordinary case, a booking in doubt nowhere, ends after one question.';
 
 CREATE FUNCTION radscheduler.tell_conflicts(p_site integer, p_conflicts bigint[], p_changed bigint[], p_messages bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -179,22 +167,23 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.tell_conflicts(integer, bigint[], bigint[], bigint[]) IS
-    'Tells conflicts that went and came in event_log and the audit log; p_messages caused the changes of p_changed, side by side.';
+    'Tells conflicts that went, came or changed (conflict.detected again, under the same conflict_id) in event_log and the audit log; p_messages caused the changes of p_changed, side by side.';
 
 CREATE FUNCTION radscheduler.suggest_alternatives(p_site integer, p_conflicts bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id           bigint;
+    v_row          record;
     v_alternatives jsonb;
 BEGIN
-    FOR v_id IN SELECT DISTINCT c.appointment_id FROM radscheduler.conflict c
-        WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) AND c.severity = 'critical' ORDER BY 1
+    FOR v_row IN SELECT c.appointment_id, max(c.severity) = 'critical' AS is_critical FROM radscheduler.conflict c
+        WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) GROUP BY c.appointment_id ORDER BY c.appointment_id
     LOOP
-        v_alternatives := radscheduler.alternatives(p_site, v_id);
-        UPDATE radscheduler.conflict c SET alternatives = v_alternatives
-            WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) AND c.appointment_id = v_id AND c.severity = 'critical';
+        v_alternatives := CASE WHEN v_row.is_critical THEN radscheduler.alternatives(p_site, v_row.appointment_id) ELSE '[]' END;
+        UPDATE radscheduler.conflict c SET alternatives = CASE WHEN c.severity = 'critical' THEN v_alternatives ELSE '[]' END
+            WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) AND c.appointment_id = v_row.appointment_id
+              AND c.alternatives <> CASE WHEN c.severity = 'critical' THEN v_alternatives ELSE '[]' END;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.suggest_alternatives(integer, bigint[]) IS 'Notes free times for the flagged appointments of critical conflicts that were opened.';
+COMMENT ON FUNCTION radscheduler.suggest_alternatives(integer, bigint[]) IS 'Notes free times for the flagged appointments of conflicts that came or changed, where they are critical.';

@@ -80,7 +80,7 @@ BEGIN
             version       = a.version + CASE WHEN a.appointment_id = ANY (p_own) THEN 0 ELSE 1 END,
             updated_at    = now()
         FROM judged j
-        WHERE a.site_id = p_site AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
         RETURNING a.appointment_id, j.is_critical
     LOOP
         IF v_row.appointment_id <> ALL (coalesce(p_own, '{}')) THEN
@@ -104,7 +104,7 @@ BEGIN
     END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
                'code', g.code, 'severity', g.severity, 'axis', g.axis, 'resource', g.resource, 'with', g.partners, 'overlap_min', g.overlap_min,
-               'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
+               'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'by', g.by, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
     FROM (
         SELECT c.code, max(c.severity) AS severity, CASE k.axis WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
                coalesce(jsonb_agg(jsonb_build_object('appointment_id', o.appointment_id, 'external_id', coalesce(o.filler_id, o.placer_id),
@@ -112,6 +112,7 @@ BEGIN
                             FILTER (WHERE o.appointment_id IS NOT NULL), '[]') AS partners,
                round(max(extract(epoch FROM upper(c.overlap) - lower(c.overlap)) / 60))::integer AS overlap_min,
                format(k.text, coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at, min(c.state)::text AS state,
+               CASE WHEN min(c.state) = 'accepted' THEN max(c.accepted_by) END AS by,
                coalesce((array_agg(c.alternatives ORDER BY c.conflict_id) FILTER (WHERE c.appointment_id = p_appointment))[1], '[]') AS alternatives
         FROM (SELECT x.*, x.other_appointment_id AS partner_id FROM radscheduler.conflict x
               WHERE x.site_id = p_site AND x.appointment_id = p_appointment AND x.state <> 'resolved'
@@ -126,4 +127,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.conflicts_of(integer, bigint) IS
-    'Unresolved conflicts of an appointment, from either side: [{code, severity, axis, resource, with: [{appointment_id, external_id, start, end}], overlap_min, message, detected_at, state, alternatives}], worst first; [] when there is none, or none at a site the caller may use.';
+    'Unresolved conflicts of an appointment, from either side: [{code, severity, axis, resource, with: [{appointment_id, external_id, start, end}], overlap_min, message, detected_at, state, by, alternatives}], worst first; by is who accepted it; [] when there is none, or none at a site the caller may use.';

@@ -1,6 +1,6 @@
 -- Conflicts that no exclusion constraint can hold: opening hours, blocks, what a scanner can do, how many exams a modality can take at once, ways
--- between rooms. rule_conflicts() says which rules some appointments break now; settle_rules() (55-rule-rows.sql) makes the rows of conflict say the same.
--- An ordinary booking breaks none, and rule_suspects() finds that out with a few index probes.
+-- between rooms. rule_conflicts() says which rules some appointments break now; settle() makes the rows of conflict say the same.
+-- Pools are in 55-pools.sql. An ordinary booking breaks no rule, and doubtful() (56-doubts.sql) finds that out with a few index probes.
 
 INSERT INTO radscheduler.conflict_kind VALUES
     ('OUTSIDE_HOURS', 'rule', 'The exam lies outside the opening hours of %s.'),
@@ -9,7 +9,7 @@ INSERT INTO radscheduler.conflict_kind VALUES
     ('MODALITY_MISMATCH', 'rule', '%s cannot do this kind of exam.'),
     ('CAPACITY_EXCEEDED', 'rule', 'More %s exams are booked at that time than there are scanners.'),
     ('PATIENT_TRAVEL', 'patient', 'The patient has too little time to get from one exam to the next.'),
-    ('INVALID_TIME', 'rule', 'The appointment takes more than 24 hours.');
+    ('INVALID_TIME', 'rule', 'The time of the appointment cannot be right: %s.');
 
 CREATE TABLE radscheduler.rule_kind (
     code        text PRIMARY KEY REFERENCES radscheduler.conflict_kind,
@@ -19,7 +19,7 @@ CREATE TABLE radscheduler.rule_kind (
 );
 COMMENT ON TABLE  radscheduler.rule_kind IS 'The rules that appointments are held to besides double booking, and how bad breaking one is. A site''s own choice is a row of rule_setting.';
 COMMENT ON COLUMN radscheduler.rule_kind.code IS 'Code of the conflict, see conflict_kind.';
-COMMENT ON COLUMN radscheduler.rule_kind.severity IS 'Severity; CAPACITY_EXCEEDED is critical beyond one and a half times the capacity.';
+COMMENT ON COLUMN radscheduler.rule_kind.severity IS 'Severity. CAPACITY_EXCEEDED is critical beyond one and a half times the capacity, PATIENT_TRAVEL between campuses; INVALID_TIME only warns of a start that the change of clocks skips.';
 COMMENT ON COLUMN radscheduler.rule_kind.if_overbook IS 'At most this bad where the sender says Overbook; NULL: Overbook excuses nothing.';
 COMMENT ON COLUMN radscheduler.rule_kind.if_urgent IS 'At most this bad for urgency stat and for emergency and inpatients, to whom it happens daily; NULL: no difference.';
 INSERT INTO radscheduler.rule_kind VALUES
@@ -31,10 +31,24 @@ INSERT INTO radscheduler.rule_kind VALUES
     ('PATIENT_TRAVEL', 'warning', 'warning', NULL),
     ('INVALID_TIME', 'critical', NULL, NULL);
 
+CREATE FUNCTION radscheduler.is_rule(code text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.rule_kind k WHERE k.code = is_rule.code);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_rule(text) IS 'Whether rule_kind has this code; what rule_setting may name.';
+
 CREATE FUNCTION radscheduler.takes_time(status radscheduler.appointment_status, holds_time boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN radscheduler.is_occupying(status) OR holds_time AND status = 'PENDING';
 COMMENT ON FUNCTION radscheduler.takes_time(radscheduler.appointment_status, boolean) IS 'Whether an appointment takes time: by its state, or as a PENDING one whose sender says so (appointment.holds_time).';
+
+CREATE FUNCTION radscheduler.is_urgent(urgency text, patient_class text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN urgency = 'stat' OR COALESCE(patient_class IN ('E', 'I'), false);
+COMMENT ON FUNCTION radscheduler.is_urgent(text, text) IS 'Whether rule_kind.if_urgent counts: urgency stat, or an emergency or inpatient (PV1-2).';
 
 CREATE FUNCTION radscheduler.rule_subject(p_site integer, p_code text, p_appointment bigint) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -44,143 +58,53 @@ BEGIN
         WHEN 'OUTSIDE_HOURS' THEN (SELECT s.name FROM radscheduler.site s WHERE s.site_id = p_site)
         WHEN 'CAPACITY_EXCEEDED' THEN (SELECT coalesce(m.label, a.modality) FROM radscheduler.appointment a
                                        LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
-                                       WHERE a.site_id = p_site AND a.appointment_id = p_appointment) END;
+                                       WHERE a.site_id = p_site AND a.appointment_id = p_appointment)
+        WHEN 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
+                                                           ELSE 'it would take more than 24 hours' END
+                                  FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment) END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_subject(integer, text, bigint) IS
-    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few; else NULL.';
+    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few, what is wrong with the time; else NULL.';
 
-CREATE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-#variable_conflict use_column
-DECLARE
-    v_mine     record;
-    v_pool     bigint[];
-BEGIN
-    SELECT a.appointment_id, a.modality, a.starts_at, a.ends_at, tstzrange(a.starts_at, a.ends_at) AS during,
-           radscheduler.claim_of(a.moved_at, a.booked_at, a.created_at) AS claim INTO v_mine
-        FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND a.is_pooled;
-    -- The scanners; rooms where the site has registered no scanner of the modality, as with ultrasound bays.
-    SELECT array_agg(r.resource_id), sum(r.capacity)::integer INTO v_pool, pool_excess.capacity
-        FROM (SELECT r.resource_id, r.capacity, rank() OVER (ORDER BY r.kind = 'equipment' DESC) AS rank
-              FROM radscheduler.resource r
-              WHERE r.site_id = p_site AND r.is_active AND r.is_registered AND r.kind IN ('equipment', 'room')
-                AND (r.modality = v_mine.modality OR v_mine.modality = ANY (r.modalities))) r
-        WHERE r.rank = 1;
-    IF v_pool IS NULL THEN
-        RETURN;
-    END IF;
-    -- Exams on a scanner stand before those that name none; among the latter who claimed the time first.
-    WITH other AS (
-        SELECT o.during * v_mine.during AS during
-        FROM unnest(v_pool) p(id)
-        JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = p.id
-        JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = p.id AND o.buffered && v_mine.during
-                                     AND o.lane < r.capacity
-        WHERE o.during && v_mine.during
-        UNION ALL
-        SELECT tstzrange(q.starts_at, q.ends_at) * v_mine.during
-        FROM radscheduler.appointment q
-        WHERE q.site_id = p_site AND q.modality = v_mine.modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && v_mine.during
-          AND (radscheduler.claim_of(q.moved_at, q.booked_at, q.created_at), q.appointment_id) < (v_mine.claim, v_mine.appointment_id)
-    ), edge AS (
-        SELECT lower(o.during) AS at, 1 AS step FROM other o
-        UNION ALL
-        SELECT upper(o.during), -1 FROM other o
-        UNION ALL
-        SELECT v_mine.starts_at, 1
-    ), level AS (
-        SELECT e.at, lead(e.at, 1, v_mine.ends_at) OVER (ORDER BY e.at) AS until, sum(sum(e.step)) OVER (ORDER BY e.at)::integer AS exams
-        FROM edge e GROUP BY e.at
-    )
-    SELECT CASE WHEN count(*) > 0 THEN tstzrange(min(l.at), max(l.until)) END, max(l.exams) INTO pool_excess.excess, pool_excess.peak
-        FROM level l WHERE l.exams > pool_excess.capacity AND l.at < l.until;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
-    'When an exam that names no scanner finds none: the time, the most exams at once and the capacity of the active registered scanners of its modality (rooms where there is no scanner). excess is NULL where one is free for it; everything is NULL where none is registered.';
-
-CREATE FUNCTION radscheduler.is_elsewhere(p_site integer, p_one bigint, p_other bigint) RETURNS boolean
+CREATE FUNCTION radscheduler.way_between(p_site integer, p_one bigint, p_other bigint) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (WITH place AS (
-            SELECT o.appointment_id, coalesce(r.location, '#' || r.resource_id) AS name, rank() OVER (PARTITION BY o.appointment_id ORDER BY r.kind = 'room' DESC) AS rank
+            SELECT o.appointment_id, coalesce(r.location, '#' || r.resource_id) AS name, coalesce(r.campus, '') AS campus,
+                   rank() OVER (PARTITION BY o.appointment_id ORDER BY r.kind = 'room' DESC) AS rank
             FROM radscheduler.occupancy o
-            JOIN radscheduler.resource r ON r.site_id = o.site_id AND r.resource_id = o.subject_id AND r.kind IN ('room', 'equipment')
+            JOIN radscheduler.resource r ON r.site_id = o.site_id AND r.resource_id = o.subject_id AND r.kind <> 'staff'
             WHERE o.site_id = p_site AND o.appointment_id IN (p_one, p_other) AND o.axis = 'resource')
-        SELECT count(DISTINCT p.appointment_id) = 2 AND NOT EXISTS (
-                   SELECT FROM place a JOIN place b ON b.name = a.name AND b.appointment_id = p_other AND b.rank = 1 WHERE a.appointment_id = p_one AND a.rank = 1)
-        FROM place p);
+        SELECT CASE WHEN bool_or(one.campus = other.campus AND one.name = other.name) THEN NULL WHEN bool_and(one.campus <> other.campus) THEN 'campus' WHEN count(*) > 0 THEN 'place' END
+        FROM place one JOIN place other ON other.appointment_id = p_other AND other.rank = 1 WHERE one.appointment_id = p_one AND one.rank = 1);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.is_elsewhere(integer, bigint, bigint) IS
-    'Whether two appointments are known to be in different places: by the location of their rooms, else of their scanners; a resource without location is a place of its own.';
+COMMENT ON FUNCTION radscheduler.way_between(integer, bigint, bigint) IS
+    'What a patient must change to get from one appointment to another: place, campus, or NULL where that is not known to be any. By the rooms named, else by the scanners; a resource without location is a place of its own.';
 
 CREATE FUNCTION radscheduler.can_do(p_site integer, p_appointment bigint, p_resource bigint, p_modalities text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.appointment_service s
-        CROSS JOIN LATERAL radscheduler.procedure_of(s.site_id, s.code, NULL) p
-        WHERE s.site_id = p_site AND s.appointment_id = p_appointment AND s.status IS NULL
-          AND (SELECT count(*) > 1 FROM radscheduler.appointment_service n WHERE n.site_id = p_site AND n.appointment_id = p_appointment AND n.status IS NULL)
-          AND s.group_no IN (SELECT r.group_no FROM radscheduler.appointment_resource r
-                             WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.resource_id = p_resource AND r.status IS NULL)
-          AND coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s.code], ARRAY[s.name])) = ANY (p_modalities));
+    RETURN (WITH exam AS (
+            SELECT s.code, s.name, count(*) OVER () AS n,
+                   s.group_no IN (SELECT r.group_no FROM radscheduler.appointment_resource r
+                                  WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.resource_id = p_resource AND r.status IS NULL) AS is_here
+            FROM radscheduler.appointment_service s WHERE s.site_id = p_site AND s.appointment_id = p_appointment AND s.status IS NULL
+        ), wanted AS (
+            -- The appointment's modality is that of its first exam: of several, each has its own.
+            SELECT a.modality FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND (SELECT count(*) < 2 FROM exam)
+            UNION ALL
+            SELECT coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[e.code], ARRAY[e.name]))
+            FROM exam e CROSS JOIN LATERAL radscheduler.procedure_of(p_site, e.code, NULL) p
+            WHERE e.n > 1 AND (e.is_here OR NOT EXISTS (SELECT FROM exam x WHERE x.is_here)))
+        SELECT coalesce(bool_or(p_modalities IS NULL OR coalesce(w.modality, 'OT') = 'OT' OR w.modality = ANY (p_modalities)), true) FROM wanted w);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.can_do(integer, bigint, bigint, text[]) IS
-    'Whether, of several exams of one appointment, one in the resource''s own group is of these modalities: the appointment''s modality is that of its first exam only.';
-
-CREATE FUNCTION radscheduler.rule_suspects(p_site integer, p_appointments bigint[]) RETURNS bigint[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_zone   text;
-    v_travel interval;
-BEGIN
-    SELECT coalesce(s.timezone, radscheduler.default_zone()), nullif(make_interval(mins => s.travel_minutes::integer), interval '0') INTO v_zone, v_travel
-        FROM radscheduler.site s WHERE s.site_id = p_site;
-    RETURN (SELECT array_agg(a.appointment_id)
-        FROM radscheduler.appointment a
-        CROSS JOIN LATERAL (
-            SELECT coalesce(bool_or(r.kind <> 'staff'), false) AS has_place,
-                   bool_or(CASE WHEN o.axis = 'patient' THEN
-                       v_travel IS NOT NULL AND EXISTS (
-                           SELECT FROM radscheduler.occupancy q
-                           WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
-                             AND q.buffered && tstzrange(lower(o.during) - v_travel, upper(o.during) + v_travel))
-                   ELSE
-                       r.kind <> 'staff' AND a.modality <> r.modality AND a.modality <> ALL (r.modalities)
-                       OR EXISTS (SELECT FROM radscheduler.resource_block b WHERE b.site_id = o.site_id AND b.resource_id = o.subject_id AND b.during && o.during)
-                       -- One row of its hours, or of the site's, that holds the whole exam.
-                       OR NOT EXISTS (
-                           SELECT FROM radscheduler.resource_hours h
-                           WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id AND h.weekday = extract(isodow FROM timezone(v_zone, lower(o.during)))::smallint
-                             AND h.valid @> timezone(v_zone, lower(o.during))::date AND h.opens <= timezone(v_zone, lower(o.during))::time
-                             AND timezone(v_zone, upper(o.during)) <= timezone(v_zone, lower(o.during))::date + h.closes)
-                          AND (EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id)
-                               OR r.kind <> 'staff' AND NOT EXISTS (
-                                   SELECT FROM radscheduler.resource_hours h
-                                   WHERE h.site_id = o.site_id AND h.resource_id IS NULL AND h.weekday = extract(isodow FROM timezone(v_zone, lower(o.during)))::smallint
-                                     AND h.valid @> timezone(v_zone, lower(o.during))::date AND h.opens <= timezone(v_zone, lower(o.during))::time
-                                     AND timezone(v_zone, upper(o.during)) <= timezone(v_zone, lower(o.during))::date + h.closes))
-                   END) AS is_doubtful
-            FROM radscheduler.occupancy o
-            LEFT JOIN radscheduler.resource r ON o.axis = 'resource' AND r.site_id = o.site_id AND r.resource_id = o.subject_id
-            WHERE o.site_id = a.site_id AND o.appointment_id = a.appointment_id) x
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
-          AND (a.is_pooled
-               OR radscheduler.takes_time(a.status, a.holds_time) AND a.starts_at IS NOT NULL
-                  AND (x.is_doubtful OR NOT x.has_place OR a.ends_at - a.starts_at > interval '24 hours')
-               OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = a.site_id AND c.appointment_id = a.appointment_id AND c.state <> 'resolved')
-               OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = a.site_id AND c.other_appointment_id = a.appointment_id AND c.state <> 'resolved')));
-END
-$$;
-COMMENT ON FUNCTION radscheduler.rule_suspects(integer, bigint[]) IS
-    'Those of some appointments that may break a rule or have an unresolved conflict, and those that are or come to be in a pool: the cheap question before rule_conflicts(). NULL in the ordinary case, a scanner within its hours.';
+    'Whether a resource of some modalities (NULL: any) can do an appointment: its exam, or of several at least one of the resource''s own group. An exam whose modality nobody knows can be done anywhere.';
 
 CREATE FUNCTION radscheduler.rule_conflicts(p_site integer, p_appointments bigint[])
     RETURNS TABLE (appointment_id bigint, code text, severity radscheduler.severity, axis radscheduler.axis, subject_id bigint,
@@ -191,79 +115,77 @@ CREATE FUNCTION radscheduler.rule_conflicts(p_site integer, p_appointments bigin
 BEGIN
     RETURN QUERY
     WITH place AS MATERIALIZED (
-        SELECT coalesce(s.timezone, radscheduler.default_zone()) AS zone, make_interval(mins => s.travel_minutes::integer) AS travel
+        SELECT coalesce(s.timezone, radscheduler.default_zone()) AS zone, make_interval(mins => s.travel_minutes::integer) AS travel,
+               make_interval(mins => s.campus_minutes::integer) AS campus_travel
         FROM radscheduler.site s WHERE s.site_id = p_site
+    ), rule AS MATERIALIZED (
+        SELECT k.code, k.severity, k.if_overbook, k.if_urgent, s.severity::radscheduler.severity AS chosen
+        FROM radscheduler.rule_kind k LEFT JOIN radscheduler.rule_setting s ON s.site_id = p_site AND s.code = k.code
+        WHERE s.severity IS DISTINCT FROM 'off'
     ), changed AS MATERIALIZED (
-        SELECT a.appointment_id, a.modality, tstzrange(a.starts_at, a.ends_at) AS during, a.is_pooled
+        SELECT a.appointment_id, a.modality, tstzrange(a.starts_at, a.ends_at) AS during, a.is_pooled, a.time_fault, a.sender_id, a.visit_group
         FROM radscheduler.appointment a
         WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.starts_at IS NOT NULL AND radscheduler.takes_time(a.status, a.holds_time)
     ), held AS MATERIALIZED (
-        SELECT c.appointment_id, c.modality, r.resource_id, r.kind, o.during,
-               CASE WHEN r.is_registered AND r.kind <> 'staff' AND r.modality IS NOT NULL THEN r.modality || r.modalities END AS able,
+        SELECT c.appointment_id, r.resource_id, r.kind, o.during,
+               CASE WHEN r.is_registered AND r.kind <> 'staff' THEN nullif(array_remove(r.modality || r.modalities, NULL), '{}') END AS able,
                EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS has_hours
         FROM changed c
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'resource'
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
     ), timed AS (
         -- Whose hours count: those of a resource that has some, else the site's for scanners, rooms and exams that name neither. Staff work when they work.
-        SELECT h.appointment_id, h.resource_id, h.during, timezone(p.zone, lower(h.during)) AS from_local, timezone(p.zone, upper(h.during)) AS until_local
-        FROM held h, place p WHERE h.has_hours
-        UNION ALL
-        SELECT h.appointment_id, NULL, h.during, timezone(p.zone, lower(h.during)), timezone(p.zone, upper(h.during))
-        FROM held h, place p WHERE NOT h.has_hours AND h.kind <> 'staff'
-        UNION ALL
-        SELECT c.appointment_id, NULL, c.during, timezone(p.zone, lower(c.during)), timezone(p.zone, upper(c.during)) FROM changed c, place p WHERE c.is_pooled
-    ), doubtful AS MATERIALIZED (
-        -- One row of hours that holds the whole exam is enough for nearly all; what is left is looked at closely.
-        SELECT t.appointment_id, t.resource_id, t.during FROM timed t
-        WHERE t.resource_id IS NOT NULL AND NOT EXISTS (
-            SELECT FROM radscheduler.resource_hours h
-            WHERE h.site_id = p_site AND h.resource_id = t.resource_id AND h.weekday = extract(isodow FROM t.from_local)::smallint AND h.valid @> t.from_local::date
-              AND h.opens <= t.from_local::time AND t.until_local <= t.from_local::date + h.closes)
-        UNION ALL
-        SELECT t.appointment_id, t.resource_id, t.during FROM timed t
-        WHERE t.resource_id IS NULL AND NOT EXISTS (
-            SELECT FROM radscheduler.resource_hours h
-            WHERE h.site_id = p_site AND h.resource_id IS NULL AND h.weekday = extract(isodow FROM t.from_local)::smallint AND h.valid @> t.from_local::date
-              AND h.opens <= t.from_local::time AND t.until_local <= t.from_local::date + h.closes)
-          AND EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
+        SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during FROM held h WHERE h.has_hours OR h.kind <> 'staff'
+        UNION
+        SELECT c.appointment_id, NULL, c.during FROM changed c WHERE c.is_pooled
+    ), near AS (
+        -- Exams of one visit are planned together: whoever booked them knows the way.
+        SELECT o.subject_id, c.appointment_id, q.appointment_id AS other_id, o.during, q.during AS other_during, x.way,
+               CASE x.way WHEN 'place' THEN p.travel WHEN 'campus' THEN greatest(p.travel, p.campus_travel) END AS needed
+        FROM place p
+        CROSS JOIN changed c
+        JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
+        JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
+                                     AND q.buffered && tstzrange(lower(o.during) - greatest(p.travel, p.campus_travel), upper(o.during) + greatest(p.travel, p.campus_travel))
+        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time)
+                                       AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
+        CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
+        WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
     ), broken AS (
-        SELECT d.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
-               coalesce(d.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
-        FROM doubtful d, LATERAL (SELECT tstzmultirange(d.during) - radscheduler.open_hours(p_site, d.resource_id, lower(d.during), upper(d.during)) AS shut OFFSET 0) x
-        WHERE NOT isempty(x.shut)
+        SELECT t.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
+               coalesce(t.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
+        FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during)) AS shut OFFSET 0) x
+        WHERE EXISTS (SELECT FROM rule WHERE code = 'OUTSIDE_HOURS') AND NOT isempty(x.shut) AND (t.resource_id IS NOT NULL OR EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL))
         UNION ALL
         SELECT h.appointment_id, CASE b.kind WHEN 'block' THEN 'RESOURCE_BLOCKED' ELSE 'MAINTENANCE' END, NULL, 'resource', h.resource_id, NULL, h.during * b.during
         FROM held h JOIN radscheduler.resource_block b ON b.site_id = p_site AND b.resource_id = h.resource_id AND b.during && h.during
         UNION ALL
         SELECT h.appointment_id, 'MODALITY_MISMATCH', NULL, 'resource', h.resource_id, NULL, h.during
-        FROM held h WHERE h.modality <> 'OT' AND h.modality <> ALL (h.able) AND NOT radscheduler.can_do(p_site, h.appointment_id, h.resource_id, h.able)
+        FROM held h WHERE EXISTS (SELECT FROM rule WHERE code = 'MODALITY_MISMATCH') AND NOT radscheduler.can_do(p_site, h.appointment_id, h.resource_id, h.able)
         UNION ALL
         SELECT c.appointment_id, 'CAPACITY_EXCEEDED', CASE WHEN 2 * x.peak > 3 * x.capacity THEN 'critical'::radscheduler.severity END, 'resource', 0, NULL, x.excess
-        FROM changed c, LATERAL radscheduler.pool_excess(p_site, c.appointment_id) x WHERE c.is_pooled AND x.excess IS NOT NULL
+        FROM changed c, LATERAL radscheduler.pool_excess(p_site, c.appointment_id) x
+        WHERE EXISTS (SELECT FROM rule WHERE code = 'CAPACITY_EXCEEDED') AND c.is_pooled AND x.excess IS NOT NULL
         UNION ALL
-        SELECT CASE WHEN q.during < o.during THEN o.appointment_id ELSE q.appointment_id END, 'PATIENT_TRAVEL', NULL, 'patient', o.subject_id,
-               CASE WHEN q.during < o.during THEN q.appointment_id ELSE o.appointment_id END,
-               tstzrange(greatest(lower(o.during), lower(q.during)), least(upper(o.during), upper(q.during)) + p.travel)
-        FROM place p
-        CROSS JOIN changed c
-        JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
-        JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
-                                     AND q.buffered && tstzrange(lower(o.during) - p.travel, upper(o.during) + p.travel)
-        WHERE p.travel > interval '0' AND NOT q.during && o.during AND radscheduler.is_elsewhere(p_site, o.appointment_id, q.appointment_id)
+        -- Two that meet several times are told of once, by the first time.
+        (SELECT DISTINCT ON (n.subject_id, least(n.appointment_id, n.other_id), greatest(n.appointment_id, n.other_id))
+               CASE WHEN n.other_during < n.during THEN n.appointment_id ELSE n.other_id END, 'PATIENT_TRAVEL', CASE n.way WHEN 'campus' THEN 'critical'::radscheduler.severity END,
+               'patient'::radscheduler.axis, n.subject_id, CASE WHEN n.other_during < n.during THEN n.other_id ELSE n.appointment_id END,
+               tstzrange(greatest(lower(n.during), lower(n.other_during)), least(upper(n.during), upper(n.other_during)) + n.needed)
+        FROM near n WHERE greatest(lower(n.during), lower(n.other_during)) < least(upper(n.during), upper(n.other_during)) + n.needed
+        ORDER BY n.subject_id, least(n.appointment_id, n.other_id), greatest(n.appointment_id, n.other_id), least(n.during, n.other_during))
         UNION ALL
-        SELECT c.appointment_id, 'INVALID_TIME', NULL, 'resource', 0, NULL, c.during FROM changed c WHERE upper(c.during) - lower(c.during) > interval '24 hours'
+        SELECT c.appointment_id, 'INVALID_TIME', CASE c.time_fault WHEN 'gap' THEN 'warning'::radscheduler.severity END, 'resource', 0, NULL, c.during
+        FROM changed c WHERE c.time_fault IS NOT NULL OR upper(c.during) - lower(c.during) > interval '24 hours'
     )
     SELECT b.appointment_id, b.code,
-           least(coalesce(s.severity::radscheduler.severity, max(b.severity), k.severity), CASE WHEN a.is_overbook THEN k.if_overbook END,
-                 CASE WHEN a.urgency = 'stat' OR a.patient_class IN ('E', 'I') THEN k.if_urgent END),
+           least(coalesce(k.chosen, max(b.severity), k.severity), CASE WHEN a.is_overbook THEN k.if_overbook END,
+                 CASE WHEN radscheduler.is_urgent(a.urgency, a.patient_class) THEN k.if_urgent END),
            b.axis, b.subject_id, b.other_appointment_id, range_merge(range_agg(b.overlap))
     FROM broken b
-    JOIN radscheduler.rule_kind k ON k.code = b.code
+    JOIN rule k ON k.code = b.code
     JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = b.appointment_id
-    LEFT JOIN radscheduler.rule_setting s ON s.site_id = p_site AND s.code = b.code
-    WHERE s.severity IS DISTINCT FROM 'off'
-    GROUP BY b.appointment_id, b.code, b.axis, b.subject_id, b.other_appointment_id, k.code, a.is_overbook, a.urgency, a.patient_class, s.severity;
+    GROUP BY b.appointment_id, b.code, b.axis, b.subject_id, b.other_appointment_id, k.severity, k.chosen, k.if_overbook, k.if_urgent, a.is_overbook, a.urgency, a.patient_class;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_conflicts(integer, bigint[]) IS

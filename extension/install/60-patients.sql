@@ -92,7 +92,9 @@ BEGIN
         END IF;
         event := NULL;
         IF v_old.message_time > v_item.at IS NOT TRUE THEN
-            v_row.mrn := v_found.best ->> 'value';
+            IF v_row.mrn = v_found.best ->> 'value' IS NOT TRUE AND NOT (v_old.patient_id IS NOT NULL AND radscheduler.is_given_up(v_item.site_id, v_old.patient_id, v_found.best ->> 'value')) THEN
+                v_row.mrn := v_found.best ->> 'value';
+            END IF;
             v_row.family_name := CASE WHEN v_sent ? 'family' THEN v_sent ->> 'family' ELSE v_row.family_name END;
             v_row.given_name := CASE WHEN v_sent ? 'given' THEN v_sent ->> 'given' ELSE v_row.given_name END;
             v_row.display_name := coalesce(nullif(v_sent ->> 'display', ''), v_row.display_name);

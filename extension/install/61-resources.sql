@@ -10,6 +10,7 @@ BEGIN
                  WHEN p_item ->> 'segment' = 'AIL' THEN 'room'
                  WHEN v_words ~ '(^|\W)(ROOM|LOCATION)(\W|$)' THEN 'room'
                  WHEN v_words ~ '(^|\W)(D|DOCTOR|PHYSICIAN|PROVIDER|SURGEON|RADIOLOGIST|TECHNOLOGIST|TECH|SONOGRAPHER|NURSE|STAFF|PERSON|PERSONNEL)(\W|$)' THEN 'staff'
+                 WHEN v_words = '' AND upper(concat_ws(' ', p_item ->> 'code', p_item ->> 'name')) ~ '(^|[^A-Z])ROOM([^A-Z]|$)' THEN 'room'
                  ELSE 'equipment' END;
     code := coalesce(nullif(p_item ->> 'code', '') || CASE WHEN kind = 'staff' THEN coalesce('^' || nullif(p_item ->> 'authority', ''), '') ELSE '' END,
                      CASE WHEN p_item ->> 'family' IS NOT NULL THEN upper(concat_ws(' ', p_item ->> 'role', p_item ->> 'family', p_item ->> 'given')) END,
@@ -19,7 +20,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.resource_name_of(jsonb) IS
-    'What one resource of a reading is called: its kind by segment and type words, its code (the id sent, for staff with the authority after a caret; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
+    'What one resource of a reading is called: its kind by segment and type words, a room in AIG without type by its name, its code (the id sent, for staff with the authority after a caret; for staff without id role, family and given name), a name and a role. Never the role alone: every message would then want the same person.';
 
 CREATE FUNCTION radscheduler.is_referrer(p_role text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -1,14 +1,26 @@
 -- What a reading says about time, exams and resources, turned into rows of one appointment. Shared by HL7 and by the API's JSON.
 
+CREATE FUNCTION radscheduler.live_services(p_services jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_services @> '[{"is_out": true}]' THEN
+        RETURN coalesce((SELECT jsonb_agg(s.item ORDER BY s.place) FROM jsonb_array_elements(p_services) WITH ORDINALITY s(item, place) WHERE NOT s.item ? 'is_out'), p_services);
+    END IF;
+    RETURN p_services;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.live_services(jsonb) IS
+    'The services of a reading that still take place. Where each is taken out they are all: a cancellation that says Cancelled in every AIS-10 still tells what exam it was.';
+
 CREATE FUNCTION radscheduler.duration_of(p_site integer, p_reading jsonb, p_modality text) RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT coalesce(
         (SELECT CASE WHEN count(p.code) > 0 THEN sum(coalesce(p.minutes, m.default_minutes, 30))::integer END
-            FROM jsonb_array_elements(p_reading -> 'services') s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
-            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)
-            WHERE NOT s ? 'is_out'),
+            FROM jsonb_array_elements(radscheduler.live_services(p_reading -> 'services')) s CROSS JOIN LATERAL radscheduler.procedure_of(p_site, s ->> 'code', s ->> 'alt_code') p
+            LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = coalesce(p.modality, radscheduler.modality_guess(p_site, ARRAY[s ->> 'code'], ARRAY[s ->> 'text']), p_modality)),
         (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_modality),
         30));
 END
@@ -30,20 +42,22 @@ COMMENT ON FUNCTION radscheduler.resource_modality(integer, bigint[], boolean) I
 CREATE FUNCTION radscheduler.modality_of(p_site integer, p_reading jsonb, p_resources bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_services jsonb := radscheduler.live_services(p_reading -> 'services');
 BEGIN
     RETURN (SELECT coalesce(
         CASE WHEN p_reading #>> '{header,message_code}' = 'JSON' THEN radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}') END,
-        (SELECT p.modality FROM jsonb_array_elements(p_reading -> 'services') WITH ORDINALITY s(item, place)
-            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL AND NOT item ? 'is_out' ORDER BY place LIMIT 1),
-        CASE WHEN p_reading -> 'services' = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
+        (SELECT p.modality FROM jsonb_array_elements(v_services) WITH ORDINALITY s(item, place)
+            CROSS JOIN LATERAL radscheduler.procedure_of(p_site, item ->> 'code', item ->> 'alt_code') p WHERE p.code IS NOT NULL ORDER BY place LIMIT 1),
+        CASE WHEN v_services = '[]' THEN (SELECT p.modality FROM radscheduler.procedure_of(p_site, p_reading #>> '{schedule,reason,code}', NULL) p) END,
         radscheduler.resource_modality(p_site, p_resources, true),
         radscheduler.modality_code(p_site, p_reading #>> '{schedule,modality}'),
         -- A type of scanner, pool or appointment that is a modality and nothing else; a word within a text may be anything ("new pt").
         (SELECT a.code FROM jsonb_array_elements_text(p_reading #> '{schedule,modality_words}') WITH ORDINALITY w(word, place)
-            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = replace(upper(word), '-', '') ORDER BY place LIMIT 1),
+            JOIN radscheduler.modality_alias a ON a.site_id = p_site AND a.alias = replace(upper(word), '-', '') AND a.code <> 'OT' ORDER BY place LIMIT 1),
         radscheduler.modality_guess(p_site,
-            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out'),
-            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(p_reading -> 'services') item WHERE NOT item ? 'is_out')),
+            ARRAY(SELECT item ->> 'code' FROM jsonb_array_elements(v_services) item),
+            ARRAY(SELECT concat_ws(' ', item ->> 'text', item ->> 'alt_text') FROM jsonb_array_elements(v_services) item)),
         radscheduler.resource_modality(p_site, p_resources, false),
         radscheduler.modality_guess(p_site, '{}', ARRAY(SELECT jsonb_array_elements_text(p_reading #> '{schedule,modality_words}'))
             || concat_ws(' ', p_reading #>> '{schedule,reason,code}', p_reading #>> '{schedule,reason,text}'))));
@@ -144,7 +158,7 @@ CREATE FUNCTION radscheduler.other_resources(p_site integer, p_appointment bigin
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF p_item.resource_ids IS NULL THEN
+    IF p_item.resource_ids IS NULL AND radscheduler.part_mode(p_item) <> 'full' THEN
         RETURN false;
     END IF;
     RETURN (WITH sent AS (
@@ -154,12 +168,13 @@ BEGIN
                            SELECT FROM radscheduler.appointment_resource r
                            WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.segment = s.segment AND r.resource_id = s.id AND r.status IS NULL))
             OR EXISTS (SELECT FROM radscheduler.appointment_resource r
-                       WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.status IS NULL AND r.segment IN (SELECT s.segment FROM sent s)
+                       WHERE r.site_id = p_site AND r.appointment_id = p_appointment AND r.status IS NULL
+                         AND (r.segment IN (SELECT s.segment FROM sent s) OR radscheduler.part_mode(p_item) = 'full')
                          AND r.resource_id NOT IN (SELECT s.id FROM sent s WHERE s.id IS NOT NULL)));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.other_resources(integer, bigint, radscheduler.ingest_item) IS
-    'Whether a message names other resources than its appointment has, among the types of segment it carries.';
+    'Whether a message names other resources than its appointment has, among the types of segment it carries, or all where it shows everything.';
 
 CREATE FUNCTION radscheduler.heed_late(p_item radscheduler.ingest_item) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -169,12 +184,15 @@ DECLARE
     v_item    radscheduler.ingest_item := p_item;
     v_sent    record;
     v_differs boolean;
+    v_missing boolean;
     v_rows    bigint[];
 BEGIN
     SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = p_item.site_id AND a.appointment_id = p_item.appointment_id FOR UPDATE;
     SELECT * INTO v_sent FROM radscheduler.schedule_span(p_item.reading -> 'schedule', p_item.context ->> 'zone');
-    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources') f;
-    v_differs := p_item.action = 'late_close' OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at
+    SELECT f.resource_ids, f.missing INTO v_item.resource_ids, v_missing FROM radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources') f;
+    v_differs := p_item.action = 'late_close' OR v_missing
+                 OR CASE WHEN length(p_item.reading #>> '{schedule,starts_at}') = 10 THEN v_old.starts_at IS NOT NULL
+                         ELSE v_old.starts_at IS NULL AND v_sent.starts_at IS NOT NULL OR v_sent.starts_at <> v_old.starts_at OR v_sent.ends_at <> v_old.ends_at END
                  OR radscheduler.other_resources(v_old.site_id, v_old.appointment_id, v_item);
     IF v_old.booked_at <= p_item.at AND (NOT v_differs OR v_old.moved_at >= p_item.at) THEN
         RETURN;
@@ -182,9 +200,12 @@ BEGIN
     UPDATE radscheduler.appointment a
         SET booked_at = least(a.booked_at, p_item.at), moved_at = CASE WHEN v_differs THEN greatest(a.moved_at, p_item.at) ELSE a.moved_at END
         WHERE a.site_id = v_old.site_id AND a.appointment_id = v_old.appointment_id;
-    v_rows := radscheduler.overlapping(v_old.site_id, v_old.appointment_id);
-    IF v_rows IS NOT NULL THEN
-        PERFORM radscheduler.settle(v_old.site_id, '{}', radscheduler.reseat(v_old.site_id, v_rows), ARRAY[p_item.message_id]);
+    v_rows := radscheduler.overlapping(v_old.site_id, ARRAY[v_old.appointment_id]);
+    IF v_rows IS NOT NULL OR v_old.is_pooled THEN
+        v_rows := CASE WHEN v_rows IS NOT NULL THEN radscheduler.reseat(v_old.site_id, v_rows) END || v_old.appointment_id
+                  || CASE WHEN v_old.is_pooled THEN radscheduler.over_capacity_at(v_old.site_id, ARRAY(
+                      SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = v_old.site_id AND o.appointment_id = v_old.appointment_id)) END;
+        PERFORM radscheduler.settle(v_old.site_id, '{}', v_rows, ARRAY[p_item.message_id]);
     END IF;
 END
 $$;

@@ -6,22 +6,20 @@ CREATE FUNCTION radscheduler.apply_items(p_items radscheduler.ingest_item[]) RET
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_items     radscheduler.ingest_item[] := p_items;
+    v_items     radscheduler.ingest_item[] := radscheduler.match_items(p_items);
     v_item      radscheduler.ingest_item;
     v_olds      radscheduler.appointment[];
     v_old       radscheduler.appointment;
     v_new       radscheduler.appointment;
-    v_rule      radscheduler.event_rule;
-    v_sent      record;
-    v_sents     boolean[] := '{}';
     v_modality  text;
     v_resources bigint[];
     v_patients  bigint[];
+    v_pooled    boolean[];
+    v_pools     text[];
     v_row       record;
     v_study     record;
     v_schedule  jsonb;
     v_visit     jsonb;
-    v_live      radscheduler.ingest_item[] := '{}';
     v_closes    bigint[] := '{}';
     v_inserts   radscheduler.appointment[] := '{}';
     v_updates   radscheduler.appointment[] := '{}';
@@ -39,70 +37,36 @@ DECLARE
     v_told      jsonb[];
     v_shift     interval;
     v_claims    boolean;
+    v_ending    jsonb;
     c_site      CONSTANT integer := (p_items[1]).site_id;
 BEGIN
-    -- What each is about and what its event does to it.
-    FOR k IN 1 .. cardinality(v_items) LOOP
-        v_item := v_items[k];
-        v_old := NULL;
-        IF v_item.filler_id IS NOT NULL THEN
-            SELECT * INTO v_old FROM radscheduler.appointment a
-                WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.filler_id = v_item.filler_id ORDER BY a.generation DESC LIMIT 1;
-        END IF;
-        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL THEN
-            SELECT * INTO v_old FROM radscheduler.appointment a
-                WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.placer_id = v_item.placer_id AND (v_item.filler_id IS NULL OR a.filler_id IS NULL)
-                ORDER BY a.generation DESC LIMIT 1;
-        END IF;
-        v_olds[k] := v_old;
-        v_item.appointment_id := v_old.appointment_id;
-        SELECT * INTO v_rule FROM radscheduler.event_rule r
-            WHERE r.trigger_event = v_item.trigger_event
-              AND r.state = CASE WHEN v_old.appointment_id IS NULL THEN 'unknown' WHEN radscheduler.is_closed(v_old.status) THEN v_old.status::text ELSE 'active' END;
-        v_sent := radscheduler.status_sent(v_item.reading #> '{schedule,status}');
-        v_sents[k] := v_sent.is_overbook;
-        v_item := radscheduler.judge(v_item, v_rule, v_sent.status, v_old.status, v_old.message_time, v_old.message_sequence, v_old.patient_id IS NOT NULL, v_old.starts_at IS NOT NULL);
-        v_item.ordinal := k;
-        v_items[k] := v_item;
-        IF v_item.outcome IS NULL AND v_item.action <> 'close' THEN
-            v_live := v_live || v_item;
-        ELSIF v_item.action IN ('late', 'late_close') AND v_item.outcome = 'stale' AND NOT radscheduler.is_closed(v_old.status) THEN
+    FOREACH v_item IN ARRAY v_items LOOP
+        v_patients := v_patients || v_item.patient_id;
+        v_resources := v_resources || v_item.resource_ids;
+        IF v_item.is_heeded THEN
             v_late := v_late || v_item;
         END IF;
-        IF v_old.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale') THEN
-            v_known := v_known || v_old.appointment_id;
-            v_patients := v_patients || v_old.patient_id;
+        IF v_item.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale' OR v_item.entry IS NOT NULL) THEN
+            v_known := v_known || v_item.appointment_id;
         END IF;
-    END LOOP;
-
-    -- Who and what. A closing needs neither.
-    IF v_live <> '{}' THEN
-        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
-            v_item := v_items[v_row.ordinal];
-            v_item.patient_id := v_row.patient_id;
-            v_item.patient_event := v_row.event;
-            v_item.warnings := v_item.warnings || v_row.warnings;
-            v_items[v_row.ordinal] := v_item;
-            v_patients := v_patients || v_item.patient_id;
-        END LOOP;
-    END IF;
-    FOREACH v_item IN ARRAY v_live LOOP
-        v_row := radscheduler.resolve_resources(v_item);
-        v_item := v_items[v_item.ordinal];
-        v_item.resource_ids := v_row.resource_ids;
-        v_item.warnings := v_item.warnings || v_row.warnings;
-        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.patient_id <> v_olds[v_item.ordinal].patient_id THEN
-            v_item.action := 'renew';
-            v_item.status := 'PENDING_REVIEW';
-            v_item.review_reason := 'ID_REUSED';
-            v_item.warnings := v_item.warnings || radscheduler.warning('ID_REUSED', 'SCH-2');
-        END IF;
-        v_items[v_item.ordinal] := v_item;
-        v_resources := v_resources || v_item.resource_ids;
     END LOOP;
     -- The rows as they are once nobody else is at work on them.
     IF v_known <> '{}' THEN
         v_resources := v_resources || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = ANY (v_known));
+        v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
+    END IF;
+    v_pooled := radscheduler.name_no_place(v_items);
+    IF true = ANY (v_pooled) THEN
+        FOR k IN 1 .. cardinality(v_items) LOOP
+            v_item := v_items[k];
+            -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().
+            IF v_pooled[k] AND v_item.outcome IS NULL AND v_item.action <> 'close'
+               AND (v_item.appointment_id IS NULL OR v_item.resource_ids IS NOT NULL OR v_item.action = 'renew'
+                    OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_item.appointment_id AND a.is_pooled)) THEN
+                v_pools := v_pools || radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
+            END IF;
+        END LOOP;
+        v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
     END IF;
     PERFORM radscheduler.lock_subjects(c_site, v_resources, v_patients);
     IF v_known <> '{}' THEN
@@ -123,8 +87,18 @@ BEGIN
     v_known := '{}';
     FOR k IN 1 .. cardinality(v_items) LOOP
         v_item := v_items[k];
-        CONTINUE WHEN v_item.outcome IS NOT NULL;
         v_old := v_olds[k];
+        v_ending := v_old.ending;
+        IF v_item.entry IS NOT NULL AND v_old.appointment_id IS NOT NULL THEN
+            v_ending := coalesce(v_ending, radscheduler.told_of(coalesce(v_old.message_time, v_old.updated_at), v_old.message_sequence,
+                CASE v_old.review_reason WHEN 'CONFLICT' THEN v_old.resume_status ELSE v_old.status END, v_old.event_reason));
+            IF v_item.outcome IN ('stale', 'ignored') AND NOT radscheduler.is_before_told(v_item.entry, v_ending) THEN
+                -- It closes nothing now, but may when other messages have come.
+                UPDATE radscheduler.appointment a SET ending = radscheduler.ending_with(v_ending, v_item.entry)
+                    WHERE a.site_id = c_site AND a.appointment_id = v_old.appointment_id;
+            END IF;
+        END IF;
+        CONTINUE WHEN v_item.outcome IS NOT NULL;
         v_schedule := v_item.reading -> 'schedule';
         v_shift := NULL;
         IF v_item.appointment_id IS NOT NULL AND v_item.action <> 'renew' THEN
@@ -149,16 +123,18 @@ BEGIN
             v_new.created_at := now();
             v_new.is_overbook := false;
             v_new.is_pooled := false;
-            v_new.moved_at := CASE WHEN v_item.action = 'renew' THEN v_old.message_time END;
+            v_new.moved_at := CASE WHEN v_item.action = 'renew' THEN coalesce(radscheduler.said_otherwise(v_old.ending, v_item, true), v_old.message_time) END;
         END IF;
         v_new.updated_at := now();
         v_new.message_id := v_item.message_id;
         v_new.booked_at := least(v_new.booked_at, v_item.at);
         v_new.holds_time := coalesce((v_item.context #>> '{profile,pending_occupies}')::boolean, false);
-        IF v_item.action <> 'fill' THEN
-            v_new.status := coalesce(v_item.status, v_new.status);
+        v_new.status := coalesce(v_item.status, v_new.status);
+        IF v_item.action NOT IN ('close', 'fill') OR (v_item.at, coalesce(v_item.sequence, 0)) >= (v_old.message_time, coalesce(v_old.message_sequence, 0)) IS NOT FALSE THEN
             v_new.message_time := v_item.at;
             v_new.message_sequence := v_item.sequence;
+        END IF;
+        IF v_item.action <> 'fill' THEN
             IF v_item.review_reason IS NOT NULL THEN
                 v_new.review_reason := v_item.review_reason;
             ELSIF v_old.status = 'PENDING_REVIEW' AND v_old.review_reason = 'ID_REUSED' AND v_item.action <> 'renew' AND v_new.status IN ('SCHEDULED', 'CONFIRMED') THEN
@@ -168,9 +144,19 @@ BEGIN
         IF v_new.status <> 'PENDING_REVIEW' THEN
             v_new.review_reason := NULL;
         END IF;
+        IF v_item.entry IS NOT NULL THEN
+            v_new.ending := radscheduler.ending_with(v_ending, v_item.entry);
+        ELSIF v_new.ending IS NOT NULL AND v_item.action <> 'amend' THEN
+            v_new.ending := radscheduler.ending_with(v_ending, radscheduler.entry_of(v_item, v_new.status, false));
+        END IF;
         IF v_item.action = 'close' THEN
-            v_new.event_reason := coalesce(v_schedule #>> '{event_reason,text}', v_schedule #>> '{event_reason,code}', v_old.event_reason);
-            v_closes := v_closes || v_new.appointment_id;
+            v_new.event_reason := (radscheduler.ended(v_new.ending)).reason;
+            IF radscheduler.is_closed(v_old.status) THEN
+                v_placed := v_placed || v_new.appointment_id;
+                v_known := v_known || v_new.appointment_id;
+            ELSE
+                v_closes := v_closes || v_new.appointment_id;
+            END IF;
             v_updates := v_updates || v_new;
             v_changed := v_changed || v_new.appointment_id;
             v_messages := v_messages || v_item.message_id;
@@ -184,7 +170,7 @@ BEGIN
         v_new.filler_id := coalesce(v_item.filler_id, v_new.filler_id);
         v_new.placer_id := coalesce(v_item.placer_id, v_new.placer_id);
         v_new.patient_id := coalesce(v_item.patient_id, v_new.patient_id);
-        v_new.is_overbook := coalesce(v_sents[k], v_new.is_overbook);
+        v_new.is_overbook := coalesce(v_item.is_overbook, v_new.is_overbook);
         v_study := radscheduler.study_of(v_item.reading, v_new.study_code, v_new.study_text);
         v_new.study_code := v_study.code;
         v_new.study_text := v_study.text;
@@ -212,6 +198,17 @@ BEGIN
                 v_new.filler_orders := ARRAY(SELECT jsonb_array_elements_text(v_schedule -> 'filler_orders'));
             END IF;
         END IF;
+        IF num_nonnulls(v_new.placer_orders, v_new.filler_orders) > 0 THEN
+            SELECT * INTO v_row FROM radscheduler.said_by_orders(c_site, v_new.patient_id, v_new.placer_orders, v_new.filler_orders);
+            v_new.accession := coalesce(v_new.accession, v_row.accession);
+            v_new.modality := coalesce(nullif(v_new.modality, 'OT'), v_row.modality, v_new.modality);
+            IF NOT coalesce(v_item.reading -> 'visit' ? 'referring', false) THEN
+                v_new.referring_physician := coalesce(v_new.referring_physician, v_row.ordered_by);
+            END IF;
+        END IF;
+        IF v_new.ending IS NOT NULL AND v_item.entry IS NOT NULL THEN
+            v_new.event_reason := (radscheduler.ended(v_new.ending)).reason;
+        END IF;
         IF v_item.reading -> 'services' <> '[]' OR v_item.resource_ids IS NOT NULL OR v_new.modality IS NULL THEN
             v_modality := radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
             v_new.modality := coalesce(v_modality, nullif(v_new.modality, 'OT'), 'OT');
@@ -231,6 +228,9 @@ BEGIN
             SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
+            v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "END_NOT_AFTER_START" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'end'
+                WHEN v_item.warnings @? '$[*] ? (@.code == "DURATION_IMPLAUSIBLE" && (@.path starts with "SCH" || @.path starts with "TQ1"))' THEN 'length' END;
             IF v_row.doubt IS NOT NULL THEN
                 v_item.warnings := v_item.warnings || radscheduler.warning(v_row.doubt, 'SCH-11.4');
             END IF;
@@ -244,12 +244,17 @@ BEGIN
 
         -- Since when it claims this time, and whether it moved.
         IF v_item.appointment_id IS NULL OR v_item.action = 'renew' THEN
+            v_item.asks_time := true;
+            v_new.is_pooled := v_pooled[k] AND v_new.starts_at IS NOT NULL AND radscheduler.takes_time(v_new.status, v_new.holds_time);
             v_inserts := v_inserts || v_new;
             v_events := v_events || radscheduler.event_name(NULL, v_new.status, false);
         ELSE
-            v_claims := (v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at) OR radscheduler.is_closed(v_old.status)
-                        OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item);
-            IF v_claims AND v_item.action <> 'fill' THEN
+            v_claims := v_item.action <> 'amend' AND ((v_new.starts_at, v_new.ends_at) IS DISTINCT FROM (v_old.starts_at, v_old.ends_at)
+                                                      OR radscheduler.other_resources(c_site, v_old.appointment_id, v_item));
+            v_item.asks_time := v_claims OR radscheduler.is_closed(v_old.status);
+            IF v_old.ending IS NOT NULL AND v_item.action <> 'amend' THEN
+                v_new.moved_at := greatest(v_old.moved_at, radscheduler.said_otherwise(v_old.ending, v_item, v_claims));
+            ELSIF (v_claims OR radscheduler.is_closed(v_old.status)) AND v_item.action NOT IN ('fill', 'amend') THEN
                 v_new.moved_at := coalesce(v_old.message_time, v_old.updated_at);
             END IF;
             v_shift := nullif(v_new.starts_at - v_old.starts_at, interval '0');
@@ -259,16 +264,17 @@ BEGIN
             END IF;
             v_updates := v_updates || v_new;
             PERFORM radscheduler.shift_rows(c_site, v_new.appointment_id, v_shift, v_old.ends_at, v_new.ends_at);
-            v_known := v_known || v_new.appointment_id;
+            v_known := CASE v_item.action WHEN 'amend' THEN v_known ELSE v_known || v_new.appointment_id END;
             v_events := v_events || radscheduler.event_name(v_old.status, v_new.status, v_shift IS NOT NULL);
         END IF;
         v_item.appointment_id := v_new.appointment_id;
         v_item.outcome := 'applied';
         v_items[k] := v_item;
-        v_placed := v_placed || v_new.appointment_id;
         v_changed := v_changed || v_new.appointment_id;
         v_messages := v_messages || v_item.message_id;
         v_ordinals := v_ordinals || k;
+        CONTINUE WHEN v_item.action = 'amend'; -- its time and its parts stay what they are
+        v_placed := v_placed || v_new.appointment_id;
         IF v_new.appointment_id <> ALL (v_known) THEN
             v_snapshots := v_snapshots || v_item;
         ELSIF radscheduler.part_mode(v_item) = 'action' THEN
@@ -285,10 +291,10 @@ BEGIN
                review_reason = n.review_reason, resume_status = n.resume_status, starts_at = n.starts_at, ends_at = n.ends_at, modality = n.modality,
                study_code = n.study_code, study_text = n.study_text, referring_physician = n.referring_physician, urgency = n.urgency,
                notes = n.notes, reason = n.reason, event_reason = n.event_reason, visit_number = n.visit_number, visit_group = n.visit_group,
-               patient_class = n.patient_class, is_overbook = n.is_overbook,
+               patient_class = n.patient_class, is_overbook = n.is_overbook, time_fault = n.time_fault,
                parent_filler_id = n.parent_filler_id, parent_placer_id = n.parent_placer_id, holds_time = n.holds_time,
-               placer_orders = n.placer_orders, filler_orders = n.filler_orders, reschedule_count = n.reschedule_count,
-               original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, version = n.version,
+               placer_orders = n.placer_orders, filler_orders = n.filler_orders, accession = n.accession, reschedule_count = n.reschedule_count,
+               original_starts_at = n.original_starts_at, booked_at = n.booked_at, moved_at = n.moved_at, ending = n.ending, version = n.version,
                message_time = n.message_time, message_sequence = n.message_sequence, message_id = n.message_id, updated_at = n.updated_at
             FROM unnest(v_updates) n WHERE a.site_id = c_site AND a.appointment_id = ANY (v_changed) AND a.appointment_id = n.appointment_id;
     END IF;
@@ -307,7 +313,7 @@ BEGIN
 
     -- Time given back and taken, conflicts found or healed, all of it told.
     FOR k IN 1 .. cardinality(v_closes) LOOP
-        SELECT v_moved || radscheduler.vacate(c_site, a.appointment_id, CASE WHEN a.status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN a.message_time END) INTO v_moved
+        SELECT v_moved || radscheduler.vacate(c_site, a.appointment_id, CASE WHEN a.status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN (radscheduler.ended(a.ending)).at END) INTO v_moved
             FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_closes[k];
     END LOOP;
     IF v_placed <> '{}' THEN

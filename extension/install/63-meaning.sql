@@ -15,13 +15,13 @@ CREATE FUNCTION radscheduler.study_of(p_reading jsonb, p_old_code text, p_old_te
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_service jsonb;
-    v_code    text;
-    v_text    text;
+    v_services jsonb := radscheduler.live_services(p_reading -> 'services');
+    v_service  jsonb;
+    v_code     text;
+    v_text     text;
 BEGIN
-    FOR n IN 0 .. coalesce(jsonb_array_length(p_reading -> 'services'), 0) - 1 LOOP
-        v_service := p_reading -> 'services' -> n;
-        CONTINUE WHEN v_service ? 'is_out';
+    FOR n IN 0 .. coalesce(jsonb_array_length(v_services), 0) - 1 LOOP
+        v_service := v_services -> n;
         v_code := coalesce(v_service ->> 'code', v_service ->> 'alt_code');
         v_text := coalesce(v_service ->> 'text', v_service ->> 'alt_text', v_code);
         CONTINUE WHEN v_text IS NULL;
@@ -39,7 +39,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.study_of(jsonb, text, text) IS
-    'Exam of a reading: the code of its first service and the texts of all joined with " + ", those that are taken out apart; else what was there before, else reason (SCH-7) or type (SCH-8).';
+    'Exam of a reading: the code of its first service and the texts of all joined with " + ", those that are taken out apart (live_services()); else what was there before, else reason (SCH-7) or type (SCH-8).';
 
 CREATE FUNCTION radscheduler.status_sent(p_words jsonb, OUT status radscheduler.appointment_status, OUT is_overbook boolean) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -13,10 +13,13 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.ack_stamp(text) IS 'Now as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text) RETURNS bytea
+CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]') RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    -- Where the sender may believe in a cancellation that has not taken place here.
+    c_told  CONSTANT jsonpath := '$[*] ? (@.code == "CANCEL_DISPUTED" || @.code == "S14_EMPTY_POSSIBLE_LEGACY_CANCEL")';
+    v_told  jsonb := CASE WHEN p_error IS NULL AND p_warnings <> '[]' THEN jsonb_path_query_array(p_warnings, c_told) ELSE '[]' END;
     v_codes text[] := '{}'; v_paths text[] := '{}'; v_severities text[] := '{}'; v_texts text[] := '{}';
 BEGIN
     IF p_error IS NOT NULL THEN
@@ -25,17 +28,22 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg('W'::text), array_agg(format('%s With appointment %s.', c ->> 'message', c #>> '{with,0,appointment_id}'))
+        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
+               array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
-            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e LIMIT 3) l(c);
+            FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
+    END IF;
+    IF v_told <> '[]' THEN
+        SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
+            INTO v_codes, v_paths, v_severities, v_texts FROM jsonb_array_elements(v_told) w;
     END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
-                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
+                                   coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' WHEN v_told <> '[]' THEN 'Accepted with warning, see ERR' END),
                                    v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E, conflicts of an accepted booking as ERR severity W.';
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
+    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place.';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -270,15 +278,13 @@ COMMENT ON FUNCTION radscheduler.message_kind(text, text) IS
     'Who handles a message by MSH-9.1 and its event: schedule, block, patient, order, ignore; NULL for what is not taken.';
 
 CREATE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
                  'appointment/' || p_item.sender_id || '/P/' || (p_item.reading #>> '{schedule,placer_id}')]
            || radscheduler.patient_lock_names(p_item.site_id, p_item.reading -> 'patient')
-           || CASE WHEN p_item.reading ? 'merges' THEN
-                  ARRAY(SELECT unnest(radscheduler.patient_lock_names(p_item.site_id, m -> 'into') || radscheduler.patient_lock_names(p_item.site_id, m -> 'from'))
-                        FROM jsonb_array_elements(p_item.reading -> 'merges') m) END;
+           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names.';
+COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says.';

@@ -64,28 +64,31 @@ CREATE FUNCTION radscheduler.refuse_conflict(p_item radscheduler.ingest_item) RE
 DECLARE
     v_conflict record;
 BEGIN
-    SELECT c.axis, c.subject_id, c.code, coalesce(c.other_appointment_id, c.appointment_id) AS partner, k.axis AS word, r.name,
-           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN c.other_appointment_id IS NULL THEN ''
-               ELSE format(' Appointment %s holds that time.', CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END) END AS text
+    SELECT c.axis, c.subject_id, c.code,
+           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+               ELSE format(' Appointment %s%s %s.', o.appointment_id,
+                           CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
+                           CASE WHEN c.code = 'PATIENT_TRAVEL' THEN 'is too close' ELSE 'holds that time' END) END AS text
         INTO v_conflict
         FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
+        LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND c.severity = 'critical'
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, c.conflict_id LIMIT 1;
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = jsonb_build_object(
             'error', jsonb_build_object('code', '207', 'text', v_conflict.text, 'path', coalesce(
                 (SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
                  FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
                  WHERE v_conflict.axis = 'resource' AND p_item.resource_ids[e.place] = v_conflict.subject_id ORDER BY e.place LIMIT 1),
-                CASE v_conflict.axis WHEN 'patient' THEN 'PID-3' ELSE 'SCH-11' END)),
+                CASE v_conflict.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'SCH-11' END)),
             'warnings', p_item.warnings, 'conflicts', radscheduler.conflicts_of(p_item.site_id, p_item.appointment_id))::text;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refuse_conflict(radscheduler.ingest_item) IS
-    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message has a critical conflict, with the error to answer (at the AIx field that asked for the time), warnings and conflicts as DETAIL.';
+    'For senders whose profile says on_conflict reject: raises RS001 when the appointment of a message that asks for time has a critical conflict, with the error to answer (at the AIx field that asked for the resource, at the patient, or at the time), warnings and conflicts as DETAIL.';
 
 CREATE FUNCTION radscheduler.process_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -118,7 +121,7 @@ BEGIN
     END IF;
     FOR k IN 1 .. cardinality(v_items) LOOP
         IF v_items[k].outcome = 'flagged' THEN
-            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' THEN
+            IF v_items[k].context #>> '{profile,on_conflict}' = 'reject' AND v_items[k].asks_time THEN
                 PERFORM radscheduler.refuse_conflict(v_items[k]);
             END IF;
             v_items[k].conflicts := radscheduler.conflicts_of(v_items[k].site_id, v_items[k].appointment_id);
@@ -169,6 +172,7 @@ DECLARE
     v_done  radscheduler.ingest_item[] := '{}';
     v_wave  radscheduler.ingest_item[];
     v_apart radscheduler.ingest_item[];
+    v_known radscheduler.ingest_item[];
     v_item  radscheduler.ingest_item;
     v_names text[];
     v_waves integer[];
@@ -196,24 +200,32 @@ BEGIN
                 v_apart := v_apart || v_items[k];
             END IF;
         END LOOP;
-        IF v_wave <> '{}' THEN
-            v_wave := radscheduler.guard_items(v_wave);
-            v_apart := v_apart || ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NOT NULL);
-            v_wave := ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(v_wave) i WHERE i.outcome IS NULL);
-            IF v_wave <> '{}' THEN
+        IF cardinality(v_wave) > 0 THEN
+            v_known := radscheduler.guard_items(v_wave);
+            v_wave := '{}';
+            FOREACH v_item IN ARRAY v_known LOOP
+                IF v_item.outcome IS NULL THEN
+                    v_wave := v_wave || v_item;
+                ELSE
+                    v_apart := v_apart || v_item;
+                END IF;
+            END LOOP;
+            IF cardinality(v_wave) > 0 THEN
                 v_wave := radscheduler.process_items(v_wave);
             END IF;
         END IF;
-        v_wave := v_apart || v_wave;
-        FOR k IN 1 .. cardinality(v_wave) LOOP
-            IF v_wave[k].ack IS NULL THEN
-                v_wave[k].ack := radscheduler.answer(v_wave[k].raw, v_wave[k].code, v_wave[k].message_id, v_wave[k].context ->> 'zone', v_wave[k].error,
-                                                     v_wave[k].conflicts, v_wave[k].context #>> '{profile,charset}');
+        v_known := v_apart || v_wave;
+        v_wave := '{}';
+        FOREACH v_item IN ARRAY v_known LOOP
+            IF v_item.ack IS NULL THEN
+                v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
             END IF;
-            IF v_wave[k].error IS NOT NULL THEN
-                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_wave[k].site_id AND m.sender_id = v_wave[k].sender_id AND m.message_id = v_wave[k].message_id
-                    AND m.control_id = v_wave[k].context #>> '{header,control_id}' AND m.body_sha256 = v_wave[k].raw_sha256;
+            IF v_item.error IS NOT NULL THEN
+                DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id
+                    AND m.control_id = v_item.context #>> '{header,control_id}' AND m.body_sha256 = v_item.raw_sha256;
             END IF;
+            v_wave := v_wave || v_item;
         END LOOP;
         PERFORM radscheduler.log_items(v_wave);
         v_done := v_done || v_wave;
@@ -232,6 +244,10 @@ DECLARE
     v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
     v_resources bigint[];
     v_patients  bigint[];
+    v_other     record;
+    v_pools     text[];
+    v_known     bigint[];
+    v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
@@ -241,8 +257,16 @@ BEGIN
     FOR s IN 1 .. cardinality(v_sites) LOOP
         v_resources := NULL;
         v_patients := NULL;
-        FOREACH v_item IN ARRAY p_items LOOP
+        v_pools := NULL;
+        v_known := NULL;
+        FOR k IN 1 .. cardinality(p_items) LOOP
+            v_item := p_items[k];
             CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
+            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
+            END IF;
+            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
             v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
                 || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
                          JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
@@ -251,7 +275,8 @@ BEGIN
                 || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
                          WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
         END LOOP;
-        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources, v_patients);
+        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
+        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
     END LOOP;
 END
 $$;
@@ -274,15 +299,22 @@ DECLARE
     v_items      radscheduler.ingest_item[];
     r            radscheduler.ingest_item;
 BEGIN
-    BEGIN
-        v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
-        RETURN v_items[1];
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
-        IF radscheduler.is_passing(v_state) THEN
-            RAISE;
-        END IF;
-    END;
+    FOR v_attempt IN 1..10 LOOP
+        BEGIN
+            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
+            RETURN v_items[1];
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
+            IF radscheduler.is_passing(v_state) THEN
+                RAISE;
+            END IF;
+        END;
+        -- Somebody else was quicker (lock_keys_at_once()): the locks are let go, and it begins anew.
+        EXIT WHEN v_state <> 'RS004';
+    END LOOP;
+    IF v_state = 'RS004' THEN
+        RAISE EXCEPTION 'the records changed each time while the message waited for them' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
+    END IF;
     r.message_id := nextval('radscheduler.hl7_message_id_seq');
     r.received_at := clock_timestamp();
     r.raw := p_bytes;

@@ -7,7 +7,7 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, radscheduler.is_rule(c.code) AS is_rule, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
         JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
@@ -18,7 +18,8 @@ BEGIN
         RETURN;
     END IF;
     RAISE EXCEPTION '%', format(v_conflict.text, coalesce(v_conflict.name, radscheduler.rule_subject(p_site, v_conflict.code, p_appointment)))
-        USING ERRCODE = 'exclusion_violation', SCHEMA = 'radscheduler', TABLE = 'occupancy', CONSTRAINT = 'occupancy_no_overlap',
+        USING ERRCODE = 'exclusion_violation', SCHEMA = 'radscheduler', TABLE = CASE WHEN v_conflict.is_rule THEN 'conflict' ELSE 'occupancy' END,
+              CONSTRAINT = CASE WHEN v_conflict.is_rule THEN '' ELSE 'occupancy_no_overlap' END,
               DETAIL = CASE WHEN v_conflict.other_appointment_id IS NULL THEN format('%s: rule of this site.', v_conflict.code)
                   ELSE format('%s: appointment %s holds %s to %s (%s).', v_conflict.code, v_conflict.other_appointment_id,
                               to_char(timezone(v_zone, v_conflict.starts_at), 'YYYY-MM-DD HH24:MI'),
@@ -35,7 +36,10 @@ CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointmen
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+    -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+                         'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
+                         'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;
@@ -77,7 +81,10 @@ DECLARE
     v_id        bigint;
     v_old       radscheduler.appointment;
     v_values    record;
+    v_modality  text;
+    v_fault     text;
     v_patient   bigint := NULL;
+    v_owner     bigint;
     v_starts    timestamptz;
     v_ends      timestamptz;
     v_resources bigint[];
@@ -109,6 +116,8 @@ BEGIN
         v_starts := radscheduler.to_instant(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone);
         v_ends := v_starts + make_interval(mins => coalesce(NEW.duration, 30));
         v_status := v_values.status;
+        v_modality := v_values.modality;
+        v_fault := CASE WHEN radscheduler.clock_doubt(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone) = 'TIME_IN_DST_GAP' THEN 'gap' END;
     ELSE
         v_status := 'CANCELLED';
     END IF;
@@ -132,19 +141,22 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         v_id := OLD.id;
         SELECT array_agg(ar.resource_id) INTO v_resources FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
-        PERFORM radscheduler.lock_subjects(v_site, v_resources, ARRAY[v_patient, (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id)]);
+        SELECT a.patient_id INTO v_owner FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        PERFORM radscheduler.lock_subjects(v_site, v_resources || radscheduler.pool_scanners(v_site, ARRAY[CASE WHEN v_resources IS NULL THEN v_modality END], ARRAY[v_id]), ARRAY[v_patient, v_owner]);
         SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id FOR UPDATE;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the appointment was removed while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Look again, it is no longer there.';
+        ELSIF v_old.patient_id <> v_owner THEN
+            RAISE EXCEPTION 'the appointment passed to another patient while this change waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Run it again.';
         END IF;
     ELSE
-        PERFORM radscheduler.lock_subjects(v_site, NULL, ARRAY[v_patient]);
+        PERFORM radscheduler.lock_subjects(v_site, radscheduler.pool_scanners(v_site, ARRAY[v_modality], NULL), ARRAY[v_patient]);
     END IF;
 
     -- The row.
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at)
-            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now())
+        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at, time_fault)
+            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now(), v_fault)
             RETURNING a.appointment_id INTO v_id;
     ELSIF TG_OP = 'UPDATE' THEN
         v_shift := nullif(v_starts - v_old.starts_at, interval '0');
@@ -153,24 +165,24 @@ BEGIN
         END IF;
         UPDATE radscheduler.appointment a SET patient_id = coalesce(v_patient, a.patient_id), status = v_status,
                review_reason = CASE WHEN v_status = 'PENDING_REVIEW' THEN a.review_reason END, resume_status = NULL,
-               starts_at = v_starts, ends_at = v_ends, modality = v_values.modality, study_text = NEW.study_type,
+               starts_at = v_starts, ends_at = v_ends, time_fault = CASE WHEN (v_starts, v_ends) IS DISTINCT FROM (a.starts_at, a.ends_at) THEN v_fault ELSE a.time_fault END, modality = v_values.modality, study_text = NEW.study_type,
                referring_physician = NEW.referring_physician, urgency = v_values.urgency, notes = NEW.notes,
                reschedule_count = a.reschedule_count + CASE WHEN v_shift IS NULL THEN 0 ELSE 1 END,
                original_starts_at = CASE WHEN v_shift IS NULL THEN a.original_starts_at ELSE coalesce(a.original_starts_at, a.starts_at) END,
                moved_at = CASE WHEN (v_starts, v_ends) IS DISTINCT FROM (a.starts_at, a.ends_at) OR radscheduler.is_closed(a.status) THEN now() ELSE a.moved_at END,
-               version = a.version + 1, updated_at = now()
+               ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN OLD;
         END IF;
-        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, version = a.version + 1, updated_at = now()
+        UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
     END IF;
 
     -- Its time, and whether that may be.
-    IF radscheduler.is_occupying(v_status) THEN
+    IF radscheduler.takes_time(v_status, coalesce(v_old.holds_time, false)) THEN
         v_moved := radscheduler.occupy(v_site, v_id, TG_OP = 'INSERT');
     ELSIF TG_OP <> 'INSERT' THEN
         v_moved := radscheduler.vacate(v_site, v_id, CASE WHEN v_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN now() END);

@@ -51,10 +51,10 @@ CREATE FUNCTION radscheduler.configuration_blocks(p_site integer, p_resource big
     AS $$
 BEGIN
     RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason)
-        FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now();
+        FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now() AND b.sender_block_id IS NULL;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids.';
+COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids. Those that a sender told of (S23) are its records, no configuration.';
 
 CREATE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -44,10 +44,12 @@ BEGIN
     SELECT coalesce(bool_or(h.patient_id IS NULL), false), coalesce(array_agg(DISTINCT h.patient_id) FILTER (WHERE h.patient_id IS NOT NULL), '{}')
         INTO is_site_held, patients
         FROM radscheduler.legal_hold h WHERE h.site_id = p_site AND h.lifted_at IS NULL;
+    -- And the ids they had before they were merged, which earlier versions of appointments name.
+    patients := patients || ARRAY(SELECT m.merged_id FROM radscheduler.patient_merge m WHERE m.site_id = p_site AND m.patient_id = ANY (patients));
     identifiers := ARRAY(SELECT DISTINCT i.value FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.patient_id = ANY (patients));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are, and the values of their identifiers. Ask it under hold_lock_name().';
+COMMENT ON FUNCTION radscheduler.holds_in_force(integer) IS 'The holds of a site: whether everything is held, which patients are (by earlier ids too, see patient_merge), and the values of their identifiers. Ask it under hold_lock_name().';
 
 CREATE FUNCTION radscheduler.place_hold(reason text, patient text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off

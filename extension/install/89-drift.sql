@@ -40,7 +40,7 @@ BEGIN
     SELECT s.sender_id, s.profile INTO r.sender_id, v_profile FROM radscheduler.sender s
         WHERE s.site_id = p_site AND s.sending_application = coalesce(v_header ->> 'sending_application', '') AND s.sending_facility = coalesce(v_header ->> 'sending_facility', '');
     v_profile := radscheduler.sender_profile(coalesce(v_profile, '{}'), v_site.default_profile);
-    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
+    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.offset_zone(v_header ->> 'message_time'), radscheduler.default_zone());
     v_trigger := radscheduler.event_meant(v_profile, v_header ->> 'trigger_event');
     IF v_head ? 'error' THEN
         r.fault := v_head #>> '{error,text}';
@@ -66,7 +66,7 @@ BEGIN
     SELECT * INTO v_span FROM radscheduler.schedule_span(v_item.reading -> 'schedule', v_zone);
     r.starts_at := v_span.starts_at;
     r.minutes := extract(epoch FROM v_span.ends_at - v_span.starts_at) / 60;
-    SELECT f.resource_ids INTO v_item.resource_ids FROM radscheduler.find_resources(p_site, v_item.reading -> 'resources') f;
+    v_item.resource_ids := (radscheduler.find_resources(p_site, v_item.reading -> 'resources')).resource_ids;
     r.modality := radscheduler.modality_of(p_site, v_item.reading, v_item.resource_ids);
     r.resources := (SELECT jsonb_agg(DISTINCT jsonb_build_object('id', x.resource_id, 'code', coalesce(x.code, n.code), 'kind', coalesce(x.kind, n.kind)))
         FROM jsonb_array_elements(v_item.reading -> 'resources') WITH ORDINALITY e(item, place)
@@ -192,7 +192,8 @@ CREATE FUNCTION radscheduler.drift_rows(p_site integer, p_senders bigint[], p_th
 DECLARE
     c_zone   CONSTANT text := radscheduler.site_zone(p_site);
     v_period tstzrange := coalesce(p_period, (SELECT tstzrange(timezone(c_zone, date_trunc('day', timezone(c_zone, min(t.starts_at)))),
-                                                               timezone(c_zone, date_trunc('day', timezone(c_zone, max(t.starts_at))) + interval '1 day')) FROM unnest(p_theirs) t));
+                                                               timezone(c_zone, date_trunc('day', timezone(c_zone, max(t.starts_at))) + interval '1 day')) FROM unnest(p_theirs) t
+                                              HAVING min(t.starts_at) IS NOT NULL));
     v_row    record;
     v_field  record;
     v_local  text[];
@@ -214,7 +215,7 @@ BEGIN
         external_id := v_row.name;
         appointment_id := v_row.id;
         field := NULL; ours := NULL; theirs := NULL;
-        v_seen := v_seen || v_row.id;
+        v_seen := v_seen || array_remove(ARRAY[v_row.id], NULL);
         IF v_row.fault IS NOT NULL THEN
             kind := 'unreadable';
             field := (v_row.t).fault_field;
@@ -260,7 +261,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.drift_rows(integer, bigint[], radscheduler.drift_row[], tstzrange) IS 'drift_report() of an export in the shape of drift_row; without a period it covers the days of its first to its last start.';
+COMMENT ON FUNCTION radscheduler.drift_rows(integer, bigint[], radscheduler.drift_row[], tstzrange) IS 'drift_report() of an export in the shape of drift_row; without a period it covers the days of its first to its last start, and where it names no start nothing is missing there.';
 
 CREATE FUNCTION radscheduler.drift_report(messages bytea[], period tstzrange DEFAULT NULL)
     RETURNS TABLE (kind text, external_id text, appointment_id bigint, field text, ours text, theirs text, suggestion text)
@@ -316,8 +317,9 @@ BEGIN
     ELSIF jsonb_typeof(snapshot) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'the rows of an export are an array of objects' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'SELECT jsonb_agg(to_jsonb(r)) FROM your_rows r makes one; the keys are external_id, patient_id, start, duration, modality, status, resource.';
-    ELSIF isempty(period) THEN
-        RAISE EXCEPTION 'the period of the export is empty' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time that the export covers, or leave it out for the days of its appointments.';
+    ELSIF isempty(period) OR period IS NULL AND snapshot = '[]' THEN
+        RAISE EXCEPTION 'the period of the export is empty' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give the time that the export covers; it may be left out only where appointments with a start tell the days.';
     END IF;
     v_theirs := ARRAY(SELECT radscheduler.drift_entry(v_site, v_sender.sender_id, v_sender.zone, e.place::integer, e.item) FROM jsonb_array_elements(snapshot) WITH ORDINALITY e(item, place));
     PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_strip_nulls(jsonb_build_object('drift', cardinality(v_theirs), 'sender', drift_report.sender, 'period', period)));

@@ -6,6 +6,8 @@ COMMENT ON COLUMN radscheduler.conflict.subject_id IS 'The resource or patient c
 COMMENT ON COLUMN radscheduler.conflict.appointment_id IS 'The appointment that came second, or that breaks the rule.';
 COMMENT ON COLUMN radscheduler.conflict.other_appointment_id IS 'The appointment that was there; NULL for a rule that needs no second one.';
 COMMENT ON COLUMN radscheduler.conflict.overlap IS 'The time both want, or the time for which the rule is broken.';
+ALTER TABLE radscheduler.conflict ADD COLUMN accepted_by text CONSTRAINT conflict_accepted_by CHECK (accepted_by IS NULL OR state <> 'open');
+COMMENT ON COLUMN radscheduler.conflict.accepted_by IS 'Who accepted it. An acceptance covers the time and the severity it was given for; worse, or at another time, the conflict is open again.';
 
 -- One unresolved row for each code: a pair can share a subject in one way and break a rule on it in another. LEAST and GREATEST pass over NULL,
 -- so a rule about one appointment alone is the pair of that appointment with itself.
@@ -15,22 +17,31 @@ CREATE UNIQUE INDEX conflict_pair ON radscheduler.conflict
     WHERE state <> 'resolved';
 CREATE INDEX conflict_capacity ON radscheduler.conflict (site_id, appointment_id) WHERE state <> 'resolved' AND code = 'CAPACITY_EXCEEDED';
 
-ALTER TABLE radscheduler.site ADD COLUMN travel_minutes smallint NOT NULL DEFAULT 0 CONSTRAINT site_travel_minutes CHECK (travel_minutes BETWEEN 0 AND 240);
-COMMENT ON COLUMN radscheduler.site.travel_minutes IS 'Minutes a patient needs from one place of the site to another (PATIENT_TRAVEL); 0 asks for none.';
+ALTER TABLE radscheduler.site
+    ADD COLUMN travel_minutes smallint NOT NULL DEFAULT 0 CONSTRAINT site_travel_minutes CHECK (travel_minutes BETWEEN 0 AND 240),
+    ADD COLUMN campus_minutes smallint NOT NULL DEFAULT 0 CONSTRAINT site_campus_minutes CHECK (campus_minutes BETWEEN 0 AND 480);
+COMMENT ON COLUMN radscheduler.site.travel_minutes IS 'Minutes a patient needs from one place of the site to another (PATIENT_TRAVEL, a warning); 0 asks for none.';
+COMMENT ON COLUMN radscheduler.site.campus_minutes IS 'Minutes a patient needs from one campus of the site to another (PATIENT_TRAVEL, critical); 0 asks for none.';
 
 ALTER TABLE radscheduler.resource
     ADD COLUMN modalities text[] NOT NULL DEFAULT '{}' CONSTRAINT resource_modalities_plain CHECK (pg_catalog.array_position(modalities, NULL) IS NULL),
-    ADD COLUMN location   text   CONSTRAINT resource_location_filled CHECK (location <> '');
+    ADD COLUMN location   text   CONSTRAINT resource_location_filled CHECK (location <> ''),
+    ADD COLUMN campus     text   CONSTRAINT resource_campus_filled CHECK (campus <> '');
+CREATE INDEX resource_pool ON radscheduler.resource (site_id, modality) WHERE is_active AND is_registered AND kind <> 'staff';
+CREATE INDEX resource_pool_more ON radscheduler.resource (site_id) WHERE is_active AND is_registered AND kind <> 'staff' AND modalities <> '{}';
 COMMENT ON COLUMN radscheduler.resource.modalities IS 'DICOM codes it can do besides modality, for example {CT} for a PET/CT scanner.';
 COMMENT ON COLUMN radscheduler.resource.location IS 'Where it is, for example a building and floor: between resources of one location patients need no travel time. NULL: a place of its own.';
+COMMENT ON COLUMN radscheduler.resource.campus IS 'The part of the site it belongs to, where the site has several that a patient must travel between; NULL where it has one.';
 
 ALTER TABLE radscheduler.appointment
     ADD COLUMN patient_class text,
     ADD COLUMN is_overbook   boolean NOT NULL DEFAULT false,
-    ADD COLUMN is_pooled     boolean NOT NULL DEFAULT false;
+    ADD COLUMN is_pooled     boolean NOT NULL DEFAULT false,
+    ADD COLUMN time_fault    text CONSTRAINT appointment_time_fault CHECK (time_fault IN ('gap', 'end', 'length'));
 COMMENT ON COLUMN radscheduler.appointment.patient_class IS 'PV1-2 (HL7 table 0004), for example O outpatient, I inpatient, E emergency.';
 COMMENT ON COLUMN radscheduler.appointment.is_overbook IS 'The sender said Overbook in SCH-25: it knows that the time is taken, and rules that this excuses only warn.';
 COMMENT ON COLUMN radscheduler.appointment.is_pooled IS 'It takes time and names neither a scanner nor a room, so it counts against all scanners of its modality; kept by mark_pooled().';
+COMMENT ON COLUMN radscheduler.appointment.time_fault IS 'What was wrong with the time that was sent (INVALID_TIME): gap, clocks are put forward over the start and starts_at is the moment after; end, not after the start; length, more than 24 hours. For the last two the usual duration is assumed. NULL when nothing was.';
 CREATE INDEX appointment_pooled ON radscheduler.appointment USING gist (site_id, modality, pg_catalog.tstzrange(starts_at, ends_at)) WHERE is_pooled;
 
 CREATE TABLE radscheduler.sender_block (
@@ -68,7 +79,7 @@ COMMENT ON COLUMN radscheduler.resource_block.sender_block_id IS 'sender_block w
 
 CREATE TABLE radscheduler.rule_setting (
     site_id  integer NOT NULL REFERENCES radscheduler.site,
-    code     text    NOT NULL,
+    code     text    NOT NULL CONSTRAINT rule_setting_known CHECK (radscheduler.is_rule(code)),
     severity text    NOT NULL CONSTRAINT rule_setting_severity CHECK (severity IN ('off', 'info', 'warning', 'critical')),
     PRIMARY KEY (site_id, code)
 );

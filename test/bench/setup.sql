@@ -37,7 +37,7 @@ DECLARE
     c_start CONSTANT text := to_char(lower(radbench.slot(n)) AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI');
 BEGIN
     RETURN convert_to(format(
-        E'MSH|^~\\&|BENCH|MEMORIAL|RADSCHED|RAD|20270101000000||SIU^S12|B%s|P|2.5\r'
+        E'MSH|^~\\&|BENCH|MEMORIAL|RADSCHED|RAD|20260101000000||SIU^S12|B%s|P|2.5\r'
         'SCH||%s|||||||30|MIN|^^30^%s^^R||||||||||||||SCHEDULED\r'
         'PID|1||P%s^^^MEMORIAL^MR||BENCH^PERSON||19800101|M|||123 MAIN ST^^BOSTON^MA^02101||617-555-0123\r'
         'RGS|1|A\r'

@@ -20,7 +20,6 @@ MAIN_DATABASE = "radscheduler_e2e"
 
 @pytest.fixture(scope="session")
 def cluster():
-    assert DAEMON.exists(), f"{DAEMON} is missing: run `make` first"
     if not KEEP_LOGS:
         shutil.rmtree(LOGS, ignore_errors=True)
     cluster = Cluster("e2e", MAIN_DATABASE)
@@ -41,6 +40,7 @@ def redis_server():
 @pytest.fixture(scope="session")
 def system(cluster, redis_server):
     """The system most tests share: the wake-up worker serves this database, Redis is connected."""
+    assert DAEMON.exists(), f"{DAEMON} is missing: run `make` first"
     system = System(Database.create(cluster, MAIN_DATABASE), redis_server)
     yield system
     system.stop()

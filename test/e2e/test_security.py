@@ -25,15 +25,21 @@ CALLS = {
     "api_hl7_appointment": "radscheduler.api_hl7_appointment('{{}}')",
     "api_hl7_raw": "radscheduler.api_hl7_raw('x', 'text/plain', '')",
     "api_hl7_simulate": "radscheduler.api_hl7_simulate('{{}}')",
+    "appointment_as_of": "radscheduler.appointment_as_of(1, now())",
+    "appointments_of": "radscheduler.appointments_of(1)",
     "audit_head": "radscheduler.audit_head()",
     "audit_verify": "radscheduler.audit_verify()",
     "audits_changes": "radscheduler.audits_changes()",
+    "block_resource": "radscheduler.block_resource('SCANOWN', '2031-08-01Z', '2031-08-02Z')",
     "caller": "radscheduler.caller()",
     "configuration_export": "radscheduler.configuration_export()",
     "configuration_import": "radscheduler.configuration_import(radscheduler.configuration_export())",
     "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
     "current_site": "radscheduler.current_site()",
     "default_zone": "radscheduler.default_zone()",
+    "drift_report": "radscheduler.drift_report(ARRAY['x'::bytea])",
+    "dry_run": "radscheduler.dry_run('x')",
+    "dry_run_batch": "radscheduler.dry_run_batch(ARRAY['x'::bytea])",
     "event_map_fault": "radscheduler.event_map_fault('{{}}', '{{}}')",
     "event_meant": "radscheduler.event_meant('{{}}', 'S12')",
     "everywhere_for": "radscheduler.everywhere_for(0)",
@@ -44,16 +50,22 @@ CALLS = {
     "ingest_json": "radscheduler.ingest_json('{{}}')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_occupying": "radscheduler.is_occupying('CANCELLED')",
+    "is_ordered_by": "radscheduler.is_ordered_by('{{}}', '{{}}', 'P1', 'F1', 'A1')",
     "is_path": "radscheduler.is_path('PV1-19')",
     "is_profile": "radscheduler.is_profile('{{}}')",
+    "is_rule": "radscheduler.is_rule('OUTSIDE_HOURS')",
     "is_timezone": "radscheduler.is_timezone('UTC')",
     "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
     "maintain": "radscheduler.maintain()",
     "nearest_word": "radscheduler.nearest_word('a', '{{}}')",
+    "orders_of": "radscheduler.orders_of(1)",
     "place_hold": "radscheduler.place_hold('case 1')",
     "profile_faults": "radscheduler.profile_faults('{{}}')",
     "profile_value_fault": "radscheduler.profile_key k, radscheduler.profile_value_fault(k, '1')",
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
+    "recheck_conflicts": "radscheduler.recheck_conflicts()",
+    "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
+    "schedule_as_of": "radscheduler.schedule_as_of(now())",
     "sees_every_site": "radscheduler.sees_every_site()",
     "sender_profile": "radscheduler.sender_profile('{{}}')",
     "sender_report": "radscheduler.sender_report()",
@@ -61,6 +73,7 @@ CALLS = {
     "sites_for": "radscheduler.sites_for(0)",
     "siu_parse": r"radscheduler.siu_parse(E'MSH|^~\\&|A|B|||20260101||SIU^S12|1|P|2.5')",
     "siu_read": "radscheduler.siu_read('x')",
+    "unblock_resource": "radscheduler.resource_block b, radscheduler.unblock_resource(b.block_id)",
     "visible_sites": "radscheduler.visible_sites()",
 }
 # What works for a caller of every site only.
@@ -81,17 +94,18 @@ ROWS = {
     "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
     "resource_block": "(site_id, resource_id, during) SELECT {site}, resource_id, '[2031-06-01,2031-06-02)' FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
+    "rule_setting": "(site_id, code, severity) VALUES ({site}, 'MAINTENANCE', 'info')",
     "sender": "(site_id, sending_application) VALUES ({site}, 'NEWRIS')",
 }
 # Where such a row is.
 NEW = {
     "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
     "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
-    "sender": "sending_application = 'NEWRIS'",
+    "rule_setting": "code = 'MAINTENANCE'", "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
 COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered",
-           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens"}
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity"}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +128,7 @@ def system(cluster):
             assert database.value("SELECT (radscheduler.ingest(%s)).code", psycopg2.Binary(raw)) == "AA"
         database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT site_id, resource_id, '[2031-07-01,2031-07-02)'"
                          " FROM radscheduler.resource WHERE site_id = radscheduler.current_site() LIMIT 1")
+        database.execute("INSERT INTO radscheduler.rule_setting VALUES (radscheduler.current_site(), 'OUTSIDE_HOURS', 'info')")
         database.execute("SELECT radscheduler.lift_hold(radscheduler.place_hold('case 0'), 'over')")
     database.execute("RESET radscheduler.site")
     database.execute("SELECT radscheduler.audit_seal_pending()")

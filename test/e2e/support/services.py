@@ -91,12 +91,12 @@ class Cluster:
         with contextlib.closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def tool(self, program, *arguments, settings=None, **options):
-        """Runs a PostgreSQL client program (psql, pg_dump ...) against this cluster; settings are environment variables."""
+    def tool(self, program, *arguments, settings=None, limit=300, **options):
+        """Runs a PostgreSQL client program (psql, pg_dump ...) against this cluster; settings are environment variables, limit is in seconds."""
         environment = dict(os.environ, PGHOST=self.host, PGPORT=self.port, PGUSER=self.user, **(settings or {}))
         return subprocess.run(
             [f"{self.bindir}/{program}", *map(str, arguments)],
-            env=environment, capture_output=True, timeout=300, check=False, **options,
+            env=environment, capture_output=True, timeout=limit, check=False, **options,
         )
 
     def stop(self, mode="fast"):

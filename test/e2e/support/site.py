@@ -67,6 +67,8 @@ def fill(database):
     book(database, site="SOUTH")
     database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason)"
                      " SELECT site_id, resource_id, '[2031-01-01, 2031-01-02)', 'service' FROM radscheduler.resource ORDER BY resource_id LIMIT 1")
+    if has_function(database, "apply_adt"):
+        block_order_merge(database)
     database.execute("SELECT radscheduler.relay_advance('redis', (SELECT max(f.cursor) FROM radscheduler.relay_fetch('redis', 3) f))")
     if has_function(database, "grant_role"):
         grant_roles(database)
@@ -79,6 +81,17 @@ def fill(database):
     # Behind the last seal, where there are seals.
     assert ingest(database, Booking().message()) == "applied"
     return message
+
+
+def block_order_merge(database):
+    """A sender's block, an order and a merge."""
+    for event, segments in (("SIU^S23", "SCH||BLOCK1|||||||60|MIN|^^60^203102031000\rAIG|1||CT5"),
+                            ("ORM^O01", f"PID|1||{Patient().mrn}||ORDERED^OLIVE\rORC|NW|P1\rOBR|1|||CT002^CT CHEST"),
+                            ("ADT^A40", f"PID|1||{Patient().mrn}\rMRG|{Patient().mrn}")):
+        assert ingest(database, f"MSH|^~\\&|EVENTS|NORTH|RADSCHED|RAD|20260101080000||{event}|E{event[-2:]}|P|2.5\r{segments}") == "applied"
+    kept, given = Booking(), Booking()
+    assert [ingest(database, booking.message()) for booking in (kept, given)] == ["applied", "applied"]
+    assert ingest(database, f"MSH|^~\\&|EVENTS|NORTH|RADSCHED|RAD|20260101080000||ADT^A40|E2|P|2.5\rPID|1||{kept.patient.mrn}\rMRG|{given.patient.mrn}") == "applied"
 
 
 def grant_roles(database):

@@ -43,6 +43,16 @@ TEST(Header, UnreadableTimeIsARemark) {
     EXPECT_FALSE(reading.contains("error"));
 }
 
+TEST(Header, TimeBeforeHl7IsARemark) {
+    // What is older than every other message would never be applied, or undone by each.
+    const auto reading = test::read_json("MSH|^~\\&|A|B|C|D|198912312359+0215||ADT^A01|1|P|2.3");
+    EXPECT_FALSE(reading.at("header").contains("message_time"));
+    EXPECT_TRUE(test::has_warning(reading, "BAD_MESSAGE_TIME", "MSH-7"));
+    EXPECT_EQ(test::read_json("MSH|^~\\&|A|B|C|D|1990||ADT^A01|1|P|2.3").at("header").contains("message_time"), false);
+    EXPECT_EQ(test::read_json("MSH|^~\\&|A|B|C|D|19900101||ADT^A01|1|P|2.3").at("header").at("message_time"),
+              "1990-01-01");
+}
+
 TEST(Header, MissingSecurityFieldIsRepaired) {
     const char* const shifted = "MSH|^~\\&|A|B|C|D|20240115||" // the double separator of an empty MSH-8 is lost below
                                 "SIU^S14|77|P|2.3";

@@ -32,6 +32,9 @@ TEST(SiuResources, LocationIsTheRoomElseThePointOfCare) {
         "type_code": "C", "type_text": "Clinic", "facility": "CLINIC"})"));
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("code"), "OFFICE");
     EXPECT_EQ(resource("AIL|1||OFFICE^^^OFFICE").at("name"), "OFFICE");
+    EXPECT_EQ(resource("AIL|1||11&X-Ray Room&L").at("code"), "11");
+    EXPECT_EQ(resource("AIL|1||RAD^7&North wing&L").at("code"), "7");
+    EXPECT_EQ(resource("AIL|1||CT & MR").at("code"), "CT & MR");
 }
 
 TEST(SiuResources, ANumberBeforeANameIsTheLocation) {
@@ -47,8 +50,6 @@ TEST(SiuResources, ANumberBeforeANameIsTheLocation) {
     }
     EXPECT_EQ(location("RADIOLOGY^CT North"), "CT North|RADIOLOGY CT North|null");
     EXPECT_EQ(location("^CT North"), "CT North|CT North|null");
-    EXPECT_EQ(location("22&CT North&L"), "22|CT North|[\"CT North\"]");
-    EXPECT_EQ(location("55&OPD 01&L"), "OPD 01|55 OPD 01|null");
     EXPECT_EQ(location("MAIN&1.2.3&ISO^R7&2.3&ISO"), "R7|MAIN R7|null");
     EXPECT_EQ(location("HEAD & NECK"), "HEAD & NECK|HEAD & NECK|null");
 }

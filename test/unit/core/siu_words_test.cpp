@@ -10,6 +10,7 @@ namespace {
 
 TEST(Words, IgnoreCaseAndBlanks) {
     EXPECT_TRUE(is_role_word(" radiologist "));
+    EXPECT_TRUE(is_role_word("Prov"));
     EXPECT_FALSE(is_role_word("R1234"));
     EXPECT_FALSE(is_role_word(""));
     EXPECT_TRUE(is_referring_role("Referring Physician"));

@@ -1,0 +1,1 @@
+SELECT 1 / (i.code = 'AA')::integer FROM radscheduler.ingest(contention.again()) i;

@@ -1,0 +1,4 @@
+\set key random(1, 500)
+\set choice random(0, 93599)
+\set late random(0, 5)
+SELECT 1 / (i.code = 'AA')::integer FROM radscheduler.ingest(contention.message('S26', :key, :choice, :late)) i;
