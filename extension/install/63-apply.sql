@@ -112,7 +112,7 @@ BEGIN
         ELSE
             v_new := NULL;
             v_new.site_id := c_site;
-            v_new.appointment_id := nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id'));
+            v_new.appointment_id := nextval('radscheduler.appointment_appointment_id_seq');
             v_new.sender_id := v_item.sender_id;
             v_new.generation := CASE WHEN v_item.action = 'renew' THEN v_old.generation + 1 ELSE 1 END;
             v_new.source := v_item.context ->> 'source';
@@ -225,7 +225,7 @@ BEGIN
             v_new.starts_at := NULL;
             v_new.ends_at := NULL;
         ELSIF v_schedule ->> 'starts_at' IS NOT NULL THEN
-            SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
+            v_row := radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
             v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'

@@ -133,7 +133,7 @@ BEGIN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
+    v_sender := radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
         'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),

@@ -90,7 +90,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.merge_patient(integer, bigint, bigint, bigint, timestamptz) IS
-    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients, and of the resources and rows of the first one''s appointments.';
+    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients and their resources, and of the rows of the first one''s appointments.';
 
 CREATE FUNCTION radscheduler.merge_fault(p_merges jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -231,6 +231,7 @@ DECLARE
     v_names    text[];
     v_locked   text[] := '{}';
     v_given    bigint[];
+    v_people   bigint[];
     v_pair     record;
     v_outcomes text[] := '{}';
 BEGIN
@@ -247,10 +248,11 @@ BEGIN
         v_locked := v_locked || v_names;
     END LOOP;
     v_given := ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{from,identifiers}')) FROM jsonb_array_elements(c_merges) m);
+    -- What both are booked on, too: when lanes change, so do conflicts with others on the same resources.
+    v_people := v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m);
     PERFORM radscheduler.lock_subjects(c_site,
         ARRAY(SELECT ar.resource_id FROM radscheduler.appointment a JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
-              WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) AND NOT radscheduler.is_closed(a.status)),
-        v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m));
+              WHERE a.site_id = c_site AND a.patient_id = ANY (v_people) AND NOT radscheduler.is_closed(a.status)), v_people);
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) ORDER BY a.appointment_id FOR UPDATE;
     FOR v_pair IN
         SELECT e.m FROM jsonb_array_elements(c_merges) WITH ORDINALITY e(m, place) ORDER BY e.place

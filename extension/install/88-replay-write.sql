@@ -82,7 +82,7 @@ CREATE FUNCTION radscheduler.write_target(p_site integer, p_appointment bigint, 
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id    bigint := coalesce(p_appointment, nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id')));
+    v_id    bigint := coalesce(p_appointment, nextval('radscheduler.appointment_appointment_id_seq'));
     v_new   radscheduler.appointment;
     v_names text := (SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
                      WHERE c.attrelid = 'radscheduler.appointment'::regclass AND c.attnum > 0 AND NOT c.attisdropped AND c.attname NOT IN ('site_id', 'appointment_id'));
