@@ -14,6 +14,7 @@ import sys
 
 FUNCTION = re.compile(r"CREATE FUNCTION (radscheduler\.\w+)")
 SIGNATURE = re.compile(r"COMMENT ON FUNCTION (radscheduler\.\w+\(.*?\)) IS", re.S)
+COMMENT = re.compile(r"(COMMENT ON (?!FUNCTION).*?) IS '", re.S)
 ROWS = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) (radscheduler\.\w+)")
 ALWAYS = re.compile(r"DO |GRANT |REVOKE |SELECT radscheduler\.write_rights\(")
 NEVER = re.compile(r"SELECT radscheduler\.provision\(")
@@ -59,6 +60,7 @@ def update(old, new):
     functions = {m.group(1) for s in new if (m := FUNCTION.match(s))}
     replaced = {m.group(1) for s in added if (m := FUNCTION.match(s))}
     signatures = {re.sub(r"\s+", " ", m.group(1)) for s in new if (m := SIGNATURE.match(s))}
+    commented = {m.group(1) for s in new if (m := COMMENT.match(s))}
     was, becomes = results(old), results(new)
     lines = [f"DROP FUNCTION {signature};" for signature in was if signature in becomes and was[signature] != becomes[signature]]
     for statement in gone:
@@ -68,6 +70,8 @@ def update(old, new):
                 lines.append(f"DROP FUNCTION {signature};")
         elif match := FUNCTION.match(statement):
             assert match.group(1) not in functions or match.group(1) in replaced, statement[:80]
+        elif (match := COMMENT.match(statement)) and match.group(1) in commented:
+            pass  # the new words stand in the place of the old ones
         elif not (table_of(statement) or ALWAYS.match(statement) or NEVER.match(statement)):
             raise SystemExit(f"a statement is gone, and how to undo it is not known: {statement[:200]}")
     # Emptied from the last to the first, as later ones refer to earlier ones; filled in their order.

@@ -41,6 +41,9 @@ SELECT n, s.outcome FROM generate_series(1, 3) n, pg_temp.send('S12', 'c' || n, 
 SELECT * FROM pg_temp.board WHERE filler_id LIKE 'C%';
 SELECT code, outcome FROM pg_temp.send('S15', 'c4', 'C1', 'CM21', '', '20260101080010');
 SELECT * FROM pg_temp.board WHERE filler_id LIKE 'C%';
+-- Never more than two at once, though no bed is free for all of the last one's time: they change beds, nobody is flagged. One more at the fullest moment is.
+SELECT n, s.outcome FROM (VALUES (1, '1000'), (2, '1020'), (3, '1050'), (4, '1040'), (5, '1045')) v(n, start), pg_temp.send('S12', 'v' || n, 'V' || n, 'CM5' || n, '20310812' || start, '2026010108000' || n, 'AIL|1||US-2') s ORDER BY n;
+SELECT * FROM pg_temp.board WHERE filler_id LIKE 'V%';
 -- Same patient on two scanners; same technologist in two rooms; a radiologist on diagnostic exams.
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd1', 'D1', 'CM31', '203108071000', '20260101080000', 'AIS|1|A|MRI001^MRI BRAIN');
 SELECT code, outcome, conflicts FROM pg_temp.send('S12', 'd2', 'D2', 'CM31', '203108071015', '20260101080100', 'AIS|1|A|CT002^CT CHEST');

@@ -87,6 +87,9 @@ SELECT e.data - 'merged_id' - 'patient_id' AS data, (e.data ->> 'merged_id')::bi
 SELECT a.filler_id, h.event, (h.snapshot #>> '{appointment,patient_id}')::bigint = :kept AS of_kept FROM radscheduler.appointment_history h JOIN pg_temp.mine a USING (site_id, appointment_id)
 WHERE a.filler_id IN ('M1', 'M2', 'M4') ORDER BY 1, h.version;
 SELECT e.data ->> 'reason' AS reason, count(*) FROM radscheduler.event_log e JOIN pg_temp.mine a USING (site_id, appointment_id) WHERE a.filler_id LIKE 'M_' AND e.type = 'appointment.modified' GROUP BY 1 ORDER BY 1;
+-- The schedule as it was known then names him as he is named now.
+SELECT h.version, t.patient_id FROM pg_temp.mine a JOIN radscheduler.appointment_history h USING (site_id, appointment_id), radscheduler.appointment_as_of(a.appointment_id, h.recorded_at) t
+WHERE a.filler_id = 'M1' ORDER BY h.version;
 -- Healed when one of the bookings leaves; what still comes under the old number, late or new, is about the one kept, who is not renamed by it.
 SELECT * FROM pg_temp.send('SIU^S15', 'm2', '20210103080000', 'SCH||M1');
 SELECT * FROM pg_temp.board('M');
@@ -119,6 +122,16 @@ SELECT * FROM pg_temp.merge('n3', '20210102100000', 'AXN42^^^ADTHOSP^MR', 'AXN41
 SELECT * FROM pg_temp.people('AXN');
 SELECT pg_temp.book('N4', 'AXN41^^^ADTHOSP^MR', '203111131400', '20210101080000', name => 'BOOKED^BEA') AS n4, pg_temp.book('N5', 'AXN31^^^ADTHOSP^MR', '203111131500', '20210101080000') AS n5;
 SELECT * FROM pg_temp.board('N');
+-- A chain of people nobody knows, backwards: all their numbers lead to the last.
+SELECT * FROM pg_temp.merge('u2', '20210102110000', 'AXU3^^^ADTHOSP^MR', 'AXU2^^^ADTHOSP^MR');
+SELECT * FROM pg_temp.merge('u1', '20210102100000', 'AXU2^^^ADTHOSP^MR', 'AXU1^^^ADTHOSP^MR');
+SELECT * FROM pg_temp.people('AXU');
+-- A number without authority that two have: neither demographics nor a merge may guess.
+SELECT pg_temp.book('W1', 'AXW1^^^NORTH^MR', '203111141000', name => 'NORTHERN^NED') AS w1, pg_temp.book('W2', 'AXW1^^^SOUTH^MR', '203111141100', name => 'SOUTHERN^SID') AS w2;
+SELECT * FROM pg_temp.send('ADT^A08', 'w1', '20210102100000', 'PID|1||AXW1||WHO^KNOWS');
+SELECT * FROM pg_temp.merge('w2', '20210102100000', 'AXW2^^^ADTHOSP^MR', 'AXW1');
+SELECT * FROM pg_temp.merge('w3', '20210102100000', 'AXW1', 'AXM2^^^ADTHOSP^MR');
+SELECT * FROM pg_temp.people('AXW');
 -- What is told of two people before they were known to be one: the newer of it holds, whoever it was told of.
 SELECT pg_temp.book('T1', 'AXT1^^^ADTHOSP^MR', '203111171000', '20210105080000', name => 'LAST^TINA') AS t1, pg_temp.book('T2', 'AXT2^^^ADTHOSP^MR', '203111181000', '20210101080000', name => 'FIRST^TINA') AS t2;
 SELECT * FROM pg_temp.merge('t1', '20210103080000', 'AXT2^^^ADTHOSP^MR', 'AXT1^^^ADTHOSP^MR', rest => '||MIDDLE^TINA');

@@ -74,6 +74,12 @@ INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datet
 ROLLBACK TO before;
 DELETE FROM radscheduler.appointments WHERE patient_id = 'UP1';
 SELECT patient_id, status, jsonb_path_query_array(conflicts, '$[*].code') AS conflicts FROM radscheduler.appointments WHERE patient_id LIKE 'UP%' ORDER BY 1;
+-- What the search offers can be booked: a time whose last place an exam without scanner has is not offered.
+SELECT radscheduler.add_resource('CT1', 'CT scanner 1', 'equipment', 'CT') > 0 AS scanner;
+INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime, duration) VALUES ('UP5', 'Pooler Tomo', 'CT', '2031-03-05 07:15', 30);
+SELECT s.datetime::time AS offered FROM radscheduler.find_slots('CT', earliest => '2031-03-05 07:00Z', latest => '2031-03-05 09:00Z', duration_minutes => 15, max_slots => 3) s;
+INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime, duration) VALUES ('UP6', 'Pooler Tomo', 'CT', '2031-03-05 07:00', 15), ('UP7', 'Pooler Tomo', 'CT', '2031-03-05 07:45', 15);
+SELECT patient_id, status, jsonb_path_query_array(conflicts, '$[*].code') AS conflicts FROM radscheduler.appointments WHERE patient_id IN ('UP5', 'UP6', 'UP7') ORDER BY 1;
 -- Whatever the order of arrival, and in one batch or one by one, the end is the same.
 CREATE FUNCTION pg_temp.ends(p_seed integer, p_batch boolean) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE m bytea[]; v_end text;

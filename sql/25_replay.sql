@@ -140,6 +140,23 @@ SELECT message, effect FROM public.report(sender => 'AGREED|ON', dry => false) W
 SELECT id, status, starts, lanes FROM public.board WHERE id IN ('O', 'P');
 SELECT c.state, c.code FROM radscheduler.conflict c JOIN radscheduler.appointment a USING (site_id, appointment_id) WHERE a.filler_id = 'P' ORDER BY 1, 2;
 
+-- Arrivals by ADT are part of an appointment's life; demographics, blocks, merges and orders are nobody's alone and are applied once more as they come. What an
+-- order told of the appointment, and whom a merge made of the patient, is kept.
+CREATE FUNCTION public.say(VARIADIC bodies text[]) RETURNS text LANGUAGE sql AS $$ SELECT public.send(VARIADIC ARRAY(SELECT convert_to(replace(b, '/', E'\r'), 'UTF8') FROM unnest(bodies) WITH ORDINALITY u(b, n) ORDER BY n)) $$;
+SELECT public.say('MSH|^~\&|VISIT|ALL|||20260101080000||SIU^S12|q1|P|2.5/SCH||Q|||||||30|MIN|^^30^202601021000|||||||||||||||P-1/PID|1||PLAYM20^^^ALL^MR||PLAYER^ANNA||||||||617-555-0100/PV1|1|O|||||||||||||||||VISIT1/AIS|1||CT002^CT/AIG|1||CT-Q',
+    'MSH|^~\&|VISIT|ALL|||20260101080100||ADT^A08|q2|P|2.5/PID|1||PLAYM20^^^ALL^MR||PLAYER^ANNE', 'MSH|^~\&|VISIT|ALL|||20260101080200||SIU^S23|q3|P|2.5/SCH||QBLOCK|||||||60|MIN|^^60^202601021400/AIG|1||CT-Q',
+    'MSH|^~\&|VISIT|ALL|||20260101080300||ORM^O01|q4|P|2.5/PID|1||PLAYM20^^^ALL^MR||PLAYER^ANNE/ORC|NW|P-1||||||||||5^WELBY^MARCUS/OBR|1|P-1||CT002^CT',
+    'MSH|^~\&|VISIT|ALL|||20260102095500||ADT^A04|q5|P|2.5/PID|1||PLAYM20^^^ALL^MR||PLAYER^ANNE/PV1|1|O|||||||||||||||||VISIT1', 'MSH|^~\&|VISIT|ALL|||20260103080000||ADT^A40|q6|P|2.5/PID|1||PLAYM21^^^ALL^MR||PLAYER^ANNE/MRG|PLAYM20^^^ALL^MR');
+SELECT message, verdict, was, now, effect FROM public.report(sender => 'VISIT|ALL');
+SELECT own_profile FROM radscheduler.set_sender('VISIT', 'ALL', '{"arrival_events": ["A04"], "timezone": "America/Chicago"}');
+SELECT message, verdict, was, now, effect FROM public.report(sender => 'VISIT|ALL');
+SELECT message, verdict, was, now, effect FROM public.report(sender => 'VISIT|ALL', dry => false);
+SELECT patient_id, patient_name, datetime, status, referring_physician FROM radscheduler.appointments WHERE patient_id LIKE 'PLAYM2_';
+SELECT timezone('America/New_York', lower(b.during)) AS blocked FROM radscheduler.resource_block b JOIN radscheduler.resource r USING (site_id, resource_id) WHERE r.code = 'CT-Q';
+SELECT h.version, h.event, m.control_id AS message FROM radscheduler.appointment_history h JOIN radscheduler.appointment a USING (site_id, appointment_id) JOIN radscheduler.hl7_message m ON m.message_id = h.message_id WHERE a.filler_id = 'Q' ORDER BY 1;
+SELECT control_id, outcome, replay_outcome FROM radscheduler.hl7_message WHERE control_id LIKE 'q_' ORDER BY 1;
+SELECT message, verdict, effect FROM public.report(sender => 'VISIT|ALL') WHERE verdict NOT IN ('same', 'again') OR effect IS NOT NULL;
+
 -- The API's JSON is read again too.
 SELECT r.outcome FROM radscheduler.ingest_json('{"patientId": "PLAYM14", "patientName": "Rosa Player", "modality": "CT", "studyType": "X77 KONTROLLE", "datetime": "2031-08-12T10:00:00", "referringPhysician": "Dr. Reed", "appointmentId": "WEB-1"}') r;
 UPDATE radscheduler.modality SET default_minutes = 50 WHERE code = 'CT' AND site_id = (SELECT site_id FROM radscheduler.site WHERE code = 'MAIN');

@@ -78,6 +78,9 @@ RESET enable_seqscan;
 -- Reads are written down, by whom and of what.
 SELECT a.action, a.object, a.object_id IS NOT NULL AS of_one, a.detail - '{as_of,appointments}'::text[] AS detail, jsonb_array_length(a.detail -> 'appointments') AS ids
 FROM radscheduler.audit_event a WHERE a.action = 'read' AND a.object = 'appointment' ORDER BY a.audit_id DESC LIMIT 2;
+-- Merged since: earlier moments show the patient kept.
+SELECT (radscheduler.ingest(convert_to(E'MSH|^~\\&|ASOF|THEN|RADSCHED|RAD|20260101090000||ADT^A40|m1|P|2.5\rPID|1||ASOFM9||KEPT^KARLA\rMRG|ASOFM3', 'UTF8'))).outcome;
+SELECT patient_id, patient_name, datetime FROM radscheduler.schedule_as_of(public.at('booked')) ORDER BY 1;
 -- What was purged does not come back.
 SELECT radscheduler.purge('test', patient => 'ASOFM2', dry_run => false) ->> 'appointments' AS purged;
 SELECT patient_id FROM public.board('overbooked');

@@ -18,7 +18,7 @@ SELECT k.line FROM key_line k WHERE strpos(:'senders', k.line) = 0 ORDER BY k.pl
 SELECT p.line FROM preset_line p WHERE strpos(:'senders', p.line) = 0;
 -- Keys it tells of that there are not, and its lines in another order.
 SELECT m[1] AS unknown FROM regexp_matches(:'senders', '\n\| `([a-z_0-9]+)` \| [^|]+ \| [^|]* \| [^|]+ \|', 'g') m WHERE m[1] NOT IN (SELECT key FROM radscheduler.profile_key);
-SELECT k.line AS out_of_order FROM (SELECT line, strpos(:'senders', line) < lag(strpos(:'senders', line)) OVER (ORDER BY place) AS is_early FROM key_line) k WHERE k.is_early;
+SELECT k.line AS out_of_order FROM (SELECT line, strpos(:'senders', line) < lag(strpos(:'senders', line)) OVER (ORDER BY place) AS is_early FROM key_line) k WHERE k.is_early AND strpos(:'senders', k.line) > 0;
 -- Warnings of the rules that docs/ris.md does not list.
 SELECT w.code FROM radscheduler.warning_kind w WHERE :'ris' !~ ('`' || w.code || '`') ORDER BY 1;
 \pset tuples_only off

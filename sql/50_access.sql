@@ -1,4 +1,6 @@
 -- Who may see what: two sites, a role for each, and everything a curious one could try. tests/e2e/test_security.py runs the whole table of rights.
+-- Rows come in one order, whatever statistics there are by now.
+SET enable_seqscan = off; SET enable_bitmapscan = off;
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT radscheduler.create_site('NORTHSIDE', 'North clinic', 'America/New_York') AS north, radscheduler.create_site('SOUTHSIDE', 'South clinic', 'Europe/London') AS south \gset

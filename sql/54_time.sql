@@ -34,6 +34,14 @@ SELECT e AS ends, t.* FROM unnest(ARRAY['203111020145', '203111020230']) e, pg_t
 UPDATE radscheduler.sender SET profile = '{"timezone": "Asia/Kolkata"}' WHERE sending_facility = 'TLON';
 SELECT t.* FROM pg_temp.at('TLON', '203107011100') t;
 SELECT timezone('UTC', message_time) AS msh_7 FROM radscheduler.hl7_message m JOIN radscheduler.sender s USING (site_id, sender_id) WHERE s.sending_facility = 'TLON' ORDER BY message_id DESC LIMIT 1;
+-- A message of a place without a zone is read by the offset of its MSH-7, each by its own, in a batch too; a time that has its own keeps that.
+SELECT m AS msh_7, start, t.* FROM (VALUES (1, '20210101000000-0300', '203107011000'), (2, '20210101000000+0545', '203107011000'), (3, '20210101000000+0545', '203107011000+0200')) u(n, m, start), pg_temp.at('TNONE', start, '30', m) t ORDER BY n;
+SET radscheduler.site = 'TNONE';
+CREATE TEMP TABLE answers AS SELECT r.* FROM radscheduler.ingest_batch(ARRAY(
+    SELECT convert_to(format(E'MSH|^~\\&|CLOCK|TNONE|RADSCHED|RAD|20210102%s||SIU^S12|TZ%s|P|2.5\rSCH||TZ%s|||||||30|MIN|^^^203107021000\rPID|1||TZ%s||TIME^TEST\rAIS|1||CT1^CT HEAD', at, n, n, n), 'UTF8')
+    FROM unnest(ARRAY['000000-0300', '000000', '000000+0545']) WITH ORDINALITY u(at, n) ORDER BY n)) r;
+SELECT timezone('UTC', a.starts_at) AS instant, (SELECT string_agg(w ->> 'code', ' ') FROM jsonb_array_elements(r.warnings) w) AS told FROM answers r JOIN radscheduler.appointment a USING (appointment_id) ORDER BY a.filler_id;
+RESET radscheduler.site;
 -- Waiting without a time: no booking at midnight, no interval held; a time later books it.
 SET radscheduler.site = 'TNY';
 SELECT a.status, a.starts_at, (SELECT count(*) FROM radscheduler.occupancy o WHERE o.appointment_id = a.appointment_id) AS holds

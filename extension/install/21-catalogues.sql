@@ -179,6 +179,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),
     ('RESOURCE_UNKNOWN', 'This resource was not known; it was recorded with capacity 1 and no buffers.'),
     ('ZONE_ASSUMED', 'Neither the message nor the sender nor the site names a time zone; radscheduler.default_timezone was used.'),
+    ('ZONE_OF_MESSAGE', 'Neither the sender nor the site names a time zone; the offset of MSH-7 was used, which is an hour off behind the next change of clocks.'),
     ('ID_REUSED', 'The appointment identifier was used before for another appointment; a new generation was opened.'),
     ('UPDATE_BEFORE_CREATE', 'The change arrived before the booking; the appointment was created from it.'),
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
@@ -201,7 +202,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('UNKNOWN_APPOINTMENT', 'The message is about parts of an appointment that is not known here; nothing was changed.'),
     ('TEST_MESSAGE', 'MSH-11 is not P (production) and this sender''s profile leaves such messages alone; nothing was changed.'),
     ('REPLAY_KEPT', 'Read again, a message about this appointment is refused or tells of another one; the appointment was left as it is.'),
-    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since; that was kept.'),
+    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since, or by a message about something else; that was kept.'),
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 

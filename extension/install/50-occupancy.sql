@@ -101,7 +101,7 @@ CREATE FUNCTION radscheduler.give_back(p_site integer, p_rows bigint[], p_at tim
     AS $$
 DECLARE
     v_waiting bigint[] := radscheduler.waiting_behind(p_site, p_rows);
-    v_over    bigint[] := radscheduler.over_capacity_at(p_site, p_rows);
+    v_over    bigint[] := radscheduler.pool_waiting(p_site, p_rows);
     v_cut     bigint[];
 BEGIN
     DELETE FROM radscheduler.occupancy o
@@ -139,11 +139,12 @@ BEGIN
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
               AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
-        v_moved := radscheduler.over_capacity_at(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
+        v_moved := radscheduler.pool_waiting(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
         IF v_rows <> '{}' THEN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;
         v_unseated := radscheduler.overlapping(p_site, p_known);
+        PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
     FOR v_item IN
         WITH wanted AS MATERIALIZED (
@@ -193,6 +194,7 @@ DECLARE
         WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR upper(o.during) > p_at)), p_at);
     v_unseated bigint[];
 BEGIN
+    PERFORM radscheduler.mark_pooled(p_site, ARRAY[p_appointment]);
     IF p_at IS NOT NULL THEN
         v_unseated := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_unseated IS NOT NULL THEN

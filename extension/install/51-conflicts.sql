@@ -37,7 +37,7 @@ CREATE FUNCTION radscheduler.conflict_pairs(p_site integer, p_appointments bigin
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH pair AS (
+    WITH pair AS MATERIALIZED (
         SELECT DISTINCT ON (o.axis, o.subject_id, least(o.appointment_id, q.appointment_id), greatest(o.appointment_id, q.appointment_id))
                o.axis, o.subject_id, r.kind, r.role, o.buffered * q.buffered AS overlap,
                CASE WHEN o.lane >= coalesce(r.capacity, 1) THEN o.appointment_id ELSE q.appointment_id END AS flagged,
@@ -118,7 +118,6 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
-    PERFORM radscheduler.mark_pooled(p_site, v_concerned);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
     -- Whose review may change, in one order. An exam without scanner is judged after its row is locked: of several bookings that take its
     -- scanners at once, the last to get here sees all of them.

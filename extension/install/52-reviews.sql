@@ -80,7 +80,7 @@ BEGIN
             version       = a.version + CASE WHEN a.appointment_id = ANY (p_own) THEN 0 ELSE 1 END,
             updated_at    = now()
         FROM judged j
-        WHERE a.site_id = p_site AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
         RETURNING a.appointment_id, j.is_critical
     LOOP
         IF v_row.appointment_id <> ALL (coalesce(p_own, '{}')) THEN

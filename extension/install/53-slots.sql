@@ -98,7 +98,8 @@ WITH bookable AS (
                        WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && tstzrange(p_from, p_until)), '{}')
            - coalesce((SELECT range_agg(o.during) FROM radscheduler.occupancy o
                        WHERE o.site_id = p_site AND o.axis = 'patient' AND o.subject_id = ANY (p_patients)
-                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS open
+                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}')
+           - radscheduler.pool_full(p_site, r.modality, tstzrange(p_from, p_until), p_without) AS open
     FROM radscheduler.resource r
     WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
 ), lane AS (
@@ -125,7 +126,7 @@ ORDER BY t.start, l.code
 LIMIT p_limit
 $$;
 COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
-    'The search under find_slots, by ids. A resource of capacity n is free where one of its n lanes is and no overbooking stands: the test that placing a booking makes.';
+    'The search under find_slots, by ids. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -133,12 +133,12 @@ BEGIN
         FROM changed c
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'resource'
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
-    ), timed AS (
+    ), timed AS MATERIALIZED (
         -- Whose hours count: those of a resource that has some, else the site's for scanners, rooms and exams that name neither. Staff work when they work.
         SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during FROM held h WHERE h.has_hours OR h.kind <> 'staff'
         UNION
         SELECT c.appointment_id, NULL, c.during FROM changed c WHERE c.is_pooled
-    ), near AS (
+    ), near AS MATERIALIZED (
         -- Exams of one visit are planned together: whoever booked them knows the way.
         SELECT o.subject_id, c.appointment_id, q.appointment_id AS other_id, o.during, q.during AS other_during, x.way,
                CASE x.way WHEN 'place' THEN p.travel WHEN 'campus' THEN greatest(p.travel, p.campus_travel) END AS needed
@@ -151,7 +151,7 @@ BEGIN
                                        AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
         CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
         WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
-    ), broken AS (
+    ), broken AS MATERIALIZED (
         SELECT t.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
                coalesce(t.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
         FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during)) AS shut OFFSET 0) x

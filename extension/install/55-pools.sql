@@ -1,5 +1,5 @@
 -- Exams that name neither a scanner nor a room share the scanners of their modality: the pool. Exams on a scanner stand before those that
--- name none, among these who claimed the time first. So one change can concern others: pool_neighbours(), over_capacity_at(). Whoever changes an
+-- name none, among these who claimed the time first. So one change can concern others: pool_neighbours(), pool_waiting(). Whoever changes an
 -- exam of a pool holds the locks of its scanners (pool_scanners()): it waits for those who book them, who need not wait for each other.
 
 CREATE FUNCTION radscheduler.pool(p_site integer, p_modality text, OUT resource_id bigint, OUT capacity integer) RETURNS SETOF record
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange) IS
-    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once.';
+    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
 
 CREATE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -94,6 +94,33 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
     'When an exam that names no scanner finds none: the time, the most places wanted at once by it and those before it, and the capacity of its pool. excess is NULL where a place is free for it all the time; everything is NULL where there is no pool.';
 
+CREATE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_capacity bigint;
+BEGIN
+    -- Without such exams the scanners' own bookings tell all.
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled
+                   AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.appointment_id IS DISTINCT FROM p_without) THEN
+        RETURN '{}';
+    END IF;
+    v_capacity := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
+    RETURN (WITH other AS (
+            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
+        ), edge AS (
+            SELECT lower(o.during) AS at, o.places AS step FROM other o
+            UNION ALL
+            SELECT upper(o.during), -o.places FROM other o
+        ), level AS (
+            SELECT e.at, lead(e.at) OVER (ORDER BY e.at) AS until, sum(sum(e.step)) OVER (ORDER BY e.at) AS taken FROM edge e GROUP BY e.at
+        )
+        SELECT coalesce(range_agg(tstzrange(l.at, l.until)), '{}') FROM level l WHERE l.taken >= v_capacity AND l.at < l.until);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint) IS
+    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account.';
+
 CREATE FUNCTION radscheduler.mark_pooled(p_site integer, p_appointments bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -107,7 +134,7 @@ BEGIN
                               WHERE ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id AND ar.status IS NULL));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed.';
+COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed. occupy() and vacate() call it for appointments that are known; new ones are written with it.';
 
 CREATE FUNCTION radscheduler.pool_neighbours(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -132,21 +159,30 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_neighbours(integer, bigint[]) IS
-    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by over_capacity_at(), before the time is given back.';
+    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by pool_waiting(), before the time is given back.';
 
-CREATE FUNCTION radscheduler.over_capacity_at(p_site integer, p_rows bigint[]) RETURNS bigint[]
+CREATE FUNCTION radscheduler.pool_waiting(p_site integer, p_rows bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- Who shares a scanner's pool may be being flagged by somebody else at this moment, so all of those; a pool is changed by one at a time.
     RETURN (WITH freed AS MATERIALIZED (
             SELECT range_merge(range_agg(o.during)) AS during FROM radscheduler.occupancy o
             WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) GROUP BY o.appointment_id)
-        SELECT array_agg(DISTINCT c.appointment_id) FROM radscheduler.conflict c
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap));
+        SELECT array_agg(DISTINCT w.id) FROM (
+            SELECT q.appointment_id
+            FROM radscheduler.occupancy o
+            JOIN radscheduler.resource r ON r.site_id = o.site_id AND r.resource_id = o.subject_id AND r.kind <> 'staff' AND r.is_registered
+            CROSS JOIN LATERAL unnest(r.modality || r.modalities) m(code)
+            JOIN radscheduler.appointment q ON q.site_id = o.site_id AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && o.during
+            WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) AND o.axis = 'resource'
+            UNION ALL
+            SELECT c.appointment_id FROM radscheduler.conflict c
+            WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap)) w(id));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.over_capacity_at(integer, bigint[]) IS
-    'Appointments that exceed the capacity of a pool while others hold some intervals: who may find a place when these are given back or their appointments leave the pool. NULL when there are none.';
+COMMENT ON FUNCTION radscheduler.pool_waiting(integer, bigint[]) IS
+    'Exams without scanner that may find a place when some intervals are given back, or when their appointments leave the pool. NULL when there are none.';
 
 CREATE FUNCTION radscheduler.name_no_place(p_items radscheduler.ingest_item[]) RETURNS boolean[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -63,13 +63,14 @@ DECLARE
     v_values  text[] := '{}';
     v_mine    text[];
     v_later   radscheduler.ingest_item[] := '{}';
-    v_named   radscheduler.ingest_item[] := '{}';
-    v_namers  bigint[] := '{}';
+    v_identifier jsonb;
+    v_name    radscheduler.patient_identifier;
+    v_names   radscheduler.patient_identifier[];
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         v_sent := v_item.reading -> 'patient';
         CONTINUE WHEN v_sent #> '{identifiers,0}' IS NULL;
-        SELECT * INTO v_found FROM radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
         IF cardinality(p_items) > 1 THEN
             v_mine := ARRAY(SELECT v_item.site_id || '/' || (x ->> 'value') FROM jsonb_array_elements(v_sent -> 'identifiers') x);
             IF v_found.patient_id = ANY (v_ids) OR v_found.patient_id IS NULL AND v_values && v_mine THEN
@@ -81,7 +82,7 @@ BEGIN
         IF v_found.patient_id IS NULL THEN
             v_row := NULL;
             v_row.site_id := v_item.site_id;
-            v_row.patient_id := nextval(pg_get_serial_sequence('radscheduler.patient', 'patient_id'));
+            v_row.patient_id := nextval('radscheduler.patient_patient_id_seq');
             v_row.display_name := coalesce(v_sent ->> 'display_if_new', '');
             v_row.is_deceased := false;
             v_row.created_at := now();
@@ -121,8 +122,15 @@ BEGIN
             END IF;
         END IF;
         IF NOT v_found.is_complete THEN
-            v_named := v_named || v_item;
-            v_namers := v_namers || v_row.patient_id;
+            FOR n IN 0 .. jsonb_array_length(v_sent -> 'identifiers') - 1 LOOP
+                v_identifier := v_sent -> 'identifiers' -> n;
+                v_name.site_id := v_item.site_id;
+                v_name.authority := coalesce(v_identifier ->> 'authority', v_item.context ->> 'facility');
+                v_name.type := coalesce(v_identifier ->> 'type', 'MR');
+                v_name.value := v_identifier ->> 'value';
+                v_name.patient_id := v_row.patient_id;
+                v_names := v_names || v_name;
+            END LOOP;
             event := coalesce(event, 'patient.updated');
         END IF;
         v_ids := v_ids || v_row.patient_id;
@@ -142,12 +150,8 @@ BEGIN
             FROM unnest(v_updates) n
             WHERE p.site_id = n.site_id AND p.patient_id = n.patient_id AND p.site_id = (p_items[1]).site_id AND p.patient_id = ANY (v_ids);
     END IF;
-    IF v_namers <> '{}' THEN
-        INSERT INTO radscheduler.patient_identifier (site_id, authority, type, value, patient_id)
-            SELECT i.site_id, coalesce(x ->> 'authority', i.context ->> 'facility'), coalesce(x ->> 'type', 'MR'), x ->> 'value', u.id
-            FROM unnest(v_named) WITH ORDINALITY i JOIN unnest(v_namers) WITH ORDINALITY u(id, place) ON u.place = i.ordinality,
-                 jsonb_array_elements(i.reading #> '{patient,identifiers}') x
-            ON CONFLICT DO NOTHING;
+    IF v_names IS NOT NULL THEN
+        INSERT INTO radscheduler.patient_identifier SELECT * FROM unnest(v_names) ON CONFLICT DO NOTHING;
     END IF;
     IF v_later <> '{}' THEN
         RETURN QUERY SELECT * FROM radscheduler.resolve_patients(v_later);

@@ -203,7 +203,7 @@ BEGIN
     v_rows := radscheduler.overlapping(v_old.site_id, ARRAY[v_old.appointment_id]);
     IF v_rows IS NOT NULL OR v_old.is_pooled THEN
         v_rows := CASE WHEN v_rows IS NOT NULL THEN radscheduler.reseat(v_old.site_id, v_rows) END || v_old.appointment_id
-                  || CASE WHEN v_old.is_pooled THEN radscheduler.over_capacity_at(v_old.site_id, ARRAY(
+                  || CASE WHEN v_old.is_pooled THEN radscheduler.pool_waiting(v_old.site_id, ARRAY(
                       SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = v_old.site_id AND o.appointment_id = v_old.appointment_id)) END;
         PERFORM radscheduler.settle(v_old.site_id, '{}', v_rows, ARRAY[p_item.message_id]);
     END IF;

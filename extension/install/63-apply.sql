@@ -6,14 +6,11 @@ CREATE FUNCTION radscheduler.apply_items(p_items radscheduler.ingest_item[]) RET
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_items     radscheduler.ingest_item[] := p_items;
+    v_items     radscheduler.ingest_item[] := radscheduler.match_items(p_items);
     v_item      radscheduler.ingest_item;
     v_olds      radscheduler.appointment[];
     v_old       radscheduler.appointment;
     v_new       radscheduler.appointment;
-    v_rule      radscheduler.event_rule;
-    v_sent      record;
-    v_sents     boolean[] := '{}';
     v_modality  text;
     v_resources bigint[];
     v_patients  bigint[];
@@ -23,7 +20,6 @@ DECLARE
     v_study     record;
     v_schedule  jsonb;
     v_visit     jsonb;
-    v_live      radscheduler.ingest_item[] := '{}';
     v_closes    bigint[] := '{}';
     v_inserts   radscheduler.appointment[] := '{}';
     v_updates   radscheduler.appointment[] := '{}';
@@ -44,76 +40,30 @@ DECLARE
     v_ending    jsonb;
     c_site      CONSTANT integer := (p_items[1]).site_id;
 BEGIN
-    -- What each is about and what its event does to it.
-    FOR k IN 1 .. cardinality(v_items) LOOP
-        v_item := v_items[k];
-        v_old := NULL;
-        IF v_item.filler_id IS NOT NULL THEN
-            SELECT * INTO v_old FROM radscheduler.appointment a
-                WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.filler_id = v_item.filler_id ORDER BY a.generation DESC LIMIT 1;
-        END IF;
-        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL THEN
-            SELECT * INTO v_old FROM radscheduler.appointment a
-                WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.placer_id = v_item.placer_id AND (v_item.filler_id IS NULL OR a.filler_id IS NULL)
-                ORDER BY a.generation DESC LIMIT 1;
-        END IF;
-        v_olds[k] := v_old;
-        v_item.appointment_id := v_old.appointment_id;
-        SELECT * INTO v_rule FROM radscheduler.event_rule r
-            WHERE r.trigger_event = v_item.trigger_event
-              AND r.state = CASE WHEN v_old.appointment_id IS NULL THEN 'unknown' WHEN radscheduler.is_closed(v_old.status) THEN v_old.status::text ELSE 'active' END;
-        v_sent := radscheduler.status_sent(v_item.reading #> '{schedule,status}');
-        v_sents[k] := CASE WHEN NOT radscheduler.is_closed(v_sent.status) THEN v_sent.is_overbook END;
-        v_item := radscheduler.judge(v_item, v_rule, v_sent.status, v_old.status, v_old.message_time, v_old.message_sequence, v_old.patient_id IS NOT NULL, v_old.starts_at IS NOT NULL, v_old.ending);
-        v_item.ordinal := k;
-        v_items[k] := v_item;
-        IF v_item.outcome IS NULL AND v_item.action <> 'close' THEN
-            v_live := v_live || v_item;
-        ELSIF v_item.outcome = 'stale' AND (v_old.ending IS NULL AND NOT radscheduler.is_closed(v_old.status)
-                                            OR radscheduler.is_before_told(jsonb_build_object('at', v_item.at, 'sequence', v_item.sequence), v_old.ending)) THEN
+    FOREACH v_item IN ARRAY v_items LOOP
+        v_patients := v_patients || v_item.patient_id;
+        v_resources := v_resources || v_item.resource_ids;
+        IF v_item.is_heeded THEN
             v_late := v_late || v_item;
         END IF;
-        IF v_old.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale' OR v_item.entry IS NOT NULL) THEN
-            v_known := v_known || v_old.appointment_id;
-            v_patients := v_patients || v_old.patient_id;
+        IF v_item.appointment_id IS NOT NULL AND (v_item.outcome IS NULL OR v_item.outcome = 'stale' OR v_item.entry IS NOT NULL) THEN
+            v_known := v_known || v_item.appointment_id;
         END IF;
-    END LOOP;
-
-    -- Who and what. A closing needs neither.
-    IF v_live <> '{}' THEN
-        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
-            v_item := v_items[v_row.ordinal];
-            v_item.patient_id := v_row.patient_id;
-            v_item.patient_event := v_row.event;
-            v_item.warnings := v_item.warnings || v_row.warnings;
-            v_items[v_row.ordinal] := v_item;
-            v_patients := v_patients || v_item.patient_id;
-        END LOOP;
-    END IF;
-    FOREACH v_item IN ARRAY v_live LOOP
-        v_row := radscheduler.resolve_resources(v_item);
-        v_item := v_items[v_item.ordinal];
-        v_item.resource_ids := v_row.resource_ids;
-        v_item.warnings := v_item.warnings || v_row.warnings;
-        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.patient_id <> v_olds[v_item.ordinal].patient_id THEN
-            v_item.action := 'renew';
-            v_item.status := 'PENDING_REVIEW';
-            v_item.review_reason := 'ID_REUSED';
-            v_item.warnings := v_item.warnings || radscheduler.warning('ID_REUSED', 'SCH-2');
-        END IF;
-        v_items[v_item.ordinal] := v_item;
-        v_resources := v_resources || v_item.resource_ids;
     END LOOP;
     -- The rows as they are once nobody else is at work on them.
     IF v_known <> '{}' THEN
         v_resources := v_resources || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = ANY (v_known));
+        v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
     END IF;
     v_pooled := radscheduler.name_no_place(v_items);
     IF true = ANY (v_pooled) THEN
         FOR k IN 1 .. cardinality(v_items) LOOP
-            IF v_pooled[k] AND v_items[k].outcome IS NULL AND (v_olds[k].is_pooled IS NOT FALSE OR v_items[k].resource_ids IS NOT NULL OR v_items[k].action = 'renew') THEN
-                v_modality := CASE WHEN v_items[k].action <> 'close' THEN radscheduler.modality_of(c_site, v_items[k].reading, v_items[k].resource_ids) END;
-                v_pools := v_pools || coalesce(v_modality, v_olds[k].modality);
+            v_item := v_items[k];
+            -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().
+            IF v_pooled[k] AND v_item.outcome IS NULL AND v_item.action <> 'close'
+               AND (v_item.appointment_id IS NULL OR v_item.resource_ids IS NOT NULL OR v_item.action = 'renew'
+                    OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_item.appointment_id AND a.is_pooled)) THEN
+                v_pools := v_pools || radscheduler.modality_of(c_site, v_item.reading, v_item.resource_ids);
             END IF;
         END LOOP;
         v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
@@ -162,7 +112,7 @@ BEGIN
         ELSE
             v_new := NULL;
             v_new.site_id := c_site;
-            v_new.appointment_id := nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id'));
+            v_new.appointment_id := nextval('radscheduler.appointment_appointment_id_seq');
             v_new.sender_id := v_item.sender_id;
             v_new.generation := CASE WHEN v_item.action = 'renew' THEN v_old.generation + 1 ELSE 1 END;
             v_new.source := v_item.context ->> 'source';
@@ -220,7 +170,7 @@ BEGIN
         v_new.filler_id := coalesce(v_item.filler_id, v_new.filler_id);
         v_new.placer_id := coalesce(v_item.placer_id, v_new.placer_id);
         v_new.patient_id := coalesce(v_item.patient_id, v_new.patient_id);
-        v_new.is_overbook := coalesce(v_sents[k], v_new.is_overbook);
+        v_new.is_overbook := coalesce(v_item.is_overbook, v_new.is_overbook);
         v_study := radscheduler.study_of(v_item.reading, v_new.study_code, v_new.study_text);
         v_new.study_code := v_study.code;
         v_new.study_text := v_study.text;
@@ -275,7 +225,7 @@ BEGIN
             v_new.starts_at := NULL;
             v_new.ends_at := NULL;
         ELSIF v_schedule ->> 'starts_at' IS NOT NULL THEN
-            SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
+            v_row := radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
             v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'

@@ -128,40 +128,52 @@ CREATE FUNCTION radscheduler.sender_context(p_application text, p_facility text,
 DECLARE
     v_sender record;
     v_site   record;
-    v_warnings jsonb := '[]';
 BEGIN
     IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
+    v_sender := radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    IF v_sender.profile ->> 'timezone' IS NULL AND v_site.timezone IS NULL THEN
-        v_warnings := v_warnings || radscheduler.warning('ZONE_ASSUMED', 'MSH-7');
-    END IF;
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
         'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),
+        'is_zone_assumed', coalesce(v_sender.profile ->> 'timezone', v_site.timezone) IS NULL,
         'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region), 'facility', coalesce(v_sender.profile ->> 'default_authority', p_facility),
-        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer, 'warnings', v_warnings);
+        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_context(text, text, text, text) IS
-    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer, warnings}.';
+    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), is_zone_assumed (neither of the first two), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer}.';
+
+CREATE FUNCTION radscheduler.offset_zone(p_time text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_offset text := substring(p_time from '[+-]\d\d:\d\d$');
+BEGIN
+    -- POSIX counts west of Greenwich as positive.
+    RETURN '<' || v_offset || '>' || translate(v_offset, '+-', '-+');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.offset_zone(text) IS 'The fixed zone of an ISO time that ends in an offset, as a POSIX zone that timezone() takes; NULL for one without.';
 
 CREATE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text, p_sender jsonb DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_sender jsonb := coalesce(p_sender, radscheduler.sender_context(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''), p_channel, p_peer));
+    v_zone   text := CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.offset_zone(p_header ->> 'message_time') END;
 BEGIN
     RETURN v_sender || jsonb_build_object(
+        'zone', CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN coalesce(v_zone, radscheduler.default_zone()) ELSE v_sender ->> 'zone' END,
         'trigger_event', radscheduler.event_meant(v_sender -> 'profile', p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
         'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'header', p_header,
-        'warnings', (v_sender -> 'warnings') || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
+        'warnings', '[]'::jsonb || CASE WHEN v_zone IS NOT NULL THEN radscheduler.warning('ZONE_OF_MESSAGE', 'MSH-7') WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.warning('ZONE_ASSUMED', 'MSH-7') ELSE '[]' END
+                    || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
-    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
+    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far. Where neither sender nor site names a zone it is that of MSH-7.';
 
 CREATE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL, p_received timestamptz DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -178,7 +190,7 @@ BEGIN
     -- Messages of one batch mostly come from one sender.
     r.context := radscheduler.message_context(v_header, p_channel, p_peer,
         CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
-             THEN p_before || jsonb_build_object('is_new', false, 'warnings', (p_before -> 'warnings') - (CASE WHEN (p_before ->> 'is_new')::boolean THEN -1 ELSE 1000 END)) END);
+             THEN p_before || '{"is_new": false}' END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';

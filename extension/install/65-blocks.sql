@@ -59,7 +59,8 @@ $$;
 COMMENT ON FUNCTION radscheduler.block_times(radscheduler.ingest_item, timestamptz, timestamptz) IS
     'The resources that a message blocks or opens, once they are resolved, and when: each at its own time (AIx), else from p_starts to p_ends.';
 
-CREATE FUNCTION radscheduler.put_block(p_site integer, p_block bigint, p_wanted jsonb, p_kind text, p_reason text, p_message bigint) RETURNS bigint[]
+CREATE FUNCTION radscheduler.put_block(p_site integer, p_block bigint, p_wanted jsonb, p_kind text, p_reason text, p_message bigint,
+                                       OUT resources bigint[], OUT during tstzrange) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -87,27 +88,26 @@ BEGIN
            (SELECT jsonb_agg(jsonb_build_object('r', m.resource_id, 'during', m.during, 'kind', m.kind)) FROM made m)
         INTO v_gone, v_made;
     IF v_gone IS NULL AND v_made IS NULL THEN
-        RETURN NULL;
+        RETURN;
     END IF;
     INSERT INTO radscheduler.event_log (site_id, type, message_id, data)
     SELECT p_site, t.type, p_message, jsonb_strip_nulls(jsonb_build_object('resource_id', c.r, 'kind', CASE WHEN t.type = 'resource.blocked' THEN c.kind END,
-               'starts_at', lower(t.part), 'ends_at', upper(t.part)))
+               'from', lower(t.part), 'until', upper(t.part)))
     FROM (SELECT x.r, max(x.kind) AS kind, coalesce(range_agg(x.during) FILTER (WHERE x.is_made), '{}') AS made, coalesce(range_agg(x.during) FILTER (WHERE NOT x.is_made), '{}') AS gone
           FROM (SELECT m.r, m.during, m.kind, true AS is_made FROM jsonb_to_recordset(v_made) m(r bigint, during tstzrange, kind text)
                 UNION ALL
                 SELECT g.r, g.during, NULL, false FROM jsonb_to_recordset(v_gone) g(r bigint, during tstzrange)) x
           GROUP BY x.r) c,
-         LATERAL (SELECT 'resource.opened' AS type, unnest(c.gone - c.made) AS part UNION ALL SELECT 'resource.blocked', unnest(c.made - c.gone)) t
+         LATERAL (SELECT 'resource.unblocked' AS type, unnest(c.gone - c.made) AS part UNION ALL SELECT 'resource.blocked', unnest(c.made - c.gone)) t
     ORDER BY c.r, t.type DESC, t.part;
     PERFORM radscheduler.audit(p_site, 'block.changed', 'sender_block', p_block,
         jsonb_build_object('message_id', p_message, 'made', coalesce(jsonb_array_length(v_made), 0), 'removed', coalesce(jsonb_array_length(v_gone), 0)));
-    RETURN (SELECT array_agg(DISTINCT o.appointment_id)
-        FROM jsonb_to_recordset(coalesce(v_gone, '[]') || coalesce(v_made, '[]')) b(r bigint, during tstzrange)
-        JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.r AND o.buffered && b.during AND o.during && b.during);
+    SELECT array_agg(DISTINCT b.r), range_merge(range_agg(b.during)) INTO resources, put_block.during
+        FROM jsonb_to_recordset(coalesce(v_gone, '[]') || coalesce(v_made, '[]')) b(r bigint, during tstzrange);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.put_block(integer, bigint, jsonb, text, text, bigint) IS
-    'Makes the times of a sender''s block what p_wanted says, [{r: resource, starts, ends}], with kind and reason (kind NULL: what is left keeps its own); tells what was blocked and opened in event_log and the audit log. Times that stay are not touched. Returns the appointments in times that came or went, NULL when none or nothing changed. The caller holds the locks of the resources.';
+    'Makes the times of a sender''s block what p_wanted says, [{r: resource, starts, ends}], with kind and reason (kind NULL: what is left keeps its own); tells what was blocked and opened in event_log and the audit log. Times that stay are not touched. Returns the resources whose times came or went, and from when to when; NULL when nothing changed. The caller holds the locks of the resources.';
 
 CREATE FUNCTION radscheduler.apply_block(p_context jsonb, p_reading jsonb, p_message bigint, p_at timestamptz,
         OUT outcome text, OUT code text, OUT error jsonb, OUT appointment_id bigint, OUT warnings jsonb) RETURNS record
@@ -121,7 +121,7 @@ DECLARE
     v_span     record;
     v_names    boolean;
     v_wanted   jsonb;
-    v_affected bigint[];
+    v_changed  record;
 BEGIN
     outcome := 'applied';
     code := 'AA';
@@ -189,15 +189,15 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object('r', t.resource_id, 'starts', lower(x.part), 'ends', upper(x.part)) ORDER BY t.resource_id, x.part) INTO v_wanted
             FROM radscheduler.block_times(v_item, v_span.starts_at, v_span.ends_at) t, LATERAL unnest(t.during) x(part);
     END IF;
-    v_affected := radscheduler.put_block(c_site, v_block.sender_block_id, coalesce(v_wanted, '[]'), CASE WHEN NOT c_opens THEN radscheduler.block_kind(p_reading) END,
+    v_changed := radscheduler.put_block(c_site, v_block.sender_block_id, coalesce(v_wanted, '[]'), CASE WHEN NOT c_opens THEN radscheduler.block_kind(p_reading) END,
         coalesce(p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,event_reason,text}', p_reading #>> '{schedule,reason,code}',
                  p_reading #>> '{schedule,event_reason,code}', p_reading #>> '{schedule,type,text}', p_reading #>> '{schedule,notes}'), p_message);
 
     -- Whoever stands there now, or stood there until now.
-    IF v_affected IS NOT NULL THEN
-        PERFORM radscheduler.settle(c_site, '{}', v_affected, ARRAY[p_message]);
-        IF NOT c_opens AND EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = c_site AND c.state <> 'resolved' AND c.appointment_id = ANY (v_affected)
-                                   AND c.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE') AND c.subject_id = ANY (v_item.resource_ids)) THEN
+    IF v_changed.during IS NOT NULL THEN
+        PERFORM radscheduler.settle_block(c_site, v_changed.resources, v_changed.during, p_message);
+        IF NOT c_opens AND EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = c_site AND c.state <> 'resolved' AND c.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE')
+                                   AND c.axis = 'resource' AND c.subject_id = ANY (v_item.resource_ids) AND c.overlap && v_changed.during) THEN
             outcome := 'flagged';
             warnings := warnings || radscheduler.warning('APPOINTMENTS_BLOCKED', 'SCH-11');
         END IF;

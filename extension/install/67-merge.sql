@@ -5,57 +5,6 @@
 INSERT INTO radscheduler.warning_kind VALUES
     ('MERGE_WITH_ITSELF', 'The patient given up (MRG-1) is the one kept (PID-3); nothing was changed.');
 
-CREATE FUNCTION radscheduler.identifiers_known(p_site integer, p_facility text, p_identifiers jsonb,
-        OUT sent jsonb, OUT value text, OUT authority text, OUT type text, OUT patient_id bigint, OUT merged_at timestamptz, OUT is_ambiguous boolean) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
-    AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    SELECT e.x, coalesce(q.value, e.x ->> 'value'), coalesce(q.authority, e.x ->> 'authority', p_facility), coalesce(q.type, e.x ->> 'type', 'MR'), q.patient_id, q.merged_at,
-           coalesce(q.is_shared AND NOT q.is_exact, false)
-    FROM jsonb_array_elements(p_identifiers) WITH ORDINALITY e(x, place)
-    LEFT JOIN LATERAL (
-        SELECT i.*, i.authority = coalesce(e.x ->> 'authority', p_facility) AS is_exact, min(i.patient_id) OVER () <> max(i.patient_id) OVER () AS is_shared
-        FROM radscheduler.patient_identifier i
-        WHERE i.site_id = p_site AND i.value = e.x ->> 'value' AND i.type = coalesce(e.x ->> 'type', 'MR')
-          AND (i.authority IN (coalesce(e.x ->> 'authority', p_facility), '') OR NOT e.x ? 'authority')
-        ORDER BY is_exact DESC, i.patient_id LIMIT 1) q ON true
-    ORDER BY e.place;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.identifiers_known(integer, text, jsonb) IS
-    'Identifiers as sent, each with the row of patient_identifier that find_patient() would find by it; patient_id is NULL for one that is not known. is_ambiguous: it was sent without authority, and several people have it under others.';
-
-CREATE FUNCTION radscheduler.patients_named(p_site integer, p_facility text, p_identifiers jsonb) RETURNS bigint[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN ARRAY(SELECT DISTINCT k.patient_id FROM radscheduler.identifiers_known(p_site, p_facility, p_identifiers) k WHERE k.patient_id IS NOT NULL ORDER BY 1);
-END
-$$;
-COMMENT ON FUNCTION radscheduler.patients_named(integer, text, jsonb) IS 'Everybody at a site who has one of these identifiers.';
-
-CREATE FUNCTION radscheduler.is_ambiguous(p_site integer, p_facility text, p_identifiers jsonb) RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.identifiers_known(p_site, p_facility, p_identifiers) k WHERE k.is_ambiguous);
-END
-$$;
-COMMENT ON FUNCTION radscheduler.is_ambiguous(integer, text, jsonb) IS
-    'Whether one of these identifiers could be that of several people. A booking is taken for one of them and can be mended; demographics and merges are not, so they change nothing.';
-
-CREATE FUNCTION radscheduler.is_given_up(p_site integer, p_patient bigint, p_value text) RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.value = p_value AND i.patient_id = p_patient AND i.merged_at IS NOT NULL)
-       AND NOT EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.value = p_value AND i.patient_id = p_patient AND i.merged_at IS NULL AND i.authority <> '');
-END
-$$;
-COMMENT ON FUNCTION radscheduler.is_given_up(integer, bigint, text) IS 'Whether a patient has this identifier only by a merge that gave it up: he is not shown under it.';
-
 CREATE FUNCTION radscheduler.merge_lock_names(p_site integer, p_facility text, p_merges jsonb) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -87,7 +36,7 @@ BEGIN
             RETURNING o.occupancy_id, o.during, o.buffered, o.appointment_id)
         SELECT * FROM gone g ORDER BY g.occupancy_id
     LOOP
-        v_placed := v_placed || radscheduler.place(p_site, 'patient', p_into, v_row.during, v_row.buffered, v_row.appointment_id);
+        v_placed := v_placed || (radscheduler.place(p_site, 'patient', p_into, v_row.during, v_row.buffered, v_row.appointment_id)).occupancy_id;
     END LOOP;
     RETURN radscheduler.reseat(p_site, v_placed);
 END
@@ -141,7 +90,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.merge_patient(integer, bigint, bigint, bigint, timestamptz) IS
-    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients, and of the resources and rows of the first one''s appointments.';
+    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients and their resources, and of the rows of the first one''s appointments.';
 
 CREATE FUNCTION radscheduler.merge_fault(p_merges jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -282,6 +231,7 @@ DECLARE
     v_names    text[];
     v_locked   text[] := '{}';
     v_given    bigint[];
+    v_people   bigint[];
     v_pair     record;
     v_outcomes text[] := '{}';
 BEGIN
@@ -298,10 +248,11 @@ BEGIN
         v_locked := v_locked || v_names;
     END LOOP;
     v_given := ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{from,identifiers}')) FROM jsonb_array_elements(c_merges) m);
+    -- What both are booked on, too: when lanes change, so do conflicts with others on the same resources.
+    v_people := v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m);
     PERFORM radscheduler.lock_subjects(c_site,
         ARRAY(SELECT ar.resource_id FROM radscheduler.appointment a JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
-              WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) AND NOT radscheduler.is_closed(a.status)),
-        v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m));
+              WHERE a.site_id = c_site AND a.patient_id = ANY (v_people) AND NOT radscheduler.is_closed(a.status)), v_people);
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) ORDER BY a.appointment_id FOR UPDATE;
     FOR v_pair IN
         SELECT e.m FROM jsonb_array_elements(c_merges) WITH ORDINALITY e(m, place) ORDER BY e.place

@@ -177,19 +177,22 @@ $$;
 COMMENT ON FUNCTION radscheduler.complete_appointments(integer, bigint[], bigint) IS
     'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version.';
 
-CREATE FUNCTION radscheduler.order_has_ended(p_site integer, p_order bigint, p_before timestamptz) RETURNS boolean
+CREATE FUNCTION radscheduler.ended_orders(p_site integer, p_before timestamptz, p_orders bigint[] DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.imaging_order o
-        WHERE o.site_id = p_site AND o.order_id = p_order AND o.updated_at < p_before AND coalesce(o.wanted_at < p_before, o.wanted_on < p_before::date, true)
-          AND NOT EXISTS (SELECT FROM radscheduler.appointment a
-                          WHERE a.site_id = o.site_id AND a.patient_id = o.patient_id AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                            AND radscheduler.is_ordered_by(a.placer_orders, a.filler_orders, o.placer_id, o.filler_id, o.accession)));
+    RETURN QUERY
+    SELECT o.order_id FROM radscheduler.imaging_order o
+    WHERE o.site_id = p_site AND (p_orders IS NULL OR o.order_id = ANY (p_orders))
+      AND o.updated_at < p_before AND coalesce(o.wanted_at < p_before, o.wanted_on < p_before::date, true)
+      AND NOT EXISTS (SELECT FROM radscheduler.appointment a
+                      WHERE a.site_id = o.site_id AND a.patient_id = o.patient_id AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
+                        AND radscheduler.is_ordered_by(a.placer_orders, a.filler_orders, o.placer_id, o.filler_id, o.accession))
+    ORDER BY o.order_id;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.order_has_ended(integer, bigint, timestamptz) IS
-    'Whether an order was over before an instant: not touched since, not wanted later, and every appointment for it over too.';
+COMMENT ON FUNCTION radscheduler.ended_orders(integer, timestamptz, bigint[]) IS
+    'The orders of a site (of these, where given) that were over before an instant: not touched since, not wanted later, and every appointment for them over too.';
 
 CREATE FUNCTION radscheduler.delete_orders(p_site integer, p_orders bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -36,7 +36,10 @@ CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointmen
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1)]
+    -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+                         'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
+                         'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;
@@ -152,8 +155,9 @@ BEGIN
 
     -- The row.
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at, time_fault)
-            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now(), v_fault)
+        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at, time_fault, is_pooled)
+            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now(), v_fault,
+                    v_starts IS NOT NULL AND radscheduler.takes_time(v_status, false))
             RETURNING a.appointment_id INTO v_id;
     ELSIF TG_OP = 'UPDATE' THEN
         v_shift := nullif(v_starts - v_old.starts_at, interval '0');

@@ -31,7 +31,7 @@ BEGIN
         p_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)));
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) ORDER BY a.appointment_id FOR UPDATE;
     -- All of them leave before the first is settled: none is healed by another that leaves with it.
-    UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL
+    UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL, is_pooled = false
         WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND NOT radscheduler.is_closed(a.status);
     v_moved := radscheduler.give_back(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments)), NULL);
     PERFORM radscheduler.settle(p_site, p_appointments, ARRAY(SELECT m FROM unnest(v_moved) m WHERE m <> ALL (p_appointments)));
@@ -175,8 +175,8 @@ BEGIN
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
                   AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients) ORDER BY a.appointment_id LIMIT c_batch);
-            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.imaging_order o
-                WHERE o.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
+            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT v_holds.is_site_held AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
                 ORDER BY o.order_id LIMIT c_batch);
             v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
                 WHERE p.site_id = p_site AND NOT v_holds.is_site_held AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
@@ -192,9 +192,8 @@ BEGIN
                 WHERE a.site_id = p_site AND a.appointment_id = ANY (v_own) AND NOT v_holds.is_site_held
                   AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)
                   AND array_remove(radscheduler.appointment_lock_names(a.site_id, a.appointment_id), NULL) <@ v_names ORDER BY a.appointment_id);
-            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.imaging_order o
-                WHERE o.site_id = p_site AND o.order_id = ANY (v_orders) AND NOT v_holds.is_site_held
-                  AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
+            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.ended_orders(p_site, p_before, v_orders) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT v_holds.is_site_held AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
                   AND radscheduler.order_names(p_site, NULL, ARRAY[o.order_id]) <@ v_names ORDER BY o.order_id);
         END IF;
     END LOOP;
@@ -213,8 +212,8 @@ BEGIN
            + (SELECT count(*) FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.is_site_held)
            + (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
                 AND (v_holds.is_site_held OR radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)))
-           + (SELECT count(*) FROM radscheduler.imaging_order o WHERE o.site_id = p_site AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before)
-                AND (v_holds.is_site_held OR o.patient_id = ANY (v_holds.patients)))
+           + (SELECT count(*) FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE v_holds.is_site_held OR o.patient_id = ANY (v_holds.patients))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND (v_holds.is_site_held OR p.patient_id = ANY (v_holds.patients))
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id
                                 AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)))
@@ -237,10 +236,11 @@ BEGIN
     GET DIAGNOSTICS v_patients = ROW_COUNT;
     SELECT (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
               AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients))
-           + (SELECT count(*) FROM radscheduler.imaging_order o WHERE o.site_id = p_site AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false))
+           + (SELECT count(*) FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT coalesce(o.patient_id = ANY (v_holds.patients), false))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id)
-                AND NOT EXISTS (SELECT FROM radscheduler.imaging_order o WHERE o.site_id = p.site_id AND o.patient_id = p.patient_id AND NOT radscheduler.order_has_ended(o.site_id, o.order_id, p_before)))
+                AND NOT EXISTS (SELECT FROM radscheduler.imaging_order o WHERE o.site_id = p.site_id AND o.patient_id = p.patient_id))
         INTO v_remaining WHERE NOT v_holds.is_site_held;
     RETURN jsonb_build_object('patients', v_patients, 'appointments', v_deleted.appointments, 'orders', v_ended, 'messages', v_messages, 'history', v_deleted.history, 'held', v_held,
                               'unreadable_messages', v_kept.unreadable, 'unclear_messages', v_kept.unclear, 'remaining', coalesce(v_remaining, 0));

@@ -70,7 +70,7 @@ BEGIN
         FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id WHERE s.site_id = p_site AND s.sender_id = p_sender;
     SELECT count(*) AS n,
            count(*) FILTER (WHERE jsonb_path_exists(m.warnings, '$[*] ? (@.code == "TIME_DISAGREE" && @.path starts with "AIS")')) AS disagree,
-           count(*) FILTER (WHERE m.warnings @> '[{"code": "CHARSET_ASSUMED"}]') AS charset, count(*) FILTER (WHERE m.warnings @> '[{"code": "ZONE_ASSUMED"}]') AS zone,
+           count(*) FILTER (WHERE m.warnings @> '[{"code": "CHARSET_ASSUMED"}]') AS charset, count(*) FILTER (WHERE m.warnings @> '[{"code": "ZONE_ASSUMED"}]' OR m.warnings @> '[{"code": "ZONE_OF_MESSAGE"}]') AS zone,
            count(*) FILTER (WHERE m.warnings @> '[{"code": "PHONE_UNUSABLE"}]') AS phone, count(*) FILTER (WHERE m.warnings @> '[{"code": "MODALITY_UNKNOWN"}]') AS modality,
            count(*) FILTER (WHERE m.error ->> 'code' = '102') AS misplaced, count(*) FILTER (WHERE m.error ->> 'code' = '204' AND m.trigger_event IN ('S20', 'S21', 'S22')) AS resource,
            count(*) FILTER (WHERE m.message_code = 'ADT' AND m.trigger_event IN ('A01', 'A04', 'A10')) AS arrivals,

@@ -1,5 +1,6 @@
 -- The schedule as it was known at a moment, out of appointment_history: what was recorded by then and not what became of it. Names, numbers
--- and phones belong to the patient and are today's; everything else is that of the version. Functions here read only, but for the audit log.
+-- and phones belong to the patient and are today's, of the one kept where two were merged; everything else is that of the version. Functions
+-- here read only, but for the audit log.
 
 CREATE TYPE radscheduler.appointment_then AS (
     id                  bigint,
@@ -71,7 +72,7 @@ BEGIN
                                  FROM jsonb_populate_recordset(NULL::radscheduler.appointment_resource, p_snapshot -> 'resources') r
                                  LEFT JOIN radscheduler.resource x ON x.site_id = p_site AND x.resource_id = r.resource_id))
         FROM jsonb_populate_record(NULL::radscheduler.appointment, p_snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.appointment_id IS NOT NULL);
 END
@@ -132,7 +133,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT y.* FROM radscheduler.appointment_history y
                             WHERE y.site_id = p_site AND y.appointment_id = c.id AND y.recorded_at <= p_at ORDER BY y.version DESC LIMIT 1) h
         CROSS JOIN LATERAL jsonb_populate_record(NULL::radscheduler.appointment, h.snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.status <> 'DELETED' AND a.patient_id IS NOT NULL AND (p_from IS NULL OR a.starts_at >= p_from AND a.starts_at < p_until)
         ORDER BY a.starts_at NULLS LAST, a.appointment_id;
@@ -163,7 +164,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.schedule_as_of(timestamptz, text, daterange) IS
-    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
+    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s, those of the patient kept where two were merged; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
 
 CREATE FUNCTION radscheduler.appointment_as_of(id bigint, ts timestamptz) RETURNS SETOF radscheduler.appointment_then
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off

@@ -95,6 +95,7 @@ CREATE FUNCTION radscheduler.replay_lines(p_site integer, p_messages bigint[]) R
 DECLARE
     v_wanted  bigint[] := p_messages;
     v_opened  bigint[] := '{}';
+    v_about   bigint[];
     v_lines   radscheduler.replay_line[] := '{}';
     v_line    radscheduler.replay_line;
     v_message record;
@@ -114,8 +115,9 @@ BEGIN
             v_lines := v_lines || v_line;
         END LOOP;
         v_opened := v_opened || v_wanted;
+        v_about := radscheduler.replay_appointments(p_site, v_lines);
         v_wanted := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
-                          WHERE m.site_id = p_site AND m.appointment_id = ANY (radscheduler.replay_appointments(p_site, v_lines))
+                          WHERE m.site_id = p_site AND m.appointment_id = ANY (v_about)
                             AND m.outcome <> 'duplicate' AND m.message_id <> ALL (v_opened));
     END LOOP;
     RETURN ARRAY(SELECT l::radscheduler.replay_line FROM unnest(v_lines) l ORDER BY (l.item).received_at, (l.item).message_id);
@@ -141,6 +143,17 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.whole_appointments(integer, bigint[], bigint[]) IS
     'Those appointments whose first message is among these, so that they can be read again from nothing.';
+
+CREATE FUNCTION radscheduler.is_apart(p_item radscheduler.ingest_item) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- An arrival is about one appointment, and part of what becomes of it.
+    RETURN coalesce(p_item.action IN ('block', 'order') OR p_item.action = 'patient' AND p_item.appointment_id IS NULL, false);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_apart(radscheduler.ingest_item) IS
+    'Whether a message is about no single appointment (blocks, demographics, merges, orders), so that it is applied again in its place and not as part of one.';
 
 CREATE FUNCTION radscheduler.failed_item(p_item radscheduler.ingest_item, p_state text, p_constraint text, p_detail text) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -253,7 +266,7 @@ BEGIN
                     UNION SELECT u.id FROM unnest(c_whole) u(id) WHERE u.id <> ALL (v_used));
     v_kept := ARRAY(SELECT DISTINCT (l.item).appointment_id FROM unnest(v_lines) l WHERE l.was_appointment = ANY (v_kept) OR l.origin = ANY (v_kept)) || v_kept;
     FOR k IN 1 .. cardinality(v_lines) LOOP
-        IF v_lines[k].was_appointment = ANY (v_kept) OR v_lines[k].origin = ANY (v_kept) OR (v_lines[k].item).appointment_id = ANY (v_kept) THEN
+        IF v_lines[k].was_outcome IN ('applied', 'flagged') AND (v_lines[k].item).code <> 'AA' OR v_lines[k].was_appointment = ANY (v_kept) OR v_lines[k].origin = ANY (v_kept) OR (v_lines[k].item).appointment_id = ANY (v_kept) THEN
             v_lines[k].is_kept := true;
         END IF;
     END LOOP;

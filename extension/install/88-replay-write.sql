@@ -1,5 +1,6 @@
 -- The schedule brought to where messages read again lead (88-replay-rehearse.sql): each appointment in one new version, through the same
--- placing, settling and telling as any other change. What was changed here by hand since, and still holds, is kept.
+-- placing, settling and telling as any other change. What was changed here by hand since, or by messages about other things, and still
+-- holds, is kept.
 
 CREATE FUNCTION radscheduler.plain_row(p_appointment jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -27,7 +28,7 @@ WHERE p_old IS NOT NULL AND n.key NOT IN ('id', 'source') AND n.value IS DISTINC
 $$;
 COMMENT ON FUNCTION radscheduler.jsonb_changes(jsonb, jsonb) IS 'What differs between two rows for people: {column: [old, new]}; NULL when nothing does, or one of them is not there.';
 
-CREATE FUNCTION radscheduler.local_columns(p_site integer, p_appointment bigint) RETURNS text[]
+CREATE FUNCTION radscheduler.local_columns(p_site integer, p_appointment bigint, p_messages bigint[] DEFAULT NULL) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -43,17 +44,17 @@ BEGIN
             SELECT DISTINCT ON (e.key) e.key, s.message_id FROM step s, jsonb_each(s.plain) e
             WHERE s.before IS NOT NULL AND e.value IS DISTINCT FROM s.before -> e.key ORDER BY e.key, s.version DESC
         )
-        SELECT l.key FROM last l WHERE l.message_id IS NULL ORDER BY l.key);
+        SELECT l.key FROM last l WHERE l.message_id IS NULL OR l.message_id <> ALL (p_messages) ORDER BY l.key);
     IF v_columns && '{starts_at,ends_at}' THEN
         v_columns := v_columns || '{starts_at,ends_at,original_starts_at,reschedule_count,moved_at,booked_at,services,resources}'::text[];
     END IF;
     RETURN v_columns;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.local_columns(integer, bigint) IS
-    'Columns of an appointment whose last change was made here and not by a message; with its time go its exams and resources.';
+COMMENT ON FUNCTION radscheduler.local_columns(integer, bigint, bigint[]) IS
+    'Columns of an appointment whose last change was made here and not by a message, or by another one than these (an order that tells of its completion, a merge of patients); with its time go its exams and resources.';
 
-CREATE FUNCTION radscheduler.replay_target(p_site integer, p_origin bigint, p_target jsonb, OUT target jsonb, OUT kept text[]) RETURNS record
+CREATE FUNCTION radscheduler.replay_target(p_site integer, p_origin bigint, p_target jsonb, p_messages bigint[], OUT target jsonb, OUT kept text[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -64,7 +65,7 @@ BEGIN
         target := jsonb_set(p_target, '{appointment}', (p_target -> 'appointment') || radscheduler.plain_row(p_target -> 'appointment') || '{"resume_status": null}');
         RETURN;
     END IF;
-    kept := ARRAY(SELECT u.name FROM unnest(radscheduler.local_columns(p_site, p_origin)) u(name)
+    kept := ARRAY(SELECT u.name FROM unnest(radscheduler.local_columns(p_site, p_origin, p_messages)) u(name)
                   WHERE CASE WHEN u.name IN ('services', 'resources') THEN v_now -> u.name <> p_target -> u.name
                              ELSE radscheduler.plain_row(v_now -> 'appointment') -> u.name <> radscheduler.plain_row(p_target -> 'appointment') -> u.name END);
     target := jsonb_build_object(
@@ -74,14 +75,14 @@ BEGIN
         'resources', CASE WHEN 'resources' = ANY (kept) THEN v_now -> 'resources' ELSE p_target -> 'resources' END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.replay_target(integer, bigint, jsonb) IS
-    'The snapshot that an appointment (NULL: a new one) is brought to: that of the rehearsal, but for columns that were changed here since; kept names those that differ.';
+COMMENT ON FUNCTION radscheduler.replay_target(integer, bigint, jsonb, bigint[]) IS
+    'The snapshot that an appointment (NULL: a new one) is brought to: that of the rehearsal of these messages, but for columns that were changed otherwise since; kept names those that differ.';
 
 CREATE FUNCTION radscheduler.write_target(p_site integer, p_appointment bigint, p_target jsonb, p_message bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id    bigint := coalesce(p_appointment, nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id')));
+    v_id    bigint := coalesce(p_appointment, nextval('radscheduler.appointment_appointment_id_seq'));
     v_new   radscheduler.appointment;
     v_names text := (SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
                      WHERE c.attrelid = 'radscheduler.appointment'::regclass AND c.attnum > 0 AND NOT c.attisdropped AND c.attname NOT IN ('site_id', 'appointment_id'));
@@ -162,9 +163,9 @@ DECLARE
     v_rows bigint[];
 BEGIN
     SELECT * INTO v_new FROM jsonb_populate_record(NULL::radscheduler.appointment, p_row);
-    UPDATE radscheduler.appointment a SET message_time = v_new.message_time, message_sequence = v_new.message_sequence, booked_at = v_new.booked_at, moved_at = v_new.moved_at
+    UPDATE radscheduler.appointment a SET message_time = v_new.message_time, message_sequence = v_new.message_sequence, booked_at = v_new.booked_at, moved_at = v_new.moved_at, ending = v_new.ending
         WHERE a.site_id = p_site AND a.appointment_id = p_appointment
-          AND (a.message_time, a.message_sequence, a.booked_at, a.moved_at) IS DISTINCT FROM (v_new.message_time, v_new.message_sequence, v_new.booked_at, v_new.moved_at);
+          AND (a.message_time, a.message_sequence, a.booked_at, a.moved_at, a.ending) IS DISTINCT FROM (v_new.message_time, v_new.message_sequence, v_new.booked_at, v_new.moved_at, v_new.ending);
     IF FOUND THEN
         v_rows := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_rows IS NOT NULL THEN
@@ -174,7 +175,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.set_claim(integer, bigint, jsonb) IS
-    'Sets the order key and the age of the claim of an appointment that stays what it is; no version of its own. Who then comes first changes places.';
+    'Sets the order key, the age of the claim and the memory of endings of an appointment that stays what it is; no version of its own. Who then comes first changes places.';
 
 CREATE FUNCTION radscheduler.replay_write(p_site integer, p_lines radscheduler.replay_line[]) RETURNS radscheduler.replay_line[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -185,7 +186,8 @@ DECLARE
     v_found     record;
     v_patients  jsonb := '{}';
     v_resources jsonb := '{}';
-    c_claim     CONSTANT text[] := '{message_time,message_sequence,booked_at,moved_at}';
+    c_claim     CONSTANT text[] := '{message_time,message_sequence,booked_at,moved_at,ending}';
+    c_messages  CONSTANT bigint[] := ARRAY(SELECT (l.item).message_id FROM unnest(p_lines) l);
     v_target    jsonb;
     v_made      bigint[] := '{}';
     v_origins   bigint[] := '{}';
@@ -196,7 +198,7 @@ BEGIN
     -- Patients and resources that the rehearsal had to make were taken back with it.
     FOR k IN 1 .. cardinality(v_lines) LOOP
         v_line := v_lines[k];
-        CONTINUE WHEN v_line.is_kept OR (v_line.item).outcome NOT IN ('applied', 'flagged') OR (v_line.item).action IN ('block', 'patient', 'order');
+        CONTINUE WHEN v_line.is_kept OR (v_line.item).outcome NOT IN ('applied', 'flagged') OR radscheduler.is_apart(v_line.item);
         IF (v_line.item).patient_id IS NOT NULL THEN
             SELECT r.patient_id, r.event INTO v_found FROM radscheduler.resolve_patients(ARRAY[v_line.item]) r;
             IF v_found.event IS NOT NULL THEN
@@ -230,15 +232,15 @@ BEGIN
 
     FOR k IN 1 .. cardinality(v_lines) LOOP
         v_line := v_lines[k];
-        IF (v_line.item).action IN ('block', 'patient', 'order') AND NOT v_line.is_kept AND (v_line.item).outcome IN ('applied', 'flagged') THEN
-            -- Not about one appointment: applied once more in its place, as it stands.
+        IF radscheduler.is_apart(v_line.item) AND NOT v_line.is_kept AND (v_line.item).outcome IN ('applied', 'flagged') THEN
+            -- Applied once more in its place, as it stands.
             v_line.item.outcome := NULL;
             v_line.item.warnings := (v_line.item).context -> 'warnings';
             v_line.item := radscheduler.apply_again(v_line.item);
             v_lines[k].item := v_line.item;
         END IF;
         CONTINUE WHEN v_line.target IS NULL OR v_line.is_kept;
-        SELECT t.target INTO v_target FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target) t;
+        SELECT t.target INTO v_target FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target, c_messages) t;
         v_ids := v_ids || jsonb_build_object((v_line.item).appointment_id, v_line.origin);
         IF v_line.origin IS NULL OR (SELECT radscheduler.plain_row(s -> 'appointment') - c_claim <> radscheduler.plain_row(v_target -> 'appointment') - c_claim
                                             OR s - 'appointment' <> v_target - 'appointment' FROM radscheduler.snapshot_of(p_site, v_line.origin) s) THEN

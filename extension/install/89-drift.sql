@@ -40,7 +40,7 @@ BEGIN
     SELECT s.sender_id, s.profile INTO r.sender_id, v_profile FROM radscheduler.sender s
         WHERE s.site_id = p_site AND s.sending_application = coalesce(v_header ->> 'sending_application', '') AND s.sending_facility = coalesce(v_header ->> 'sending_facility', '');
     v_profile := radscheduler.sender_profile(coalesce(v_profile, '{}'), v_site.default_profile);
-    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
+    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.offset_zone(v_header ->> 'message_time'), radscheduler.default_zone());
     v_trigger := radscheduler.event_meant(v_profile, v_header ->> 'trigger_event');
     IF v_head ? 'error' THEN
         r.fault := v_head #>> '{error,text}';

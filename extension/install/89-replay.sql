@@ -32,7 +32,8 @@ BEGIN
         SET replayed_at = now(), replay_outcome = (l.item).outcome, replay_code = (l.item).code, replay_warnings = (l.item).warnings, replay_error = (l.item).error,
             appointment_id = coalesce((l.item).appointment_id, m.appointment_id)
         FROM unnest(p_lines) l
-        WHERE m.site_id = p_site AND m.received_at = (l.item).received_at AND m.message_id = (l.item).message_id AND NOT l.is_kept;
+        WHERE m.site_id = p_site AND m.received_at = (l.item).received_at AND m.message_id = (l.item).message_id AND NOT l.is_kept
+          AND NOT (radscheduler.is_apart(l.item) AND (l.item).outcome IN ('stale', 'ignored')); -- what it did then is done
     PERFORM radscheduler.audit_all(p_site, array_agg('message.replayed'::text ORDER BY l.ordinality), 'hl7_message', array_agg((l.item).message_id ORDER BY l.ordinality),
                                    array_agg(jsonb_build_object('was', l.was_outcome, 'outcome', (l.item).outcome, 'appointment_id', (l.item).appointment_id) ORDER BY l.ordinality))
         FROM unnest(p_lines) WITH ORDINALITY l WHERE NOT l.is_kept HAVING count(*) > 0;
@@ -83,7 +84,7 @@ BEGIN
         IF v_line.is_kept THEN
             v_line.item.warnings := (v_line.item).warnings || radscheduler.warning('REPLAY_KEPT');
         ELSIF v_line.target IS NOT NULL AND v_line.origin IS NOT NULL THEN
-            SELECT * INTO v_merged FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target);
+            SELECT * INTO v_merged FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target, ARRAY(SELECT (l.item).message_id FROM unnest(v_lines) l));
             IF cardinality(v_merged.kept) > 0 THEN
                 v_line.item.warnings := (v_line.item).warnings || radscheduler.warning('REPLAY_LOCAL');
             END IF;
@@ -125,6 +126,7 @@ BEGIN
         changes := radscheduler.jsonb_changes(before, after);
         effect := CASE WHEN v_line.target IS NOT NULL THEN v_effects -> v_line.origin::text END;
         verdict := CASE WHEN v_line.is_kept THEN 'kept'
+                        WHEN radscheduler.is_apart(v_line.item) AND was_code = 'AA' THEN CASE WHEN outcome IN ('applied', 'flagged') THEN 'again' ELSE 'same' END
                         WHEN outcome IN ('applied', 'flagged') AND v_line.origin IS NULL AND v_line.shown IS NOT NULL THEN 'new'
                         -- A conflict with what came later is no news: effect tells what it does.
                         WHEN replace(outcome, 'flagged', 'applied') <> replace(was_outcome, 'flagged', 'applied') OR v_effects ? v_line.origin::text AND (changes IS NOT NULL OR effect IS NOT NULL) THEN 'changed' ELSE 'same' END;
@@ -137,7 +139,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.replay_batch(integer, bigint[], boolean) IS 'replay() of one batch: these messages with all others about the same appointments.';
 
 CREATE FUNCTION radscheduler.replay(message_ids bigint[] DEFAULT NULL, period tstzrange DEFAULT NULL, sender text DEFAULT NULL, dry boolean DEFAULT true,
-                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 1000)
+                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 500)
     RETURNS TABLE (message_id bigint, received_at timestamptz, trigger_event text, selected boolean, appointment_id bigint, verdict text,
                    was_code text, was_outcome text, code text, outcome text, before jsonb, after jsonb, changes jsonb, effect jsonb, warnings jsonb, error jsonb)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
@@ -170,7 +172,7 @@ BEGIN
             -- Another message of the appointment stood in an earlier batch: it was read again there.
             CONTINUE WHEN v_row.message_id = ANY (v_done);
             v_done := v_done || v_row.message_id;
-            v_changed := v_changed + (v_row.verdict <> 'same')::integer;
+            v_changed := v_changed + (v_row.verdict NOT IN ('same', 'again'))::integer;
             message_id := v_row.message_id; received_at := v_row.received_at; trigger_event := v_row.trigger_event; selected := v_row.message_id = ANY (v_chosen.ids);
             appointment_id := v_row.appointment_id; verdict := v_row.verdict; was_code := v_row.was_code; was_outcome := v_row.was_outcome; code := v_row.code;
             outcome := v_row.outcome; before := v_row.before; after := v_row.after; changes := v_row.changes; effect := v_row.effect; warnings := v_row.warnings; error := v_row.error;
@@ -189,4 +191,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.replay(bigint[], tstzrange, text, boolean, bigint, integer) IS
-    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
+    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';

@@ -33,21 +33,21 @@ bool numbers_a_name(const std::string& point_of_care, const std::string& room) {
     return all_digits(point_of_care) && std::any_of(room.begin(), room.end(), is_alpha) && !is_room_designation(room);
 }
 
-// PL.1 and PL.2 may be HD, "11&X-Ray Room&L"; two parts are a text with an ampersand, as in "CT & MR".
-Text designation(const SegmentFields& fields, std::size_t field, std::size_t component, std::size_t repetition) {
-    constexpr std::size_t kType = 3;
-    if (fields.subcomponent(field, component, kType, repetition).empty()) {
-        return fields.text(field, component, repetition);
-    }
-    return fields.subtext(field, component, 1, repetition);
+// From 2.7 on these are designators (HD): their namespace, told from free text with a stray & by the type in .3.
+Text part(const SegmentFields& fields, std::size_t field, std::size_t component, std::size_t repetition) {
+    return fields.subtext(field, component, 3, repetition).has_value() ? fields.subtext(field, component, 1, repetition)
+                                                                       : fields.text(field, component, repetition);
 }
 
 } // namespace
 
 Place read_place(const SegmentFields& fields, std::size_t field, std::size_t repetition) {
     Place place;
-    Text point_of_care = designation(fields, field, 1, repetition);
-    Text room = designation(fields, field, 2, repetition);
+    Text point_of_care = part(fields, field, 1, repetition);
+    Text room = part(fields, field, 2, repetition);
+    if (!room.has_value() && fields.subtext(field, 1, 3, repetition).value == "L") { // named locally: 22&CT North&L
+        room = fields.subtext(field, 1, 2, repetition);
+    }
     place.facility = fields.subtext(field, 4, 1, repetition);
     if (!place.facility.has_value()) place.facility = fields.subtext(field, 4, 2, repetition);
     if (numbers_a_name(point_of_care.value, room.value)) {

@@ -21,7 +21,7 @@ bool is_merge(const MessageHeader& header) {
     return header.message_code == "ADT" && (event == "A18" || event == "A30" || event == "A34" || event == "A40");
 }
 
-std::vector<SiuMerge> read_merges(Context& context, const Message& message) {
+std::vector<SiuMerge> read_merges(Context& context, const Message& message, const std::optional<SiuPatient>& first) {
     std::vector<SiuMerge> merges;
     SiuMerge::Side into;
     SegmentCursor cursor = message.segments();
@@ -29,7 +29,10 @@ std::vector<SiuMerge> read_merges(Context& context, const Message& message) {
         if (segment.name == "MSH" && segment.occurrence == 2) break;
         if (segment.name == "PID") {
             into.path = path_of(segment);
-            into.identifiers = read_identifiers(SegmentFields(segment.text, message.delimiters()), 3, {2, 4});
+            const SegmentFields fields(segment.text, message.delimiters());
+            into.identifiers = first && segment.occurrence == 1
+                                   ? first->identifiers
+                                   : read_identifiers(context, into.path, fields, 3, {2, 4});
         } else if (segment.name == "MRG") {
             if (merges.size() == kMaxMerges) {
                 context.warn("TOO_MANY_SEGMENTS", "MRG[1]",
@@ -37,9 +40,9 @@ std::vector<SiuMerge> read_merges(Context& context, const Message& message) {
                 break;
             }
             merges.push_back({into, {}});
+            const SegmentFields fields(segment.text, message.delimiters());
             merges.back().from.path = path_of(segment);
-            merges.back().from.identifiers =
-                read_identifiers(SegmentFields(segment.text, message.delimiters()), 1, {2, 4});
+            merges.back().from.identifiers = read_identifiers(context, merges.back().from.path, fields, 1, {2, 4});
         }
     }
     return merges;

@@ -5,6 +5,7 @@
 #include "context.hpp"
 #include "radscheduler/message.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace radscheduler::siu {
@@ -12,6 +13,7 @@ namespace radscheduler::siu {
 bool is_merge(const MessageHeader& header);
 
 // One per MRG in order; an MRG before any PID has nobody to go into. A40 may repeat the pair.
-std::vector<SiuMerge> read_merges(Context& context, const Message& message);
+// `first` is the first PID, read before.
+std::vector<SiuMerge> read_merges(Context& context, const Message& message, const std::optional<SiuPatient>& first);
 
 } // namespace radscheduler::siu

@@ -65,7 +65,7 @@ std::optional<bool> deceased(const SegmentFields& pid) {
 SiuPatient read_patient(Context& context, const SegmentPlan& plan) {
     const SegmentFields& pid = plan.pid;
     SiuPatient patient;
-    patient.identifiers = read_identifiers(pid, kIdentifierList, {kPatientId, kAlternateId});
+    patient.identifiers = read_identifiers(context, "PID", pid, kIdentifierList, {kPatientId, kAlternateId});
     read_name(context, pid, patient);
     patient.birth_date = birth_date(context, pid);
     patient.sex = pid.text(kSex);

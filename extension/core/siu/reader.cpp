@@ -40,7 +40,7 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
         siu::sort_services(reading.services);
     }
     reading.visit = siu::read_visit(context, plan, reading);
-    if (merging) reading.merges = siu::read_merges(context, message);
+    if (merging) reading.merges = siu::read_merges(context, message, reading.patient);
     if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);
     return reading;
 }

@@ -72,6 +72,8 @@ constexpr std::string_view kClosing[] = {"CANCELLED", "CANCELED", "CAN",     "CX
 constexpr std::string_view kRooms[] = {"ROOM", "RM",    "SUITE", "BAY",  "BED",   "BOX",  "CABIN",
                                        "RAUM", "SALLE", "SALA",  "ZAAL", "KAMER", "STUE", "ZIMMER"};
 
+constexpr std::string_view kPlaceholders[] = {"NULL", "(NULL)", "NIL", "N/A", "NONE", "UNKNOWN", "UNDEFINED"};
+
 constexpr std::string_view kUrgencies[] = {"STAT", "URGENT", "EMERGENCY", "EMERGENT", "WALKIN", "WALK-IN", "ASAP"};
 
 constexpr std::string_view kSeconds[] = {"S", "SEC", "SECS", "SECOND", "SECONDS"};
@@ -107,6 +109,9 @@ bool is_closing_word(std::string_view text) {
 }
 bool is_room_word(std::string_view text) {
     return contains(kRooms, text);
+}
+bool is_placeholder(std::string_view text) {
+    return text.find_first_not_of('0') == std::string_view::npos || contains(kPlaceholders, text);
 }
 bool is_urgency_word(std::string_view text) {
     return contains(kUrgencies, text);

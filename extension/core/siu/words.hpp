@@ -15,6 +15,7 @@ bool is_clear_degree_word(std::string_view text); // degrees that are no plausib
 bool is_status_word(std::string_view text);       // long enough never to be an initial
 bool is_closing_word(std::string_view text);      // a status of what no longer takes place
 bool is_room_word(std::string_view text);         // ROOM, SUITE ... as senders of several languages begin a room's name
+bool is_placeholder(std::string_view text);       // what programs write for no value: null, N/A, UNKNOWN, 000
 bool is_urgency_word(std::string_view text);      // STAT, URGENT, EMERGENCY, WALKIN, ASAP
 int unit_seconds(std::string_view text);          // seconds per unit of time; 0: not a unit
 

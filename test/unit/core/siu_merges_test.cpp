@@ -49,6 +49,14 @@ TEST(SiuMerges, OldFieldsServeWhenTheListIsEmpty) {
     EXPECT_TRUE(from("MRG|\"\"").empty());
 }
 
+TEST(SiuMerges, AWordForNoneJoinsNobody) {
+    const auto reading = adt("A40", "PID|1||N1~null\rMRG|O1~null");
+    EXPECT_EQ(reading.at("merges")[0].at("into").at("identifiers").size(), 1U);
+    EXPECT_EQ(reading.at("merges")[0].at("from").at("identifiers").size(), 1U);
+    EXPECT_TRUE(test::has_warning(reading, "ID_PLACEHOLDER", "MRG[1]-1[2]"));
+    EXPECT_EQ(test::count_warnings(reading, "ID_PLACEHOLDER"), 2U);
+}
+
 TEST(SiuMerges, WithoutAPartner) {
     EXPECT_TRUE(adt("A40", "PID|1||N1").at("merges").empty());
     const auto merges = adt("A40", "MRG|O1\rPID|1||N1").at("merges");

@@ -29,6 +29,17 @@ TEST(SiuPatient, OldIdentifierFieldsServeWhenTheListIsEmpty) {
     EXPECT_EQ(patient("PID|1|OLD1|NEW1|ALT1").at("identifiers"), nlohmann::json::parse(R"([{"value":"NEW1"}])"));
 }
 
+TEST(SiuPatient, AWordForNoneIsNoIdentifier) {
+    for (const char* word : {"null", "NULL", "N/A", "unknown", "0", "000000000"}) {
+        const auto reading = test::read_segments("SCH||1\rPID|1||" + std::string(word) + "^^^A^MR~77^^^A^MR");
+        EXPECT_EQ(reading.at("patient").at("identifiers").size(), 1U) << word;
+        EXPECT_TRUE(test::has_warning(reading, "ID_PLACEHOLDER", "PID-3[1]")) << word;
+    }
+    EXPECT_EQ(patient("PID|1|77|null").at("identifiers")[0].at("value"), "77");
+    EXPECT_FALSE(patient("PID|1||null").contains("identifiers"));
+    EXPECT_EQ(patient("PID|1||0077").at("identifiers")[0].at("value"), "0077");
+}
+
 TEST(SiuPatient, DisplayName) {
     EXPECT_EQ(patient("PID|1||7||DOE^JOHN").at("display"), "John Doe");
     EXPECT_EQ(patient("PID|1||7||Doe^john").at("display"), "john Doe");
