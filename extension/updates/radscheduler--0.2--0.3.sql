@@ -3626,7 +3626,7 @@ BEGIN
         v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
     END IF;
     v_pooled := radscheduler.name_no_place(v_items);
-    IF true = ANY (v_pooled) THEN
+    IF true = ANY (v_pooled) OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
         FOR k IN 1 .. cardinality(v_items) LOOP
             v_item := v_items[k];
             -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().
@@ -3638,16 +3638,7 @@ BEGIN
         END LOOP;
         v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
     END IF;
-<<<<<<< HEAD
     PERFORM radscheduler.lock_subjects(c_site, v_resources, v_patients);
-=======
-    PERFORM radscheduler.lock_subjects(c_site,
-        CASE WHEN true = ANY (v_pooled) OR (SELECT bool_or(o.is_pooled) FROM unnest(v_olds) o) THEN radscheduler.pool_scanners(c_site,
-            ARRAY(SELECT coalesce(v_modalities[i.ordinality], (v_olds[i.ordinality]).modality) FROM unnest(v_items) WITH ORDINALITY i
-                  WHERE v_pooled[i.ordinality] AND i.outcome IS NULL AND ((v_olds[i.ordinality]).is_pooled IS NOT FALSE OR i.resource_ids IS NOT NULL OR i.action = 'renew')), v_known) END ||
-        ARRAY(SELECT unnest(i.resource_ids) FROM unnest(v_items) i) || ARRAY(SELECT e::bigint FROM jsonb_each(v_held) h, jsonb_array_elements_text(h.value) e),
-        ARRAY(SELECT i.patient_id FROM unnest(v_items) i) || ARRAY(SELECT o.patient_id FROM unnest(v_olds) o WHERE o.appointment_id = ANY (v_known)));
->>>>>>> refs/helpers/rules
     IF v_known <> '{}' THEN
         FOR v_old IN SELECT * FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) ORDER BY a.appointment_id FOR UPDATE LOOP
             FOR k IN 1 .. cardinality(v_items) LOOP
@@ -3849,11 +3840,6 @@ BEGIN
         v_item.appointment_id := v_new.appointment_id;
         v_item.outcome := 'applied';
         v_items[k] := v_item;
-<<<<<<< HEAD
-=======
-        v_item.ordinal := k;
-        v_placed := v_placed || v_new.appointment_id;
->>>>>>> refs/helpers/rules
         v_changed := v_changed || v_new.appointment_id;
         v_messages := v_messages || v_item.message_id;
         v_ordinals := v_ordinals || k;
@@ -5992,9 +5978,8 @@ DECLARE
     v_known     bigint[];
     v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
-<<<<<<< HEAD
     FOREACH v_item IN ARRAY p_items LOOP
-        IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
+        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
             PERFORM radscheduler.resolve_resources(v_item);
         END IF;
     END LOOP;
@@ -6021,28 +6006,6 @@ BEGIN
         END LOOP;
         v_other := radscheduler.other_subjects(p_items, v_sites[s]);
         PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
-=======
-    IF p_records THEN
-        PERFORM radscheduler.resolve_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.action IN ('schedule', 'block')));
-    END IF;
-    FOR v_site IN SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1 LOOP
-        PERFORM radscheduler.lock_subjects(v_site,
-            ARRAY(SELECT unnest(f.resource_ids) FROM radscheduler.find_resources(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT r.resource_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                     WHERE i.outcome IS NULL AND i.site_id = v_site)
-            || radscheduler.pool_scanners(v_site,
-                   ARRAY(SELECT radscheduler.modality_of(v_site, i.reading, NULL) FROM unnest(p_items) WITH ORDINALITY i
-                         WHERE v_placeless[i.ordinality] AND i.outcome IS NULL AND i.action = 'schedule' AND i.site_id = v_site),
-                   ARRAY(SELECT a.appointment_id FROM unnest(p_items) i
-                         JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                         WHERE i.outcome IS NULL AND i.site_id = v_site)),
-            ARRAY(SELECT f.patient_id FROM radscheduler.find_patients(ARRAY(SELECT i::radscheduler.ingest_item FROM unnest(p_items) i WHERE i.outcome IS NULL AND i.site_id = v_site)) f)
-            || ARRAY(SELECT a.patient_id FROM unnest(p_items) i
-                     JOIN radscheduler.appointment a ON a.site_id = i.site_id AND a.sender_id = i.sender_id AND (a.filler_id = i.filler_id OR a.placer_id = i.placer_id)
-                     WHERE i.outcome IS NULL AND i.site_id = v_site));
->>>>>>> refs/helpers/rules
     END LOOP;
 END
 $$;
