@@ -24,7 +24,7 @@ WHERE s.sending_facility = 'ADTHOSP' AND a.filler_id LIKE prefix || '%' ORDER BY
 CREATE FUNCTION pg_temp.people(prefix text) RETURNS TABLE (mrn text, name text, phone text, identifiers text) LANGUAGE sql AS $$
 SELECT p.mrn, p.display_name, p.phone, (SELECT string_agg(i.value || CASE WHEN i.merged_at IS NULL THEN '' ELSE format(' (given up %s)', to_char(i.merged_at, 'DD HH24:MI')) END, ', ' ORDER BY i.value)
     FROM radscheduler.patient_identifier i WHERE i.site_id = p.site_id AND i.patient_id = p.patient_id)
-FROM radscheduler.patient p WHERE EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = p.site_id AND i.patient_id = p.patient_id AND i.value LIKE prefix || '%') ORDER BY 1 $$;
+FROM radscheduler.patient p WHERE EXISTS (SELECT FROM radscheduler.patient_identifier i WHERE i.site_id = p.site_id AND i.patient_id = p.patient_id AND i.value LIKE prefix || '%') ORDER BY 1, 2 $$;
 
 CREATE VIEW pg_temp.mine AS SELECT a.* FROM radscheduler.appointment a JOIN radscheduler.sender s USING (site_id, sender_id) WHERE s.sending_facility = 'ADTHOSP';
 

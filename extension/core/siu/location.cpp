@@ -45,15 +45,16 @@ Place read_place(const SegmentFields& fields, std::size_t field, std::size_t rep
     Place place;
     Text point_of_care = part(fields, field, 1, repetition);
     Text room = part(fields, field, 2, repetition);
-    if (!room.has_value() && fields.subtext(field, 1, 3, repetition).value == "L") { // named locally: 22&CT North&L
-        room = fields.subtext(field, 1, 2, repetition);
+    Text local_name; // 22&CT North&L
+    if (!room.has_value() && fields.subtext(field, 1, 3, repetition).value == "L") {
+        local_name = fields.subtext(field, 1, 2, repetition);
     }
     place.facility = fields.subtext(field, 4, 1, repetition);
     if (!place.facility.has_value()) place.facility = fields.subtext(field, 4, 2, repetition);
-    if (numbers_a_name(point_of_care.value, room.value)) {
+    if (local_name.has_value() || numbers_a_name(point_of_care.value, room.value)) {
         place.code = std::move(point_of_care);
-        place.name = room;
-        place.also = std::move(room);
+        place.name = local_name.has_value() ? std::move(local_name) : std::move(room);
+        place.also = place.name;
         return place;
     }
     if (!room.has_value()) {

@@ -51,7 +51,7 @@ TEST(SiuResources, ANumberBeforeANameIsTheLocation) {
     EXPECT_EQ(location("RADIOLOGY^CT North"), "CT North|RADIOLOGY CT North|null");
     EXPECT_EQ(location("^CT North"), "CT North|CT North|null");
     EXPECT_EQ(location("22&CT North&L"), "22|CT North|[\"CT North\"]");
-    EXPECT_EQ(location("55&OPD 01&L"), "OPD 01|55 OPD 01|null");
+    EXPECT_EQ(location("55&OPD 01&L"), "55|OPD 01|[\"OPD 01\"]");
     EXPECT_EQ(location("MAIN&1.2.3&ISO^R7&2.3&ISO"), "R7|MAIN R7|null");
     EXPECT_EQ(location("HEAD & NECK"), "HEAD & NECK|HEAD & NECK|null");
 }
