@@ -118,16 +118,12 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
+    -- From here on one at a time: whoever comes next sees what became of all who came before, of exams that share nothing but somebody who waits for
+    -- both too. A row that somebody else has in hand shares no subject with these; he settles it himself, when his turn comes.
+    PERFORM radscheduler.lock_settling(p_site);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
-    -- Whose review may change, in one order. An exam without scanner is judged after its row is locked: of several bookings that take its
-    -- scanners at once, the last to get here sees all of them.
-    PERFORM FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned || ARRAY(
-            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
-            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))
-            UNION ALL
-            SELECT p.appointment_id FROM radscheduler.conflict_pairs(p_site, v_concerned) p))
-        ORDER BY a.appointment_id FOR NO KEY UPDATE;
+    v_concerned := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                         WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned) ORDER BY a.appointment_id FOR NO KEY UPDATE SKIP LOCKED);
     v_done := radscheduler.write_conflicts(p_site, v_concerned);
     IF v_done.told IS NOT NULL THEN
         PERFORM radscheduler.tell_conflicts(p_site, v_done.told, p_changed, p_messages);
