@@ -53,3 +53,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';
+
+CREATE FUNCTION radscheduler.lock_settling(p_site integer, p_alone boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Before the lock, what writing the rows would wait for: recheck_conflicts() takes the table first and then this.
+    LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE;
+    IF p_alone THEN
+        PERFORM pg_advisory_xact_lock(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.lock_settling(integer, boolean) IS
+    'After the subjects: the transaction lock of a site under which conflicts are brought into line. Shared by those who settle once, as settle() locks the rows of others in one order; alone for a batch that settles in several waves, before its first row, as it would come back for rows of others in another order.';

@@ -139,6 +139,7 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
+    PERFORM radscheduler.lock_settling(p_site, false);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
     -- Rows of others, in one order: those whose review may change. An exam without scanner is judged after its row is locked: of several
     -- bookings that take its scanners at once, the last to get here sees all of them.
