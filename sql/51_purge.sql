@@ -99,7 +99,7 @@ SELECT count(*) AS of_his FROM radscheduler.appointment_history h WHERE h.site_i
 SELECT a.filler_id, a.status, a.review_reason AS review, (SELECT o.lane FROM radscheduler.occupancy o WHERE o.site_id = a.site_id AND o.appointment_id = a.appointment_id AND o.axis = 'resource') AS lane,
        (SELECT string_agg(w ->> 'external_id', '+') FROM jsonb_array_elements(radscheduler.conflicts_of(a.site_id, a.appointment_id)) c, jsonb_array_elements(c -> 'with') w) AS conflicts
 FROM radscheduler.appointment a WHERE a.site_id = :site_a AND a.filler_id IN ('X2', 'X3') ORDER BY 1;
-SELECT e.type, count(*), bool_and(e.appointment_id IS NOT NULL) AS named, bool_or(e.data::text ~ '12|777|PURGED') AS leaks FROM radscheduler.event_log e
+SELECT e.type, count(*), bool_and(e.appointment_id IS NOT NULL) AS named, bool_or((e.data - '{conflict_id,with}'::text[])::text ~ '12|777|PURGED') AS leaks FROM radscheduler.event_log e
 WHERE e.site_id = :site_a AND e.type IN ('appointment.purged', 'conflict.resolved') GROUP BY e.type ORDER BY e.type;
 SELECT e.object, e.object_id = :his AS his, e.detail ->> 'reason' AS reason, e.detail -> 'counts' = :'done'::jsonb - 'dry_run' AS counts
 FROM radscheduler.audit_event e WHERE e.site_id = :site_a AND e.action = 'purge';

@@ -14,20 +14,9 @@ DECLARE
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id AND r.kind <> 'staff' AND r.is_registered,
         LATERAL unnest(r.modality || r.modalities) m(code)
         JOIN radscheduler.appointment q ON q.site_id = p_site AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during);
-    v_done record;
 BEGIN
     IF v_ids <> '{}' THEN
-        -- Of settle() what a block can change: the conflicts of these appointments, not those whom they are booked twice with. Their patients are not
-        -- locked here, so others may be at work on partners; waiting for those rows could close a ring.
-        PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids) ORDER BY a.appointment_id FOR NO KEY UPDATE;
-        v_done := radscheduler.write_conflicts(p_site, v_ids);
-        IF v_done.told IS NOT NULL THEN
-            PERFORM radscheduler.tell_conflicts(p_site, v_done.told, '{}', ARRAY[p_message]);
-        END IF;
-        IF cardinality(v_done.altered) <= 20 THEN
-            PERFORM radscheduler.suggest_alternatives(p_site, v_done.altered);
-        END IF;
-        PERFORM radscheduler.review(p_site, v_done.touched, '{}', p_message);
+        PERFORM radscheduler.settle(p_site, '{}', v_ids, ARRAY[p_message]);
     END IF;
     RETURN cardinality(v_ids);
 END
