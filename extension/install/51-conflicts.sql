@@ -63,10 +63,14 @@ $$;
 COMMENT ON FUNCTION radscheduler.conflict_pairs(integer, bigint[]) IS
     'The pairs in conflict now with one of these appointments on either side, as rows of conflict would say it: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one. Where the sender said Overbook it knows, and the conflict only warns.';
 
-CREATE FUNCTION radscheduler.write_conflicts(p_site integer, p_concerned bigint[], OUT touched bigint[], OUT told bigint[], OUT altered bigint[]) RETURNS record
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.conflict_changes(p_site integer, p_concerned bigint[])
+    RETURNS TABLE (conflict_id bigint, flagged_before bigint, appointment_id bigint, code text, severity radscheduler.severity, axis radscheduler.axis,
+                   subject_id bigint, other_appointment_id bigint, overlap tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 BEGIN
+    RETURN QUERY
     WITH wanted AS MATERIALIZED (
         SELECT * FROM radscheduler.conflict_pairs(p_site, p_concerned)
         UNION ALL
@@ -74,39 +78,56 @@ BEGIN
     ), known AS MATERIALIZED (
         SELECT c.* FROM radscheduler.conflict c
         WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))
+    )
+    SELECT k.conflict_id, k.appointment_id, w.appointment_id, w.code, w.severity, w.axis, w.subject_id, w.other_appointment_id, w.overlap
+    FROM wanted w
+    LEFT JOIN known k ON k.code = w.code AND k.axis = w.axis AND k.subject_id = w.subject_id
+        AND least(k.appointment_id, k.other_appointment_id) = least(w.appointment_id, w.other_appointment_id)
+        AND greatest(k.appointment_id, k.other_appointment_id) = greatest(w.appointment_id, w.other_appointment_id)
+    WHERE (k.severity, k.overlap, k.appointment_id) IS DISTINCT FROM (w.severity, w.overlap, w.appointment_id)
+    UNION ALL
+    SELECT k.conflict_id, k.appointment_id, NULL, k.code, NULL, k.axis, k.subject_id, NULL, NULL
+    FROM known k
+    WHERE NOT EXISTS (SELECT FROM wanted w WHERE w.code = k.code AND w.axis = k.axis AND w.subject_id = k.subject_id
+                      AND least(w.appointment_id, w.other_appointment_id) = least(k.appointment_id, k.other_appointment_id)
+                      AND greatest(w.appointment_id, w.other_appointment_id) = greatest(k.appointment_id, k.other_appointment_id));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.conflict_changes(integer, bigint[]) IS
+    'What is to be changed so that the unresolved conflicts with these appointments on either side are what conflict_pairs() and rule_conflicts() say: new ones (conflict_id NULL), changed ones, vanished ones (appointment_id NULL). What is as it should be is not among them, and is left alone: it may be somebody else''s to change.';
+
+CREATE FUNCTION radscheduler.write_conflicts(p_site integer, p_concerned bigint[], OUT touched bigint[], OUT told bigint[], OUT altered bigint[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- What is still so stays the same conflict. An acceptance covers what was accepted: not what is worse, nor another time.
+    WITH change AS MATERIALIZED (
+        SELECT * FROM radscheduler.conflict_changes(p_site, p_concerned)
     ), gone AS (
         UPDATE radscheduler.conflict c SET state = 'resolved', resolved_at = now()
-        FROM known k
-        WHERE c.site_id = p_site AND c.conflict_id = k.conflict_id
-          AND NOT EXISTS (SELECT FROM wanted w WHERE w.code = k.code AND w.axis = k.axis AND w.subject_id = k.subject_id
-                          AND least(w.appointment_id, w.other_appointment_id) = least(k.appointment_id, k.other_appointment_id)
-                          AND greatest(w.appointment_id, w.other_appointment_id) = greatest(k.appointment_id, k.other_appointment_id))
-        RETURNING c.conflict_id, c.appointment_id
-    ), kept AS (
-        -- What is still so stays the same conflict. An acceptance covers what was accepted: not what is worse, nor another time.
+        FROM change h WHERE h.appointment_id IS NULL AND c.site_id = p_site AND c.conflict_id = h.conflict_id
+        RETURNING c.conflict_id
+    ), changed AS (
+        UPDATE radscheduler.conflict c SET severity = h.severity, overlap = h.overlap, appointment_id = h.appointment_id, other_appointment_id = h.other_appointment_id,
+            state = CASE WHEN c.overlap @> h.overlap AND h.severity <= c.severity THEN c.state ELSE 'open' END,
+            accepted_by = CASE WHEN c.overlap @> h.overlap AND h.severity <= c.severity THEN c.accepted_by END
+        FROM change h JOIN radscheduler.conflict b ON b.site_id = p_site AND b.conflict_id = h.conflict_id
+        WHERE h.appointment_id IS NOT NULL AND c.site_id = p_site AND c.conflict_id = h.conflict_id
+        RETURNING c.conflict_id, (c.severity, c.appointment_id, c.state) IS DISTINCT FROM (b.severity, b.appointment_id, b.state) AS is_news
+    ), added AS (
         INSERT INTO radscheduler.conflict AS c (site_id, code, severity, axis, subject_id, appointment_id, other_appointment_id, overlap)
-        SELECT p_site, w.code, w.severity, w.axis, w.subject_id, w.appointment_id, w.other_appointment_id, w.overlap
-        FROM wanted w ORDER BY w.appointment_id, w.code, w.subject_id, w.other_appointment_id
-        ON CONFLICT (site_id, axis, subject_id, code, (LEAST(appointment_id, other_appointment_id)), (GREATEST(appointment_id, other_appointment_id)))
-            WHERE state <> 'resolved'
-            DO UPDATE SET severity = excluded.severity, overlap = excluded.overlap,
-                          appointment_id = excluded.appointment_id, other_appointment_id = excluded.other_appointment_id,
-                          state = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.state ELSE 'open' END,
-                          accepted_by = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.accepted_by END
-            WHERE (c.severity, c.overlap, c.appointment_id) IS DISTINCT FROM (excluded.severity, excluded.overlap, excluded.appointment_id)
-        RETURNING c.conflict_id, c.appointment_id, c.severity, c.state
+        SELECT p_site, h.code, h.severity, h.axis, h.subject_id, h.appointment_id, h.other_appointment_id, h.overlap
+        FROM change h WHERE h.conflict_id IS NULL ORDER BY h.appointment_id, h.code, h.subject_id, h.other_appointment_id
+        RETURNING c.conflict_id
     )
-    SELECT (SELECT array_agg(DISTINCT t.id) FROM (SELECT g.appointment_id FROM gone g UNION ALL SELECT p.appointment_id FROM kept p
-                                                  UNION ALL SELECT k.appointment_id FROM known k JOIN kept p ON p.conflict_id = k.conflict_id) t(id)),
-           (SELECT array_agg(t.id) FROM (SELECT g.conflict_id FROM gone g
-                                         UNION ALL SELECT p.conflict_id FROM kept p LEFT JOIN known k ON k.conflict_id = p.conflict_id
-                                                   WHERE (k.severity, k.appointment_id, k.state) IS DISTINCT FROM (p.severity, p.appointment_id, p.state)) t(id)),
-           (SELECT array_agg(p.conflict_id) FROM kept p)
+    SELECT (SELECT array_agg(DISTINCT t.id) FROM change h, LATERAL unnest(ARRAY[h.flagged_before, h.appointment_id]) t(id) WHERE t.id IS NOT NULL),
+           (SELECT array_agg(t.id) FROM (SELECT g.conflict_id FROM gone g UNION ALL SELECT c.conflict_id FROM changed c WHERE c.is_news UNION ALL SELECT a.conflict_id FROM added a) t(id)),
+           (SELECT array_agg(t.id) FROM (SELECT c.conflict_id FROM changed c UNION ALL SELECT a.conflict_id FROM added a) t(id))
         INTO touched, told, altered;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.write_conflicts(integer, bigint[]) IS
-    'Makes the unresolved conflicts with these appointments on either side what conflict_pairs() and rule_conflicts() say. touched: appointments flagged before or after by one that went, came or changed; told: conflicts to be told of (not those of which only the time changed); altered: new ones and all that changed.';
+    'Makes the changes that conflict_changes() tells of. touched: appointments flagged before or after by a conflict that went, came or changed; told: conflicts to be told of (not those of which only the time changed); altered: new ones and all that changed.';
 
 CREATE FUNCTION radscheduler.settle(p_site integer, p_changed bigint[], p_moved bigint[], p_messages bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -119,14 +140,11 @@ BEGIN
         RETURN NULL;
     END IF;
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
-    -- Whose review may change, in one order. An exam without scanner is judged after its row is locked: of several bookings that take its
-    -- scanners at once, the last to get here sees all of them.
+    -- Rows of others, in one order: those whose review may change. An exam without scanner is judged after its row is locked: of several
+    -- bookings that take its scanners at once, the last to get here sees all of them.
     PERFORM FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned || ARRAY(
-            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
-            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))
-            UNION ALL
-            SELECT p.appointment_id FROM radscheduler.conflict_pairs(p_site, v_concerned) p))
+        WHERE a.site_id = p_site AND (a.appointment_id = ANY (v_concerned) AND a.is_pooled
+            OR a.appointment_id = ANY (ARRAY(SELECT unnest(ARRAY[h.flagged_before, h.appointment_id]) FROM radscheduler.conflict_changes(p_site, v_concerned) h)))
         ORDER BY a.appointment_id FOR NO KEY UPDATE;
     v_done := radscheduler.write_conflicts(p_site, v_concerned);
     IF v_done.told IS NOT NULL THEN

@@ -112,7 +112,7 @@ WITH bookable AS (
                  AND o.buffered && tstzrange(p_from - make_interval(mins => b.setup), p_until + make_interval(mins => b.turnover))
                  AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS free
     FROM bookable b, generate_series(0, b.capacity - 1) l(lane)
-), grid AS (
+), grid AS MATERIALIZED (
     SELECT z.zone, s.slot_minutes::integer AS step FROM radscheduler.site s, LATERAL (SELECT radscheduler.site_zone(p_site)) z(zone) WHERE s.site_id = p_site
 )
 SELECT l.code, t.start, t.start + make_interval(mins => p_minutes), timezone(g.zone, t.start)

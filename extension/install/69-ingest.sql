@@ -236,7 +236,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
 
-CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[]) RETURNS void
+CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[], p_records boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -250,7 +250,7 @@ DECLARE
     v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
-        IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
+        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
             PERFORM radscheduler.resolve_resources(v_item);
         END IF;
     END LOOP;
@@ -280,8 +280,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[]) IS
-    'For messages that are applied in several waves: records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
+COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[], boolean) IS
+    'For messages that are applied in several waves, or one by one (then without recording: what is refused leaves nothing behind): records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
 
 CREATE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -362,6 +362,8 @@ CREATE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT
     AS $$
 DECLARE
     v_items radscheduler.ingest_item[];
+    v_item  radscheduler.ingest_item;
+    v_names text[];
     v_state text;
 BEGIN
     IF messages IS NULL OR array_position(messages, NULL) IS NOT NULL OR array_ndims(messages) > 1 THEN
@@ -384,7 +386,16 @@ BEGIN
     IF v_items IS NOT NULL THEN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
-        -- One of them failed: each goes alone, and only that one is answered AE.
+        -- One of them failed: each goes alone, and only that one is answered AE. The locks of all first, in the one order.
+        FOR k IN 1 .. cardinality(messages) LOOP
+            v_item := radscheduler.open_message(messages[k], channel, peer);
+            v_items := v_items || v_item;
+            IF v_item.outcome IS NULL THEN
+                v_names := v_names || radscheduler.lock_names(v_item);
+            END IF;
+        END LOOP;
+        PERFORM radscheduler.lock_keys(v_names);
+        PERFORM radscheduler.lock_ahead(v_items, false);
         FOR k IN 1 .. cardinality(messages) LOOP
             RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
         END LOOP;

@@ -13,7 +13,7 @@ BEGIN
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
-        ORDER BY c.conflict_id LIMIT 1;
+        ORDER BY c.other_appointment_id IS NULL, c.conflict_id LIMIT 1;
     IF NOT FOUND THEN
         RETURN;
     END IF;

@@ -15,6 +15,18 @@ COMMENT ON COLUMN radscheduler.hl7_message.appointment_id IS 'Appointment it was
 
 -- A day as it was known: every version that ever lay in it, then the last one before the moment.
 CREATE INDEX appointment_history_starts ON radscheduler.appointment_history (site_id, radscheduler.snapshot_start(snapshot));
--- The partial indexes leave out conflicts that are over.
-CREATE INDEX conflict_ever ON radscheduler.conflict (site_id, appointment_id);
-CREATE INDEX conflict_other_ever ON radscheduler.conflict (site_id, other_appointment_id) WHERE other_appointment_id IS NOT NULL;
+
+-- Months that are there get the new words too; maintain() gives them to those it makes.
+DO $$
+DECLARE
+    v_column record;
+BEGIN
+    FOR v_column IN
+        SELECT i.inhrelid::regclass AS partition, a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS comment
+        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhparent
+        WHERE i.inhparent = 'radscheduler.hl7_message'::regclass AND (a.attname = 'appointment_id' OR a.attname LIKE 'replay%')
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', v_column.partition, v_column.attname, v_column.comment);
+    END LOOP;
+END
+$$;

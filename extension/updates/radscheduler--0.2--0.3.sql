@@ -200,6 +200,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),
     ('RESOURCE_UNKNOWN', 'This resource was not known; it was recorded with capacity 1 and no buffers.'),
     ('ZONE_ASSUMED', 'Neither the message nor the sender nor the site names a time zone; radscheduler.default_timezone was used.'),
+    ('ZONE_OF_MESSAGE', 'Neither the sender nor the site names a time zone; the offset of MSH-7 was used, which is an hour off behind the next change of clocks.'),
     ('ID_REUSED', 'The appointment identifier was used before for another appointment; a new generation was opened.'),
     ('UPDATE_BEFORE_CREATE', 'The change arrived before the booking; the appointment was created from it.'),
     ('CANCEL_BEFORE_CREATE', 'The closing arrived before the booking; it is kept so that a late booking does not open the appointment.'),
@@ -222,7 +223,7 @@ INSERT INTO radscheduler.warning_kind VALUES
     ('UNKNOWN_APPOINTMENT', 'The message is about parts of an appointment that is not known here; nothing was changed.'),
     ('TEST_MESSAGE', 'MSH-11 is not P (production) and this sender''s profile leaves such messages alone; nothing was changed.'),
     ('REPLAY_KEPT', 'Read again, a message about this appointment is refused or tells of another one; the appointment was left as it is.'),
-    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since; that was kept.'),
+    ('REPLAY_LOCAL', 'Something on the appointment was changed here by hand since, or by a message about something else; that was kept.'),
     ('TIME_IN_DST_GAP', 'The start does not exist on that day (clocks are put forward); the moment after the gap was used.'),
     ('TIME_AMBIGUOUS', 'The start exists twice on that day (clocks are put back); the first of the two was used.');
 
@@ -1530,7 +1531,7 @@ CREATE OR REPLACE FUNCTION radscheduler.give_back(p_site integer, p_rows bigint[
     AS $$
 DECLARE
     v_waiting bigint[] := radscheduler.waiting_behind(p_site, p_rows);
-    v_over    bigint[] := radscheduler.over_capacity_at(p_site, p_rows);
+    v_over    bigint[] := radscheduler.pool_waiting(p_site, p_rows);
     v_cut     bigint[];
 BEGIN
     DELETE FROM radscheduler.occupancy o
@@ -1569,11 +1570,12 @@ BEGIN
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
               AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
-        v_moved := radscheduler.over_capacity_at(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
+        v_moved := radscheduler.pool_waiting(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
         IF v_rows <> '{}' THEN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;
         v_unseated := radscheduler.overlapping(p_site, p_known);
+        PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
     FOR v_item IN
         WITH wanted AS MATERIALIZED (
@@ -1625,6 +1627,7 @@ DECLARE
         WHERE o.site_id = p_site AND o.appointment_id = p_appointment AND (p_at IS NULL OR upper(o.during) > p_at)), p_at);
     v_unseated bigint[];
 BEGIN
+    PERFORM radscheduler.mark_pooled(p_site, ARRAY[p_appointment]);
     IF p_at IS NOT NULL THEN
         v_unseated := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_unseated IS NOT NULL THEN
@@ -1663,7 +1666,7 @@ CREATE OR REPLACE FUNCTION radscheduler.conflict_pairs(p_site integer, p_appoint
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH pair AS (
+    WITH pair AS MATERIALIZED (
         SELECT DISTINCT ON (o.axis, o.subject_id, least(o.appointment_id, q.appointment_id), greatest(o.appointment_id, q.appointment_id))
                o.axis, o.subject_id, r.kind, r.role, o.buffered * q.buffered AS overlap,
                CASE WHEN o.lane >= coalesce(r.capacity, 1) THEN o.appointment_id ELSE q.appointment_id END AS flagged,
@@ -1690,10 +1693,14 @@ $$;
 COMMENT ON FUNCTION radscheduler.conflict_pairs(integer, bigint[]) IS
     'The pairs in conflict now with one of these appointments on either side, as rows of conflict would say it: appointment_id stands in an overbooked lane, other_appointment_id holds a legal one. Where the sender said Overbook it knows, and the conflict only warns.';
 
-CREATE OR REPLACE FUNCTION radscheduler.write_conflicts(p_site integer, p_concerned bigint[], OUT touched bigint[], OUT told bigint[], OUT altered bigint[]) RETURNS record
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION radscheduler.conflict_changes(p_site integer, p_concerned bigint[])
+    RETURNS TABLE (conflict_id bigint, flagged_before bigint, appointment_id bigint, code text, severity radscheduler.severity, axis radscheduler.axis,
+                   subject_id bigint, other_appointment_id bigint, overlap tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 BEGIN
+    RETURN QUERY
     WITH wanted AS MATERIALIZED (
         SELECT * FROM radscheduler.conflict_pairs(p_site, p_concerned)
         UNION ALL
@@ -1701,40 +1708,58 @@ BEGIN
     ), known AS MATERIALIZED (
         SELECT c.* FROM radscheduler.conflict c
         WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (p_concerned) OR c.other_appointment_id = ANY (p_concerned))
+    )
+    SELECT k.conflict_id, k.appointment_id, w.appointment_id, w.code, w.severity, w.axis, w.subject_id, w.other_appointment_id, w.overlap
+    FROM wanted w
+    LEFT JOIN known k ON k.code = w.code AND k.axis = w.axis AND k.subject_id = w.subject_id
+        AND least(k.appointment_id, k.other_appointment_id) = least(w.appointment_id, w.other_appointment_id)
+        AND greatest(k.appointment_id, k.other_appointment_id) = greatest(w.appointment_id, w.other_appointment_id)
+    WHERE (k.severity, k.overlap, k.appointment_id) IS DISTINCT FROM (w.severity, w.overlap, w.appointment_id)
+    UNION ALL
+    SELECT k.conflict_id, k.appointment_id, NULL, k.code, NULL, k.axis, k.subject_id, NULL, NULL
+    FROM known k
+    WHERE NOT EXISTS (SELECT FROM wanted w WHERE w.code = k.code AND w.axis = k.axis AND w.subject_id = k.subject_id
+                      AND least(w.appointment_id, w.other_appointment_id) = least(k.appointment_id, k.other_appointment_id)
+                      AND greatest(w.appointment_id, w.other_appointment_id) = greatest(k.appointment_id, k.other_appointment_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.conflict_changes(integer, bigint[]) IS
+    'What is to be changed so that the unresolved conflicts with these appointments on either side are what conflict_pairs() and rule_conflicts() say: new ones (conflict_id NULL), changed ones, vanished ones (appointment_id NULL). What is as it should be is not among them, and is left alone: it may be somebody else''s to change.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_conflicts(p_site integer, p_concerned bigint[], OUT touched bigint[], OUT told bigint[], OUT altered bigint[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- What is still so stays the same conflict. An acceptance covers what was accepted: not what is worse, nor another time.
+    WITH change AS MATERIALIZED (
+        SELECT * FROM radscheduler.conflict_changes(p_site, p_concerned)
     ), gone AS (
         UPDATE radscheduler.conflict c SET state = 'resolved', resolved_at = now()
-        FROM known k
-        WHERE c.site_id = p_site AND c.conflict_id = k.conflict_id
-          AND NOT EXISTS (SELECT FROM wanted w WHERE w.code = k.code AND w.axis = k.axis AND w.subject_id = k.subject_id
-                          AND least(w.appointment_id, w.other_appointment_id) = least(k.appointment_id, k.other_appointment_id)
-                          AND greatest(w.appointment_id, w.other_appointment_id) = greatest(k.appointment_id, k.other_appointment_id))
-        RETURNING c.conflict_id, c.appointment_id
-    ), kept AS (
-        -- What is still so stays the same conflict. An acceptance covers what was accepted: not what is worse, nor another time.
+        FROM change h WHERE h.appointment_id IS NULL AND c.site_id = p_site AND c.conflict_id = h.conflict_id
+        RETURNING c.conflict_id
+    ), changed AS (
+        UPDATE radscheduler.conflict c SET severity = h.severity, overlap = h.overlap, appointment_id = h.appointment_id, other_appointment_id = h.other_appointment_id,
+            state = CASE WHEN c.overlap @> h.overlap AND h.severity <= c.severity THEN c.state ELSE 'open' END,
+            accepted_by = CASE WHEN c.overlap @> h.overlap AND h.severity <= c.severity THEN c.accepted_by END
+        FROM change h JOIN radscheduler.conflict b ON b.site_id = p_site AND b.conflict_id = h.conflict_id
+        WHERE h.appointment_id IS NOT NULL AND c.site_id = p_site AND c.conflict_id = h.conflict_id
+        RETURNING c.conflict_id, (c.severity, c.appointment_id, c.state) IS DISTINCT FROM (b.severity, b.appointment_id, b.state) AS is_news
+    ), added AS (
         INSERT INTO radscheduler.conflict AS c (site_id, code, severity, axis, subject_id, appointment_id, other_appointment_id, overlap)
-        SELECT p_site, w.code, w.severity, w.axis, w.subject_id, w.appointment_id, w.other_appointment_id, w.overlap
-        FROM wanted w ORDER BY w.appointment_id, w.code, w.subject_id, w.other_appointment_id
-        ON CONFLICT (site_id, axis, subject_id, code, (LEAST(appointment_id, other_appointment_id)), (GREATEST(appointment_id, other_appointment_id)))
-            WHERE state <> 'resolved'
-            DO UPDATE SET severity = excluded.severity, overlap = excluded.overlap,
-                          appointment_id = excluded.appointment_id, other_appointment_id = excluded.other_appointment_id,
-                          state = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.state ELSE 'open' END,
-                          accepted_by = CASE WHEN c.overlap @> excluded.overlap AND excluded.severity <= c.severity THEN c.accepted_by END
-            WHERE (c.severity, c.overlap, c.appointment_id) IS DISTINCT FROM (excluded.severity, excluded.overlap, excluded.appointment_id)
-        RETURNING c.conflict_id, c.appointment_id, c.severity, c.state
+        SELECT p_site, h.code, h.severity, h.axis, h.subject_id, h.appointment_id, h.other_appointment_id, h.overlap
+        FROM change h WHERE h.conflict_id IS NULL ORDER BY h.appointment_id, h.code, h.subject_id, h.other_appointment_id
+        RETURNING c.conflict_id
     )
-    SELECT (SELECT array_agg(DISTINCT t.id) FROM (SELECT g.appointment_id FROM gone g UNION ALL SELECT p.appointment_id FROM kept p
-                                                  UNION ALL SELECT k.appointment_id FROM known k JOIN kept p ON p.conflict_id = k.conflict_id) t(id)),
-           (SELECT array_agg(t.id) FROM (SELECT g.conflict_id FROM gone g
-                                         UNION ALL SELECT p.conflict_id FROM kept p LEFT JOIN known k ON k.conflict_id = p.conflict_id
-                                                   WHERE (k.severity, k.appointment_id, k.state) IS DISTINCT FROM (p.severity, p.appointment_id, p.state)) t(id)),
-           (SELECT array_agg(p.conflict_id) FROM kept p)
+    SELECT (SELECT array_agg(DISTINCT t.id) FROM change h, LATERAL unnest(ARRAY[h.flagged_before, h.appointment_id]) t(id) WHERE t.id IS NOT NULL),
+           (SELECT array_agg(t.id) FROM (SELECT g.conflict_id FROM gone g UNION ALL SELECT c.conflict_id FROM changed c WHERE c.is_news UNION ALL SELECT a.conflict_id FROM added a) t(id)),
+           (SELECT array_agg(t.id) FROM (SELECT c.conflict_id FROM changed c UNION ALL SELECT a.conflict_id FROM added a) t(id))
         INTO touched, told, altered;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.write_conflicts(integer, bigint[]) IS
-    'Makes the unresolved conflicts with these appointments on either side what conflict_pairs() and rule_conflicts() say. touched: appointments flagged before or after by one that went, came or changed; told: conflicts to be told of (not those of which only the time changed); altered: new ones and all that changed.';
+    'Makes the changes that conflict_changes() tells of. touched: appointments flagged before or after by a conflict that went, came or changed; told: conflicts to be told of (not those of which only the time changed); altered: new ones and all that changed.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle(p_site integer, p_changed bigint[], p_moved bigint[], p_messages bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -1746,16 +1771,12 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
-    PERFORM radscheduler.mark_pooled(p_site, v_concerned);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
-    -- Whose review may change, in one order. An exam without scanner is judged after its row is locked: of several bookings that take its
-    -- scanners at once, the last to get here sees all of them.
+    -- Rows of others, in one order: those whose review may change. An exam without scanner is judged after its row is locked: of several
+    -- bookings that take its scanners at once, the last to get here sees all of them.
     PERFORM FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned || ARRAY(
-            SELECT unnest(ARRAY[c.appointment_id, c.other_appointment_id]) FROM radscheduler.conflict c
-            WHERE c.site_id = p_site AND c.state <> 'resolved' AND (c.appointment_id = ANY (v_concerned) OR c.other_appointment_id = ANY (v_concerned))
-            UNION ALL
-            SELECT p.appointment_id FROM radscheduler.conflict_pairs(p_site, v_concerned) p))
+        WHERE a.site_id = p_site AND (a.appointment_id = ANY (v_concerned) AND a.is_pooled
+            OR a.appointment_id = ANY (ARRAY(SELECT unnest(ARRAY[h.flagged_before, h.appointment_id]) FROM radscheduler.conflict_changes(p_site, v_concerned) h)))
         ORDER BY a.appointment_id FOR NO KEY UPDATE;
     v_done := radscheduler.write_conflicts(p_site, v_concerned);
     IF v_done.told IS NOT NULL THEN
@@ -1902,7 +1923,7 @@ BEGIN
             version       = a.version + CASE WHEN a.appointment_id = ANY (p_own) THEN 0 ELSE 1 END,
             updated_at    = now()
         FROM judged j
-        WHERE a.site_id = p_site AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
+        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.appointment_id = j.appointment_id AND j.is_critical <> (j.status = 'PENDING_REVIEW')
         RETURNING a.appointment_id, j.is_critical
     LOOP
         IF v_row.appointment_id <> ALL (coalesce(p_own, '{}')) THEN
@@ -2034,6 +2055,49 @@ BEGIN
                                                        v_minutes, max_slots, without);
 END
 $$;
+
+CREATE OR REPLACE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
+                                        p_minutes integer, p_limit integer, p_without bigint,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+WITH bookable AS (
+    SELECT r.resource_id, r.code, r.capacity, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
+           radscheduler.open_hours(p_site, r.resource_id, p_from, p_until)
+           - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
+                       WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && tstzrange(p_from, p_until)), '{}')
+           - coalesce((SELECT range_agg(o.during) FROM radscheduler.occupancy o
+                       WHERE o.site_id = p_site AND o.axis = 'patient' AND o.subject_id = ANY (p_patients)
+                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}')
+           - radscheduler.pool_full(p_site, r.modality, tstzrange(p_from, p_until), p_without) AS open
+    FROM radscheduler.resource r
+    WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
+), lane AS (
+    SELECT b.resource_id, b.code, l.lane,
+           b.open - coalesce((
+               SELECT range_agg(tstzrange(lower(o.buffered) - make_interval(mins => b.turnover), upper(o.buffered) + make_interval(mins => b.setup)))
+               FROM radscheduler.occupancy o
+               WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.resource_id
+                 AND (o.lane = l.lane OR o.lane >= b.capacity)
+                 AND o.buffered && tstzrange(p_from - make_interval(mins => b.setup), p_until + make_interval(mins => b.turnover))
+                 AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS free
+    FROM bookable b, generate_series(0, b.capacity - 1) l(lane)
+), grid AS MATERIALIZED (
+    SELECT z.zone, s.slot_minutes::integer AS step FROM radscheduler.site s, LATERAL (SELECT radscheduler.site_zone(p_site)) z(zone) WHERE s.site_id = p_site
+)
+SELECT l.code, t.start, t.start + make_interval(mins => p_minutes), timezone(g.zone, t.start)
+FROM grid g, lane l, unnest(l.free) gap,
+     LATERAL (SELECT generate_series(
+         date_bin(make_interval(mins => g.step), lower(gap) + make_interval(mins => g.step) - interval '1 microsecond',
+                  timezone(g.zone, date_trunc('day', timezone(g.zone, lower(gap))))),
+         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start) t
+GROUP BY l.code, t.start, g.zone
+ORDER BY t.start, l.code
+LIMIT p_limit
+$$;
+
+COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
+    'The search under find_slots, by ids. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE OR REPLACE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2211,12 +2275,12 @@ BEGIN
         FROM changed c
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'resource'
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
-    ), timed AS (
+    ), timed AS MATERIALIZED (
         -- Whose hours count: those of a resource that has some, else the site's for scanners, rooms and exams that name neither. Staff work when they work.
         SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during FROM held h WHERE h.has_hours OR h.kind <> 'staff'
         UNION
         SELECT c.appointment_id, NULL, c.during FROM changed c WHERE c.is_pooled
-    ), near AS (
+    ), near AS MATERIALIZED (
         -- Exams of one visit are planned together: whoever booked them knows the way.
         SELECT o.subject_id, c.appointment_id, q.appointment_id AS other_id, o.during, q.during AS other_during, x.way,
                CASE x.way WHEN 'place' THEN p.travel WHEN 'campus' THEN greatest(p.travel, p.campus_travel) END AS needed
@@ -2229,7 +2293,7 @@ BEGIN
                                        AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
         CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
         WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
-    ), broken AS (
+    ), broken AS MATERIALIZED (
         SELECT t.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
                coalesce(t.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
         FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during)) AS shut OFFSET 0) x
@@ -2330,7 +2394,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange) IS
-    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once.';
+    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
 
 CREATE OR REPLACE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2366,6 +2430,34 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
     'When an exam that names no scanner finds none: the time, the most places wanted at once by it and those before it, and the capacity of its pool. excess is NULL where a place is free for it all the time; everything is NULL where there is no pool.';
 
+CREATE OR REPLACE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_capacity bigint;
+BEGIN
+    -- Without such exams the scanners' own bookings tell all.
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled
+                   AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.appointment_id IS DISTINCT FROM p_without) THEN
+        RETURN '{}';
+    END IF;
+    v_capacity := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
+    RETURN (WITH other AS (
+            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
+        ), edge AS (
+            SELECT lower(o.during) AS at, o.places AS step FROM other o
+            UNION ALL
+            SELECT upper(o.during), -o.places FROM other o
+        ), level AS (
+            SELECT e.at, lead(e.at) OVER (ORDER BY e.at) AS until, sum(sum(e.step)) OVER (ORDER BY e.at) AS taken FROM edge e GROUP BY e.at
+        )
+        SELECT coalesce(range_agg(tstzrange(l.at, l.until)), '{}') FROM level l WHERE l.taken >= v_capacity AND l.at < l.until);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint) IS
+    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account.';
+
 CREATE OR REPLACE FUNCTION radscheduler.mark_pooled(p_site integer, p_appointments bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -2380,7 +2472,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed.';
+COMMENT ON FUNCTION radscheduler.mark_pooled(integer, bigint[]) IS 'Keeps appointment.is_pooled: takes time, and names neither a scanner nor a room. Writes only where that has changed. occupy() and vacate() call it for appointments that are known; new ones are written with it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.pool_neighbours(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2406,22 +2498,31 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.pool_neighbours(integer, bigint[]) IS
-    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by over_capacity_at(), before the time is given back.';
+    'Exams without scanner that find fewer places because of these appointments. Those that find more are told of by pool_waiting(), before the time is given back.';
 
-CREATE OR REPLACE FUNCTION radscheduler.over_capacity_at(p_site integer, p_rows bigint[]) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION radscheduler.pool_waiting(p_site integer, p_rows bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- Who shares a scanner's pool may be being flagged by somebody else at this moment, so all of those; a pool is changed by one at a time.
     RETURN (WITH freed AS MATERIALIZED (
             SELECT range_merge(range_agg(o.during)) AS during FROM radscheduler.occupancy o
             WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) GROUP BY o.appointment_id)
-        SELECT array_agg(DISTINCT c.appointment_id) FROM radscheduler.conflict c
-        WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap));
+        SELECT array_agg(DISTINCT w.id) FROM (
+            SELECT q.appointment_id
+            FROM radscheduler.occupancy o
+            JOIN radscheduler.resource r ON r.site_id = o.site_id AND r.resource_id = o.subject_id AND r.kind <> 'staff' AND r.is_registered
+            CROSS JOIN LATERAL unnest(r.modality || r.modalities) m(code)
+            JOIN radscheduler.appointment q ON q.site_id = o.site_id AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && o.during
+            WHERE o.site_id = p_site AND o.occupancy_id = ANY (p_rows) AND o.axis = 'resource'
+            UNION ALL
+            SELECT c.appointment_id FROM radscheduler.conflict c
+            WHERE c.site_id = p_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND EXISTS (SELECT FROM freed f WHERE f.during && c.overlap)) w(id));
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.over_capacity_at(integer, bigint[]) IS
-    'Appointments that exceed the capacity of a pool while others hold some intervals: who may find a place when these are given back or their appointments leave the pool. NULL when there are none.';
+COMMENT ON FUNCTION radscheduler.pool_waiting(integer, bigint[]) IS
+    'Exams without scanner that may find a place when some intervals are given back, or when their appointments leave the pool. NULL when there are none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.name_no_place(p_items radscheduler.ingest_item[]) RETURNS boolean[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2464,75 +2565,58 @@ COMMENT ON FUNCTION radscheduler.pool_scanners(integer, text[], bigint[]) IS
 CREATE OR REPLACE FUNCTION radscheduler.doubtful(p_site integer, p_appointments bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_zone      text;
+    v_travel    interval;
+    v_has_hours boolean;
 BEGIN
-    RETURN (SELECT array_agg(d.appointment_id) FROM (
-        SELECT a.appointment_id
-        FROM radscheduler.site s
-        JOIN radscheduler.appointment a ON a.site_id = s.site_id AND a.appointment_id = ANY (p_appointments)
-        LEFT JOIN radscheduler.occupancy o ON o.site_id = a.site_id AND o.appointment_id = a.appointment_id
+    SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
+           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
+        INTO v_zone, v_travel, v_has_hours FROM radscheduler.site s WHERE s.site_id = p_site;
+    RETURN (SELECT array_agg(DISTINCT d.id) FROM (
+        SELECT o.appointment_id
+        FROM radscheduler.occupancy o
+        JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id
         LEFT JOIN radscheduler.resource r ON o.axis = 'resource' AND r.site_id = o.site_id AND r.resource_id = o.subject_id
-        CROSS JOIN LATERAL (SELECT coalesce(s.timezone, radscheduler.default_zone()) AS name) z
-        WHERE s.site_id = p_site
-        GROUP BY a.site_id, a.appointment_id, s.site_id, z.name
-        HAVING bool_or(
-                   -- Lanes: its own, or one over it (there is one only where its subject has a conflict).
-                   o.lane >= coalesce(r.capacity, 1)
-                   OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = o.site_id AND c.axis = o.axis AND c.subject_id = o.subject_id AND c.state <> 'resolved')
-                      AND EXISTS (SELECT FROM radscheduler.occupancy q
-                                  WHERE q.site_id = o.site_id AND q.axis = o.axis AND q.subject_id = o.subject_id AND q.buffered && o.buffered AND q.lane >= coalesce(r.capacity, 1))
-                   OR radscheduler.takes_time(a.status, a.holds_time) AND CASE
-                       WHEN o.axis = 'patient' THEN greatest(s.travel_minutes, s.campus_minutes) > 0 AND EXISTS (
-                           SELECT FROM radscheduler.occupancy q
-                           WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
-                             AND q.buffered && tstzrange(lower(o.during) - make_interval(mins => greatest(s.travel_minutes, s.campus_minutes)::integer),
-                                                         upper(o.during) + make_interval(mins => greatest(s.travel_minutes, s.campus_minutes)::integer)))
-                       WHEN o.axis = 'resource' THEN
-                           r.kind <> 'staff' AND r.is_registered AND (
-                               a.modality IS DISTINCT FROM r.modality AND a.modality <> ALL (r.modalities) AND (r.modality IS NOT NULL OR r.modalities <> '{}') AND a.modality <> 'OT'
-                               OR a.study_text LIKE '% + %'
-                               OR EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.modality = r.modality AND q.is_pooled
-                                          AND tstzrange(q.starts_at, q.ends_at) && o.during)
-                                  AND radscheduler.pool_is_tight(p_site, r.modality, o.during)
-                               OR r.modalities <> '{}' AND EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.is_pooled
-                                          AND q.modality = ANY (r.modalities) AND tstzrange(q.starts_at, q.ends_at) && o.during))
-                           OR EXISTS (SELECT FROM radscheduler.resource_block b WHERE b.site_id = o.site_id AND b.resource_id = o.subject_id AND b.during && o.during)
-                           OR CASE WHEN EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id)
-                              THEN NOT EXISTS (
-                                  SELECT FROM radscheduler.resource_hours h
-                                  WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id AND h.weekday = extract(isodow FROM timezone(z.name, lower(o.during)))::smallint
-                                    AND h.valid @> timezone(z.name, lower(o.during))::date AND h.opens <= timezone(z.name, lower(o.during))::time
-                                    AND timezone(z.name, upper(o.during)) <= timezone(z.name, lower(o.during))::date + h.closes)
-                              ELSE r.kind <> 'staff' AND NOT radscheduler.site_is_open(p_site, z.name, o.during) END
-                       END)
-            OR a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
-            OR a.is_pooled IS DISTINCT FROM (a.starts_at IS NOT NULL AND a.modality IS NOT NULL AND radscheduler.takes_time(a.status, a.holds_time)
-                                             AND bool_or(r.kind <> 'staff') IS NOT TRUE)
-            OR a.is_pooled AND (radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
-                                OR NOT radscheduler.site_is_open(p_site, z.name, tstzrange(a.starts_at, a.ends_at)))
-            OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = a.site_id AND c.appointment_id = a.appointment_id AND c.state <> 'resolved')
-            OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = a.site_id AND c.other_appointment_id = a.appointment_id AND c.state <> 'resolved')) d);
+        WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments) AND (
+            -- Lanes: its own, or one over it (there is one only where its subject has a conflict).
+            o.lane >= coalesce(r.capacity, 1)
+            OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = o.site_id AND c.axis = o.axis AND c.subject_id = o.subject_id AND c.state <> 'resolved')
+               AND EXISTS (SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = o.axis AND q.subject_id = o.subject_id
+                           AND q.buffered && o.buffered AND q.lane >= coalesce(r.capacity, 1))
+            -- What the scanner can do, and whom it is taken from: whether too many want one is asked once that exam is locked, not here.
+            OR r.kind <> 'staff' AND r.is_registered
+               AND (a.modality <> r.modality AND a.modality <> 'OT' OR r.modalities <> '{}' OR a.study_text LIKE '% + %'
+                    OR EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.modality = r.modality AND q.is_pooled
+                               AND tstzrange(q.starts_at, q.ends_at) && o.during))
+            OR o.axis = 'patient'
+               AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
+                    OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
+                    OR v_travel IS NOT NULL AND EXISTS (
+                        SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id
+                        AND q.appointment_id <> o.appointment_id AND q.buffered && tstzrange(lower(o.during) - v_travel, upper(o.during) + v_travel)))
+            OR o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_block b WHERE b.site_id = o.site_id AND b.resource_id = o.subject_id AND b.during && o.during)
+            -- Hours: one row that holds the whole exam, of the resource where it has some, else of the site for scanners, rooms and exams that name neither.
+            OR CASE WHEN o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id)
+               THEN NOT EXISTS (
+                   SELECT FROM radscheduler.resource_hours h
+                   WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id AND h.weekday = extract(isodow FROM timezone(v_zone, lower(o.during)))::smallint
+                     AND h.valid @> timezone(v_zone, lower(o.during))::date AND h.opens <= timezone(v_zone, lower(o.during))::time
+                     AND timezone(v_zone, upper(o.during)) <= timezone(v_zone, lower(o.during))::date + h.closes)
+               ELSE v_has_hours AND (r.kind <> 'staff' OR o.axis = 'patient' AND a.is_pooled) AND NOT EXISTS (
+                   SELECT FROM radscheduler.resource_hours h
+                   WHERE h.site_id = o.site_id AND h.resource_id IS NULL AND h.weekday = extract(isodow FROM timezone(v_zone, least(lower(o.during), a.starts_at)))::smallint
+                     AND h.valid @> timezone(v_zone, least(lower(o.during), a.starts_at))::date AND h.opens <= timezone(v_zone, least(lower(o.during), a.starts_at))::time
+                     AND timezone(v_zone, greatest(upper(o.during), a.ends_at)) <= timezone(v_zone, least(lower(o.during), a.starts_at))::date + h.closes) END)
+        UNION ALL
+        SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
+        UNION ALL
+        SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved') d(id));
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
     'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict. NULL in the ordinary case, found out by a few index probes in one statement.';
-
-CREATE OR REPLACE FUNCTION radscheduler.site_is_open(p_site integer, p_zone text, p_during tstzrange) RETURNS boolean
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    c_from  CONSTANT timestamp := timezone(p_zone, lower(p_during));
-    c_until CONSTANT timestamp := timezone(p_zone, upper(p_during));
-BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.resource_hours h
-                   WHERE h.site_id = p_site AND h.resource_id IS NULL AND h.weekday = extract(isodow FROM c_from)::smallint
-                     AND h.valid @> c_from::date AND h.opens <= c_from::time AND c_until <= c_from::date + h.closes)
-        OR NOT EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL);
-END
-$$;
-
-COMMENT ON FUNCTION radscheduler.site_is_open(integer, text, tstzrange) IS
-    'Whether one row of a site''s own hours (resource_hours without resource) holds the whole of a time, or the site has no hours. False also for what two rows hold together: open_hours() knows exactly.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle_block(p_site integer, p_resources bigint[], p_during tstzrange, p_message bigint) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -2547,9 +2631,20 @@ DECLARE
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id AND r.kind <> 'staff' AND r.is_registered,
         LATERAL unnest(r.modality || r.modalities) m(code)
         JOIN radscheduler.appointment q ON q.site_id = p_site AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during);
+    v_done record;
 BEGIN
     IF v_ids <> '{}' THEN
-        PERFORM radscheduler.settle(p_site, '{}', v_ids, ARRAY[p_message]);
+        -- Of settle() what a block can change: the conflicts of these appointments, not those whom they are booked twice with. Their patients are not
+        -- locked here, so others may be at work on partners; waiting for those rows could close a ring.
+        PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids) ORDER BY a.appointment_id FOR NO KEY UPDATE;
+        v_done := radscheduler.write_conflicts(p_site, v_ids);
+        IF v_done.told IS NOT NULL THEN
+            PERFORM radscheduler.tell_conflicts(p_site, v_done.told, '{}', ARRAY[p_message]);
+        END IF;
+        IF cardinality(v_done.altered) <= 20 THEN
+            PERFORM radscheduler.suggest_alternatives(p_site, v_done.altered);
+        END IF;
+        PERFORM radscheduler.review(p_site, v_done.touched, '{}', p_message);
     END IF;
     RETURN cardinality(v_ids);
 END
@@ -2729,13 +2824,14 @@ DECLARE
     v_values  text[] := '{}';
     v_mine    text[];
     v_later   radscheduler.ingest_item[] := '{}';
-    v_named   radscheduler.ingest_item[] := '{}';
-    v_namers  bigint[] := '{}';
+    v_identifier jsonb;
+    v_name    radscheduler.patient_identifier;
+    v_names   radscheduler.patient_identifier[];
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         v_sent := v_item.reading -> 'patient';
         CONTINUE WHEN v_sent #> '{identifiers,0}' IS NULL;
-        SELECT * INTO v_found FROM radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
         IF cardinality(p_items) > 1 THEN
             v_mine := ARRAY(SELECT v_item.site_id || '/' || (x ->> 'value') FROM jsonb_array_elements(v_sent -> 'identifiers') x);
             IF v_found.patient_id = ANY (v_ids) OR v_found.patient_id IS NULL AND v_values && v_mine THEN
@@ -2747,7 +2843,7 @@ BEGIN
         IF v_found.patient_id IS NULL THEN
             v_row := NULL;
             v_row.site_id := v_item.site_id;
-            v_row.patient_id := nextval(pg_get_serial_sequence('radscheduler.patient', 'patient_id'));
+            v_row.patient_id := nextval('radscheduler.patient_patient_id_seq');
             v_row.display_name := coalesce(v_sent ->> 'display_if_new', '');
             v_row.is_deceased := false;
             v_row.created_at := now();
@@ -2787,8 +2883,15 @@ BEGIN
             END IF;
         END IF;
         IF NOT v_found.is_complete THEN
-            v_named := v_named || v_item;
-            v_namers := v_namers || v_row.patient_id;
+            FOR n IN 0 .. jsonb_array_length(v_sent -> 'identifiers') - 1 LOOP
+                v_identifier := v_sent -> 'identifiers' -> n;
+                v_name.site_id := v_item.site_id;
+                v_name.authority := coalesce(v_identifier ->> 'authority', v_item.context ->> 'facility');
+                v_name.type := coalesce(v_identifier ->> 'type', 'MR');
+                v_name.value := v_identifier ->> 'value';
+                v_name.patient_id := v_row.patient_id;
+                v_names := v_names || v_name;
+            END LOOP;
             event := coalesce(event, 'patient.updated');
         END IF;
         v_ids := v_ids || v_row.patient_id;
@@ -2808,12 +2911,8 @@ BEGIN
             FROM unnest(v_updates) n
             WHERE p.site_id = n.site_id AND p.patient_id = n.patient_id AND p.site_id = (p_items[1]).site_id AND p.patient_id = ANY (v_ids);
     END IF;
-    IF v_namers <> '{}' THEN
-        INSERT INTO radscheduler.patient_identifier (site_id, authority, type, value, patient_id)
-            SELECT i.site_id, coalesce(x ->> 'authority', i.context ->> 'facility'), coalesce(x ->> 'type', 'MR'), x ->> 'value', u.id
-            FROM unnest(v_named) WITH ORDINALITY i JOIN unnest(v_namers) WITH ORDINALITY u(id, place) ON u.place = i.ordinality,
-                 jsonb_array_elements(i.reading #> '{patient,identifiers}') x
-            ON CONFLICT DO NOTHING;
+    IF v_names IS NOT NULL THEN
+        INSERT INTO radscheduler.patient_identifier SELECT * FROM unnest(v_names) ON CONFLICT DO NOTHING;
     END IF;
     IF v_later <> '{}' THEN
         RETURN QUERY SELECT * FROM radscheduler.resolve_patients(v_later);
@@ -3463,7 +3562,7 @@ BEGIN
     v_rows := radscheduler.overlapping(v_old.site_id, ARRAY[v_old.appointment_id]);
     IF v_rows IS NOT NULL OR v_old.is_pooled THEN
         v_rows := CASE WHEN v_rows IS NOT NULL THEN radscheduler.reseat(v_old.site_id, v_rows) END || v_old.appointment_id
-                  || CASE WHEN v_old.is_pooled THEN radscheduler.over_capacity_at(v_old.site_id, ARRAY(
+                  || CASE WHEN v_old.is_pooled THEN radscheduler.pool_waiting(v_old.site_id, ARRAY(
                       SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = v_old.site_id AND o.appointment_id = v_old.appointment_id)) END;
         PERFORM radscheduler.settle(v_old.site_id, '{}', v_rows, ARRAY[p_item.message_id]);
     END IF;
@@ -3527,7 +3626,7 @@ BEGIN
         v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
     END IF;
     v_pooled := radscheduler.name_no_place(v_items);
-    IF true = ANY (v_pooled) THEN
+    IF true = ANY (v_pooled) OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
         FOR k IN 1 .. cardinality(v_items) LOOP
             v_item := v_items[k];
             -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().
@@ -3583,7 +3682,7 @@ BEGIN
         ELSE
             v_new := NULL;
             v_new.site_id := c_site;
-            v_new.appointment_id := nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id'));
+            v_new.appointment_id := nextval('radscheduler.appointment_appointment_id_seq');
             v_new.sender_id := v_item.sender_id;
             v_new.generation := CASE WHEN v_item.action = 'renew' THEN v_old.generation + 1 ELSE 1 END;
             v_new.source := v_item.context ->> 'source';
@@ -3696,7 +3795,7 @@ BEGIN
             v_new.starts_at := NULL;
             v_new.ends_at := NULL;
         ELSIF v_schedule ->> 'starts_at' IS NOT NULL THEN
-            SELECT * INTO v_row FROM radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
+            v_row := radscheduler.schedule_span(v_schedule, v_item.context ->> 'zone');
             v_new.starts_at := v_row.starts_at;
             v_new.ends_at := coalesce(v_row.ends_at, v_row.starts_at + CASE WHEN v_item.action <> 'renew' THEN v_old.ends_at - v_old.starts_at END);
             v_new.time_fault := CASE WHEN v_row.doubt = 'TIME_IN_DST_GAP' THEN 'gap'
@@ -4238,42 +4337,55 @@ CREATE OR REPLACE FUNCTION radscheduler.sender_context(p_application text, p_fac
 DECLARE
     v_sender record;
     v_site   record;
-    v_warnings jsonb := '[]';
 BEGIN
     IF p_channel IS NULL OR p_channel !~ '^[a-z][a-z0-9_]{0,19}$' OR length(p_peer) > 100 THEN
         RAISE EXCEPTION 'the channel is a word such as mllp, http or sql, and the peer a network address' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Both are kept in logs: at most 20 and 100 characters.';
     END IF;
-    SELECT * INTO v_sender FROM radscheduler.sender_of(p_application, p_facility);
+    v_sender := radscheduler.sender_of(p_application, p_facility);
     SELECT s.timezone, s.phone_region INTO v_site FROM radscheduler.site s WHERE s.site_id = v_sender.site_id;
-    IF v_sender.profile ->> 'timezone' IS NULL AND v_site.timezone IS NULL THEN
-        v_warnings := v_warnings || radscheduler.warning('ZONE_ASSUMED', 'MSH-7');
-    END IF;
     RETURN jsonb_build_object('site_id', v_sender.site_id, 'sender_id', v_sender.sender_id, 'profile', v_sender.profile,
         'zone', coalesce(v_sender.profile ->> 'timezone', v_site.timezone, radscheduler.default_zone()),
+        'is_zone_assumed', coalesce(v_sender.profile ->> 'timezone', v_site.timezone) IS NULL,
         'region', coalesce(v_sender.profile ->> 'phone_region', v_site.phone_region), 'facility', coalesce(v_sender.profile ->> 'default_authority', p_facility),
-        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer, 'warnings', v_warnings);
+        'is_refused', v_sender.is_refused, 'is_new', v_sender.is_new, 'source', 'HL7', 'channel', p_channel, 'peer', p_peer);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.sender_context(text, text, text, text) IS
-    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer, warnings}.';
+    'What messages of a sender (MSH-3, MSH-4) that come in by a channel are read in the light of: {site_id, sender_id, profile, zone (sender, else site, else radscheduler.default_timezone), is_zone_assumed (neither of the first two), region (phone numbers), facility (assigning authority to assume), is_refused, is_new, source, channel, peer}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.offset_zone(p_time text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_offset text := substring(p_time from '[+-]\d\d:\d\d$');
+BEGIN
+    -- POSIX counts west of Greenwich as positive.
+    RETURN '<' || v_offset || '>' || translate(v_offset, '+-', '-+');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.offset_zone(text) IS 'The fixed zone of an ISO time that ends in an offset, as a POSIX zone that timezone() takes; NULL for one without.';
 
 CREATE OR REPLACE FUNCTION radscheduler.message_context(p_header jsonb, p_channel text, p_peer text, p_sender jsonb DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_sender jsonb := coalesce(p_sender, radscheduler.sender_context(coalesce(p_header ->> 'sending_application', ''), coalesce(p_header ->> 'sending_facility', ''), p_channel, p_peer));
+    v_zone   text := CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.offset_zone(p_header ->> 'message_time') END;
 BEGIN
     RETURN v_sender || jsonb_build_object(
+        'zone', CASE WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN coalesce(v_zone, radscheduler.default_zone()) ELSE v_sender ->> 'zone' END,
         'trigger_event', radscheduler.event_meant(v_sender -> 'profile', p_header ->> 'trigger_event'), 'sequence', p_header -> 'sequence_number',
         'is_test', coalesce(p_header ->> 'processing_id', 'P') <> 'P', 'header', p_header,
-        'warnings', (v_sender -> 'warnings') || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
+        'warnings', '[]'::jsonb || CASE WHEN v_zone IS NOT NULL THEN radscheduler.warning('ZONE_OF_MESSAGE', 'MSH-7') WHEN (v_sender ->> 'is_zone_assumed')::boolean THEN radscheduler.warning('ZONE_ASSUMED', 'MSH-7') ELSE '[]' END
+                    || CASE WHEN (v_sender ->> 'is_new')::boolean THEN radscheduler.warning('SENDER_UNKNOWN', 'MSH-3') ELSE '[]' END);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.message_context(jsonb, text, text, jsonb) IS
-    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far.';
+    'sender_context() of a message (or the one given), with trigger_event (the standard''s, by the sender''s event_map), sequence (MSH-13), is_test (MSH-11 is not P), header and all warnings so far. Where neither sender nor site names a zone it is that of MSH-7.';
 
 CREATE OR REPLACE FUNCTION radscheduler.open_message(p_bytes bytea, p_channel text, p_peer text, p_before jsonb DEFAULT NULL, p_received timestamptz DEFAULT NULL) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -4290,7 +4402,7 @@ BEGIN
     -- Messages of one batch mostly come from one sender.
     r.context := radscheduler.message_context(v_header, p_channel, p_peer,
         CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
-             THEN p_before || jsonb_build_object('is_new', false, 'warnings', (p_before -> 'warnings') - (CASE WHEN (p_before ->> 'is_new')::boolean THEN -1 ELSE 1000 END)) END);
+             THEN p_before || '{"is_new": false}' END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';
@@ -4556,7 +4668,8 @@ $$;
 COMMENT ON FUNCTION radscheduler.block_times(radscheduler.ingest_item, timestamptz, timestamptz) IS
     'The resources that a message blocks or opens, once they are resolved, and when: each at its own time (AIx), else from p_starts to p_ends.';
 
-CREATE OR REPLACE FUNCTION radscheduler.put_block(p_site integer, p_block bigint, p_wanted jsonb, p_kind text, p_reason text, p_message bigint) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION radscheduler.put_block(p_site integer, p_block bigint, p_wanted jsonb, p_kind text, p_reason text, p_message bigint,
+                                       OUT resources bigint[], OUT during tstzrange) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -4584,28 +4697,27 @@ BEGIN
            (SELECT jsonb_agg(jsonb_build_object('r', m.resource_id, 'during', m.during, 'kind', m.kind)) FROM made m)
         INTO v_gone, v_made;
     IF v_gone IS NULL AND v_made IS NULL THEN
-        RETURN NULL;
+        RETURN;
     END IF;
     INSERT INTO radscheduler.event_log (site_id, type, message_id, data)
     SELECT p_site, t.type, p_message, jsonb_strip_nulls(jsonb_build_object('resource_id', c.r, 'kind', CASE WHEN t.type = 'resource.blocked' THEN c.kind END,
-               'starts_at', lower(t.part), 'ends_at', upper(t.part)))
+               'from', lower(t.part), 'until', upper(t.part)))
     FROM (SELECT x.r, max(x.kind) AS kind, coalesce(range_agg(x.during) FILTER (WHERE x.is_made), '{}') AS made, coalesce(range_agg(x.during) FILTER (WHERE NOT x.is_made), '{}') AS gone
           FROM (SELECT m.r, m.during, m.kind, true AS is_made FROM jsonb_to_recordset(v_made) m(r bigint, during tstzrange, kind text)
                 UNION ALL
                 SELECT g.r, g.during, NULL, false FROM jsonb_to_recordset(v_gone) g(r bigint, during tstzrange)) x
           GROUP BY x.r) c,
-         LATERAL (SELECT 'resource.opened' AS type, unnest(c.gone - c.made) AS part UNION ALL SELECT 'resource.blocked', unnest(c.made - c.gone)) t
+         LATERAL (SELECT 'resource.unblocked' AS type, unnest(c.gone - c.made) AS part UNION ALL SELECT 'resource.blocked', unnest(c.made - c.gone)) t
     ORDER BY c.r, t.type DESC, t.part;
     PERFORM radscheduler.audit(p_site, 'block.changed', 'sender_block', p_block,
         jsonb_build_object('message_id', p_message, 'made', coalesce(jsonb_array_length(v_made), 0), 'removed', coalesce(jsonb_array_length(v_gone), 0)));
-    RETURN (SELECT array_agg(DISTINCT o.appointment_id)
-        FROM jsonb_to_recordset(coalesce(v_gone, '[]') || coalesce(v_made, '[]')) b(r bigint, during tstzrange)
-        JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.r AND o.buffered && b.during AND o.during && b.during);
+    SELECT array_agg(DISTINCT b.r), range_merge(range_agg(b.during)) INTO resources, put_block.during
+        FROM jsonb_to_recordset(coalesce(v_gone, '[]') || coalesce(v_made, '[]')) b(r bigint, during tstzrange);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.put_block(integer, bigint, jsonb, text, text, bigint) IS
-    'Makes the times of a sender''s block what p_wanted says, [{r: resource, starts, ends}], with kind and reason (kind NULL: what is left keeps its own); tells what was blocked and opened in event_log and the audit log. Times that stay are not touched. Returns the appointments in times that came or went, NULL when none or nothing changed. The caller holds the locks of the resources.';
+    'Makes the times of a sender''s block what p_wanted says, [{r: resource, starts, ends}], with kind and reason (kind NULL: what is left keeps its own); tells what was blocked and opened in event_log and the audit log. Times that stay are not touched. Returns the resources whose times came or went, and from when to when; NULL when nothing changed. The caller holds the locks of the resources.';
 
 CREATE OR REPLACE FUNCTION radscheduler.apply_block(p_context jsonb, p_reading jsonb, p_message bigint, p_at timestamptz,
         OUT outcome text, OUT code text, OUT error jsonb, OUT appointment_id bigint, OUT warnings jsonb) RETURNS record
@@ -4619,7 +4731,7 @@ DECLARE
     v_span     record;
     v_names    boolean;
     v_wanted   jsonb;
-    v_affected bigint[];
+    v_changed  record;
 BEGIN
     outcome := 'applied';
     code := 'AA';
@@ -4687,15 +4799,15 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object('r', t.resource_id, 'starts', lower(x.part), 'ends', upper(x.part)) ORDER BY t.resource_id, x.part) INTO v_wanted
             FROM radscheduler.block_times(v_item, v_span.starts_at, v_span.ends_at) t, LATERAL unnest(t.during) x(part);
     END IF;
-    v_affected := radscheduler.put_block(c_site, v_block.sender_block_id, coalesce(v_wanted, '[]'), CASE WHEN NOT c_opens THEN radscheduler.block_kind(p_reading) END,
+    v_changed := radscheduler.put_block(c_site, v_block.sender_block_id, coalesce(v_wanted, '[]'), CASE WHEN NOT c_opens THEN radscheduler.block_kind(p_reading) END,
         coalesce(p_reading #>> '{schedule,reason,text}', p_reading #>> '{schedule,event_reason,text}', p_reading #>> '{schedule,reason,code}',
                  p_reading #>> '{schedule,event_reason,code}', p_reading #>> '{schedule,type,text}', p_reading #>> '{schedule,notes}'), p_message);
 
     -- Whoever stands there now, or stood there until now.
-    IF v_affected IS NOT NULL THEN
-        PERFORM radscheduler.settle(c_site, '{}', v_affected, ARRAY[p_message]);
-        IF NOT c_opens AND EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = c_site AND c.state <> 'resolved' AND c.appointment_id = ANY (v_affected)
-                                   AND c.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE') AND c.subject_id = ANY (v_item.resource_ids)) THEN
+    IF v_changed.during IS NOT NULL THEN
+        PERFORM radscheduler.settle_block(c_site, v_changed.resources, v_changed.during, p_message);
+        IF NOT c_opens AND EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = c_site AND c.state <> 'resolved' AND c.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE')
+                                   AND c.axis = 'resource' AND c.subject_id = ANY (v_item.resource_ids) AND c.overlap && v_changed.during) THEN
             outcome := 'flagged';
             warnings := warnings || radscheduler.warning('APPOINTMENTS_BLOCKED', 'SCH-11');
         END IF;
@@ -4883,9 +4995,6 @@ $$;
 COMMENT ON FUNCTION radscheduler.apply_adt(jsonb, jsonb, bigint, timestamptz) IS
     'Applies a message about a patient: demographics (newer ones win), arrival where the sender''s profile says so, merges. Somebody unknown is not recorded (PATIENT_UNKNOWN). Context and reading as apply_reading() takes them. Call it under lock_keys() on lock_names() of the message.';
 
-INSERT INTO radscheduler.warning_kind VALUES
-    ('MERGE_WITH_ITSELF', 'The patient given up (MRG-1) is the one kept (PID-3); nothing was changed.');
-
 CREATE OR REPLACE FUNCTION radscheduler.identifiers_known(p_site integer, p_facility text, p_identifiers jsonb,
         OUT sent jsonb, OUT value text, OUT authority text, OUT type text, OUT patient_id bigint, OUT merged_at timestamptz, OUT is_ambiguous boolean) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
@@ -4919,6 +5028,16 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.patients_named(integer, text, jsonb) IS 'Everybody at a site who has one of these identifiers.';
 
+CREATE OR REPLACE FUNCTION radscheduler.patient_now(p_site integer, p_patient bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce((SELECT m.patient_id FROM radscheduler.patient_merge m WHERE m.site_id = p_site AND m.merged_id = p_patient), p_patient);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.patient_now(integer, bigint) IS 'Who a patient of an earlier version is now: the one he was merged into, else himself.';
+
 CREATE OR REPLACE FUNCTION radscheduler.is_ambiguous(p_site integer, p_facility text, p_identifiers jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -4940,6 +5059,9 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.is_given_up(integer, bigint, text) IS 'Whether a patient has this identifier only by a merge that gave it up: he is not shown under it.';
+
+INSERT INTO radscheduler.warning_kind VALUES
+    ('MERGE_WITH_ITSELF', 'The patient given up (MRG-1) is the one kept (PID-3); nothing was changed.');
 
 CREATE OR REPLACE FUNCTION radscheduler.merge_lock_names(p_site integer, p_facility text, p_merges jsonb) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -5029,7 +5151,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.merge_patient(integer, bigint, bigint, bigint, timestamptz) IS
-    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients, and of the resources and rows of the first one''s appointments.';
+    'Makes one patient of two: everything of the first passes to the second, whose conflicts are looked at anew, and the first row goes; each appointment gets a version. p_at is the time of the merge, p_message its message. The caller holds the locks of merge_lock_names(), of both patients and their resources, and of the rows of the first one''s appointments.';
 
 CREATE OR REPLACE FUNCTION radscheduler.merge_fault(p_merges jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -5173,6 +5295,7 @@ DECLARE
     v_names    text[];
     v_locked   text[] := '{}';
     v_given    bigint[];
+    v_people   bigint[];
     v_pair     record;
     v_outcomes text[] := '{}';
 BEGIN
@@ -5189,10 +5312,11 @@ BEGIN
         v_locked := v_locked || v_names;
     END LOOP;
     v_given := ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{from,identifiers}')) FROM jsonb_array_elements(c_merges) m);
+    -- What both are booked on, too: when lanes change, so do conflicts with others on the same resources.
+    v_people := v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m);
     PERFORM radscheduler.lock_subjects(c_site,
         ARRAY(SELECT ar.resource_id FROM radscheduler.appointment a JOIN radscheduler.appointment_resource ar ON ar.site_id = a.site_id AND ar.appointment_id = a.appointment_id
-              WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) AND NOT radscheduler.is_closed(a.status)),
-        v_given || ARRAY(SELECT unnest(radscheduler.patients_named(c_site, c_facility, m #> '{into,identifiers}')) FROM jsonb_array_elements(c_merges) m));
+              WHERE a.site_id = c_site AND a.patient_id = ANY (v_people) AND NOT radscheduler.is_closed(a.status)), v_people);
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.patient_id = ANY (v_given) ORDER BY a.appointment_id FOR UPDATE;
     FOR v_pair IN
         SELECT e.m FROM jsonb_array_elements(c_merges) WITH ORDINALITY e(m, place) ORDER BY e.place
@@ -5569,20 +5693,23 @@ $$;
 COMMENT ON FUNCTION radscheduler.complete_appointments(integer, bigint[], bigint) IS
     'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version.';
 
-CREATE OR REPLACE FUNCTION radscheduler.order_has_ended(p_site integer, p_order bigint, p_before timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION radscheduler.ended_orders(p_site integer, p_before timestamptz, p_orders bigint[] DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM radscheduler.imaging_order o
-        WHERE o.site_id = p_site AND o.order_id = p_order AND o.updated_at < p_before AND coalesce(o.wanted_at < p_before, o.wanted_on < p_before::date, true)
-          AND NOT EXISTS (SELECT FROM radscheduler.appointment a
-                          WHERE a.site_id = o.site_id AND a.patient_id = o.patient_id AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
-                            AND radscheduler.is_ordered_by(a.placer_orders, a.filler_orders, o.placer_id, o.filler_id, o.accession)));
+    RETURN QUERY
+    SELECT o.order_id FROM radscheduler.imaging_order o
+    WHERE o.site_id = p_site AND (p_orders IS NULL OR o.order_id = ANY (p_orders))
+      AND o.updated_at < p_before AND coalesce(o.wanted_at < p_before, o.wanted_on < p_before::date, true)
+      AND NOT EXISTS (SELECT FROM radscheduler.appointment a
+                      WHERE a.site_id = o.site_id AND a.patient_id = o.patient_id AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
+                        AND radscheduler.is_ordered_by(a.placer_orders, a.filler_orders, o.placer_id, o.filler_id, o.accession))
+    ORDER BY o.order_id;
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.order_has_ended(integer, bigint, timestamptz) IS
-    'Whether an order was over before an instant: not touched since, not wanted later, and every appointment for it over too.';
+COMMENT ON FUNCTION radscheduler.ended_orders(integer, timestamptz, bigint[]) IS
+    'The orders of a site (of these, where given) that were over before an instant: not touched since, not wanted later, and every appointment for them over too.';
 
 CREATE OR REPLACE FUNCTION radscheduler.delete_orders(p_site integer, p_orders bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -5838,7 +5965,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
 
-CREATE OR REPLACE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[]) RETURNS void
+CREATE OR REPLACE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[], p_records boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -5852,7 +5979,7 @@ DECLARE
     v_placeless boolean[] := radscheduler.name_no_place(p_items);
 BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
-        IF v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
+        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
             PERFORM radscheduler.resolve_resources(v_item);
         END IF;
     END LOOP;
@@ -5883,8 +6010,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[]) IS
-    'For messages that are applied in several waves: records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
+COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[], boolean) IS
+    'For messages that are applied in several waves, or one by one (then without recording: what is refused leaves nothing behind): records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
 
 CREATE OR REPLACE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5965,6 +6092,8 @@ CREATE OR REPLACE FUNCTION radscheduler.ingest_batch(messages bytea[], channel t
     AS $$
 DECLARE
     v_items radscheduler.ingest_item[];
+    v_item  radscheduler.ingest_item;
+    v_names text[];
     v_state text;
 BEGIN
     IF messages IS NULL OR array_position(messages, NULL) IS NOT NULL OR array_ndims(messages) > 1 THEN
@@ -5987,7 +6116,16 @@ BEGIN
     IF v_items IS NOT NULL THEN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
-        -- One of them failed: each goes alone, and only that one is answered AE.
+        -- One of them failed: each goes alone, and only that one is answered AE. The locks of all first, in the one order.
+        FOR k IN 1 .. cardinality(messages) LOOP
+            v_item := radscheduler.open_message(messages[k], channel, peer);
+            v_items := v_items || v_item;
+            IF v_item.outcome IS NULL THEN
+                v_names := v_names || radscheduler.lock_names(v_item);
+            END IF;
+        END LOOP;
+        PERFORM radscheduler.lock_keys(v_names);
+        PERFORM radscheduler.lock_ahead(v_items, false);
         FOR k IN 1 .. cardinality(messages) LOOP
             RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
         END LOOP;
@@ -6011,7 +6149,7 @@ BEGIN
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
-        ORDER BY c.conflict_id LIMIT 1;
+        ORDER BY c.other_appointment_id IS NULL, c.conflict_id LIMIT 1;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -6030,6 +6168,18 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
     'Refuses a booking that has a critical conflict, on either side of it: raises 23P01 with the other appointment in DETAIL and free times in HINT. No patient data.';
+
+CREATE OR REPLACE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointment bigint) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
+    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+                         'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
+                         'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
+    FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
+END
+$$;
 
 CREATE OR REPLACE FUNCTION radscheduler.appointments_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
@@ -6114,8 +6264,9 @@ BEGIN
 
     -- The row.
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at, time_fault)
-            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now(), v_fault)
+        INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_text, referring_physician, urgency, notes, source, booked_at, time_fault, is_pooled)
+            VALUES (v_site, v_patient, v_status, v_starts, v_ends, v_values.modality, NEW.study_type, NEW.referring_physician, v_values.urgency, NEW.notes, coalesce(NEW.source, 'SQL'), now(), v_fault,
+                    v_starts IS NOT NULL AND radscheduler.takes_time(v_status, false))
             RETURNING a.appointment_id INTO v_id;
     ELSIF TG_OP = 'UPDATE' THEN
         v_shift := nullif(v_starts - v_old.starts_at, interval '0');
@@ -6553,7 +6704,7 @@ BEGIN
         p_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)));
     PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) ORDER BY a.appointment_id FOR UPDATE;
     -- All of them leave before the first is settled: none is healed by another that leaves with it.
-    UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL
+    UPDATE radscheduler.appointment a SET status = 'DELETED', review_reason = NULL, resume_status = NULL, is_pooled = false
         WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND NOT radscheduler.is_closed(a.status);
     v_moved := radscheduler.give_back(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_appointments)), NULL);
     PERFORM radscheduler.settle(p_site, p_appointments, ARRAY(SELECT m FROM unnest(v_moved) m WHERE m <> ALL (p_appointments)));
@@ -6668,8 +6819,8 @@ BEGIN
             v_own := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
                   AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients) ORDER BY a.appointment_id LIMIT c_batch);
-            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.imaging_order o
-                WHERE o.site_id = p_site AND NOT v_holds.is_site_held AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
+            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT v_holds.is_site_held AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
                 ORDER BY o.order_id LIMIT c_batch);
             v_gone := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
                 WHERE p.site_id = p_site AND NOT v_holds.is_site_held AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
@@ -6685,9 +6836,8 @@ BEGIN
                 WHERE a.site_id = p_site AND a.appointment_id = ANY (v_own) AND NOT v_holds.is_site_held
                   AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before) AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)
                   AND array_remove(radscheduler.appointment_lock_names(a.site_id, a.appointment_id), NULL) <@ v_names ORDER BY a.appointment_id);
-            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.imaging_order o
-                WHERE o.site_id = p_site AND o.order_id = ANY (v_orders) AND NOT v_holds.is_site_held
-                  AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
+            v_orders := ARRAY(SELECT o.order_id FROM radscheduler.ended_orders(p_site, p_before, v_orders) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT v_holds.is_site_held AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false)
                   AND radscheduler.order_names(p_site, NULL, ARRAY[o.order_id]) <@ v_names ORDER BY o.order_id);
         END IF;
     END LOOP;
@@ -6706,8 +6856,8 @@ BEGIN
            + (SELECT count(*) FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND v_holds.is_site_held)
            + (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
                 AND (v_holds.is_site_held OR radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients)))
-           + (SELECT count(*) FROM radscheduler.imaging_order o WHERE o.site_id = p_site AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before)
-                AND (v_holds.is_site_held OR o.patient_id = ANY (v_holds.patients)))
+           + (SELECT count(*) FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE v_holds.is_site_held OR o.patient_id = ANY (v_holds.patients))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND (v_holds.is_site_held OR p.patient_id = ANY (v_holds.patients))
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id
                                 AND NOT radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)))
@@ -6730,10 +6880,11 @@ BEGIN
     GET DIAGNOSTICS v_patients = ROW_COUNT;
     SELECT (SELECT count(*) FROM radscheduler.appointment a WHERE a.site_id = p_site AND radscheduler.has_ended(a.status, a.ends_at, a.updated_at, p_before)
               AND NOT radscheduler.is_held(a.site_id, a.appointment_id, a.patient_id, v_holds.patients))
-           + (SELECT count(*) FROM radscheduler.imaging_order o WHERE o.site_id = p_site AND radscheduler.order_has_ended(o.site_id, o.order_id, p_before) AND NOT coalesce(o.patient_id = ANY (v_holds.patients), false))
+           + (SELECT count(*) FROM radscheduler.ended_orders(p_site, p_before) e(id) JOIN radscheduler.imaging_order o ON o.site_id = p_site AND o.order_id = e.id
+                WHERE NOT coalesce(o.patient_id = ANY (v_holds.patients), false))
            + (SELECT count(*) FROM radscheduler.patient p WHERE p.site_id = p_site AND p.created_at < p_before AND NOT p.patient_id = ANY (v_holds.patients)
                 AND NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p.site_id AND a.patient_id = p.patient_id)
-                AND NOT EXISTS (SELECT FROM radscheduler.imaging_order o WHERE o.site_id = p.site_id AND o.patient_id = p.patient_id AND NOT radscheduler.order_has_ended(o.site_id, o.order_id, p_before)))
+                AND NOT EXISTS (SELECT FROM radscheduler.imaging_order o WHERE o.site_id = p.site_id AND o.patient_id = p.patient_id))
         INTO v_remaining WHERE NOT v_holds.is_site_held;
     RETURN jsonb_build_object('patients', v_patients, 'appointments', v_deleted.appointments, 'orders', v_ended, 'messages', v_messages, 'history', v_deleted.history, 'held', v_held,
                               'unreadable_messages', v_kept.unreadable, 'unclear_messages', v_kept.unclear, 'remaining', coalesce(v_remaining, 0));
@@ -7197,7 +7348,7 @@ BEGIN
         FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id WHERE s.site_id = p_site AND s.sender_id = p_sender;
     SELECT count(*) AS n,
            count(*) FILTER (WHERE jsonb_path_exists(m.warnings, '$[*] ? (@.code == "TIME_DISAGREE" && @.path starts with "AIS")')) AS disagree,
-           count(*) FILTER (WHERE m.warnings @> '[{"code": "CHARSET_ASSUMED"}]') AS charset, count(*) FILTER (WHERE m.warnings @> '[{"code": "ZONE_ASSUMED"}]') AS zone,
+           count(*) FILTER (WHERE m.warnings @> '[{"code": "CHARSET_ASSUMED"}]') AS charset, count(*) FILTER (WHERE m.warnings @> '[{"code": "ZONE_ASSUMED"}]' OR m.warnings @> '[{"code": "ZONE_OF_MESSAGE"}]') AS zone,
            count(*) FILTER (WHERE m.warnings @> '[{"code": "PHONE_UNUSABLE"}]') AS phone, count(*) FILTER (WHERE m.warnings @> '[{"code": "MODALITY_UNKNOWN"}]') AS modality,
            count(*) FILTER (WHERE m.error ->> 'code' = '102') AS misplaced, count(*) FILTER (WHERE m.error ->> 'code' = '204' AND m.trigger_event IN ('S20', 'S21', 'S22')) AS resource,
            count(*) FILTER (WHERE m.message_code = 'ADT' AND m.trigger_event IN ('A01', 'A04', 'A10')) AS arrivals,
@@ -7368,7 +7519,7 @@ BEGIN
                                  FROM jsonb_populate_recordset(NULL::radscheduler.appointment_resource, p_snapshot -> 'resources') r
                                  LEFT JOIN radscheduler.resource x ON x.site_id = p_site AND x.resource_id = r.resource_id))
         FROM jsonb_populate_record(NULL::radscheduler.appointment, p_snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.appointment_id IS NOT NULL);
 END
@@ -7431,7 +7582,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT y.* FROM radscheduler.appointment_history y
                             WHERE y.site_id = p_site AND y.appointment_id = c.id AND y.recorded_at <= p_at ORDER BY y.version DESC LIMIT 1) h
         CROSS JOIN LATERAL jsonb_populate_record(NULL::radscheduler.appointment, h.snapshot -> 'appointment') a
-        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, a.patient_id)
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality
         WHERE a.status <> 'DELETED' AND a.patient_id IS NOT NULL AND (p_from IS NULL OR a.starts_at >= p_from AND a.starts_at < p_until)
         ORDER BY a.starts_at NULLS LAST, a.appointment_id;
@@ -7464,7 +7615,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.schedule_as_of(timestamptz, text, daterange) IS
-    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
+    'The schedule as it was known at a moment: rows of the appointments view as they were, with version and recorded_at, in order of time. site is a code, by default the session''s site; days are calendar days of the site (by the start that was known then), by default all. Patients'' names and phones are today''s, those of the patient kept where two were merged; conflicts are those that were open. What purge() removed does not come back. A version counts from when it was written, a moment before its transaction committed. The read is audited, with ids up to 1,000 rows.';
 
 CREATE OR REPLACE FUNCTION radscheduler.appointment_as_of(id bigint, ts timestamptz) RETURNS SETOF radscheduler.appointment_then
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -7688,6 +7839,7 @@ CREATE OR REPLACE FUNCTION radscheduler.replay_lines(p_site integer, p_messages 
 DECLARE
     v_wanted  bigint[] := p_messages;
     v_opened  bigint[] := '{}';
+    v_about   bigint[];
     v_lines   radscheduler.replay_line[] := '{}';
     v_line    radscheduler.replay_line;
     v_message record;
@@ -7707,8 +7859,9 @@ BEGIN
             v_lines := v_lines || v_line;
         END LOOP;
         v_opened := v_opened || v_wanted;
+        v_about := radscheduler.replay_appointments(p_site, v_lines);
         v_wanted := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
-                          WHERE m.site_id = p_site AND m.appointment_id = ANY (radscheduler.replay_appointments(p_site, v_lines))
+                          WHERE m.site_id = p_site AND m.appointment_id = ANY (v_about)
                             AND m.outcome <> 'duplicate' AND m.message_id <> ALL (v_opened));
     END LOOP;
     RETURN ARRAY(SELECT l::radscheduler.replay_line FROM unnest(v_lines) l ORDER BY (l.item).received_at, (l.item).message_id);
@@ -7736,6 +7889,18 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.whole_appointments(integer, bigint[], bigint[]) IS
     'Those appointments whose first message is among these, so that they can be read again from nothing.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_apart(p_item radscheduler.ingest_item) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- An arrival is about one appointment, and part of what becomes of it.
+    RETURN coalesce(p_item.action IN ('block', 'order') OR p_item.action = 'patient' AND p_item.appointment_id IS NULL, false);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_apart(radscheduler.ingest_item) IS
+    'Whether a message is about no single appointment (blocks, demographics, merges, orders), so that it is applied again in its place and not as part of one.';
 
 CREATE OR REPLACE FUNCTION radscheduler.failed_item(p_item radscheduler.ingest_item, p_state text, p_constraint text, p_detail text) RETURNS radscheduler.ingest_item
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -7850,7 +8015,7 @@ BEGIN
                     UNION SELECT u.id FROM unnest(c_whole) u(id) WHERE u.id <> ALL (v_used));
     v_kept := ARRAY(SELECT DISTINCT (l.item).appointment_id FROM unnest(v_lines) l WHERE l.was_appointment = ANY (v_kept) OR l.origin = ANY (v_kept)) || v_kept;
     FOR k IN 1 .. cardinality(v_lines) LOOP
-        IF v_lines[k].was_appointment = ANY (v_kept) OR v_lines[k].origin = ANY (v_kept) OR (v_lines[k].item).appointment_id = ANY (v_kept) THEN
+        IF v_lines[k].was_outcome IN ('applied', 'flagged') AND (v_lines[k].item).code <> 'AA' OR v_lines[k].was_appointment = ANY (v_kept) OR v_lines[k].origin = ANY (v_kept) OR (v_lines[k].item).appointment_id = ANY (v_kept) THEN
             v_lines[k].is_kept := true;
         END IF;
     END LOOP;
@@ -7889,7 +8054,7 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.jsonb_changes(jsonb, jsonb) IS 'What differs between two rows for people: {column: [old, new]}; NULL when nothing does, or one of them is not there.';
 
-CREATE OR REPLACE FUNCTION radscheduler.local_columns(p_site integer, p_appointment bigint) RETURNS text[]
+CREATE OR REPLACE FUNCTION radscheduler.local_columns(p_site integer, p_appointment bigint, p_messages bigint[] DEFAULT NULL) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -7905,7 +8070,7 @@ BEGIN
             SELECT DISTINCT ON (e.key) e.key, s.message_id FROM step s, jsonb_each(s.plain) e
             WHERE s.before IS NOT NULL AND e.value IS DISTINCT FROM s.before -> e.key ORDER BY e.key, s.version DESC
         )
-        SELECT l.key FROM last l WHERE l.message_id IS NULL ORDER BY l.key);
+        SELECT l.key FROM last l WHERE l.message_id IS NULL OR l.message_id <> ALL (p_messages) ORDER BY l.key);
     IF v_columns && '{starts_at,ends_at}' THEN
         v_columns := v_columns || '{starts_at,ends_at,original_starts_at,reschedule_count,moved_at,booked_at,services,resources}'::text[];
     END IF;
@@ -7913,10 +8078,10 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.local_columns(integer, bigint) IS
-    'Columns of an appointment whose last change was made here and not by a message; with its time go its exams and resources.';
+COMMENT ON FUNCTION radscheduler.local_columns(integer, bigint, bigint[]) IS
+    'Columns of an appointment whose last change was made here and not by a message, or by another one than these (an order that tells of its completion, a merge of patients); with its time go its exams and resources.';
 
-CREATE OR REPLACE FUNCTION radscheduler.replay_target(p_site integer, p_origin bigint, p_target jsonb, OUT target jsonb, OUT kept text[]) RETURNS record
+CREATE OR REPLACE FUNCTION radscheduler.replay_target(p_site integer, p_origin bigint, p_target jsonb, p_messages bigint[], OUT target jsonb, OUT kept text[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -7927,7 +8092,7 @@ BEGIN
         target := jsonb_set(p_target, '{appointment}', (p_target -> 'appointment') || radscheduler.plain_row(p_target -> 'appointment') || '{"resume_status": null}');
         RETURN;
     END IF;
-    kept := ARRAY(SELECT u.name FROM unnest(radscheduler.local_columns(p_site, p_origin)) u(name)
+    kept := ARRAY(SELECT u.name FROM unnest(radscheduler.local_columns(p_site, p_origin, p_messages)) u(name)
                   WHERE CASE WHEN u.name IN ('services', 'resources') THEN v_now -> u.name <> p_target -> u.name
                              ELSE radscheduler.plain_row(v_now -> 'appointment') -> u.name <> radscheduler.plain_row(p_target -> 'appointment') -> u.name END);
     target := jsonb_build_object(
@@ -7938,14 +8103,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.replay_target(integer, bigint, jsonb) IS
-    'The snapshot that an appointment (NULL: a new one) is brought to: that of the rehearsal, but for columns that were changed here since; kept names those that differ.';
+COMMENT ON FUNCTION radscheduler.replay_target(integer, bigint, jsonb, bigint[]) IS
+    'The snapshot that an appointment (NULL: a new one) is brought to: that of the rehearsal of these messages, but for columns that were changed otherwise since; kept names those that differ.';
 
 CREATE OR REPLACE FUNCTION radscheduler.write_target(p_site integer, p_appointment bigint, p_target jsonb, p_message bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id    bigint := coalesce(p_appointment, nextval(pg_get_serial_sequence('radscheduler.appointment', 'appointment_id')));
+    v_id    bigint := coalesce(p_appointment, nextval('radscheduler.appointment_appointment_id_seq'));
     v_new   radscheduler.appointment;
     v_names text := (SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
                      WHERE c.attrelid = 'radscheduler.appointment'::regclass AND c.attnum > 0 AND NOT c.attisdropped AND c.attname NOT IN ('site_id', 'appointment_id'));
@@ -8028,9 +8193,9 @@ DECLARE
     v_rows bigint[];
 BEGIN
     SELECT * INTO v_new FROM jsonb_populate_record(NULL::radscheduler.appointment, p_row);
-    UPDATE radscheduler.appointment a SET message_time = v_new.message_time, message_sequence = v_new.message_sequence, booked_at = v_new.booked_at, moved_at = v_new.moved_at
+    UPDATE radscheduler.appointment a SET message_time = v_new.message_time, message_sequence = v_new.message_sequence, booked_at = v_new.booked_at, moved_at = v_new.moved_at, ending = v_new.ending
         WHERE a.site_id = p_site AND a.appointment_id = p_appointment
-          AND (a.message_time, a.message_sequence, a.booked_at, a.moved_at) IS DISTINCT FROM (v_new.message_time, v_new.message_sequence, v_new.booked_at, v_new.moved_at);
+          AND (a.message_time, a.message_sequence, a.booked_at, a.moved_at, a.ending) IS DISTINCT FROM (v_new.message_time, v_new.message_sequence, v_new.booked_at, v_new.moved_at, v_new.ending);
     IF FOUND THEN
         v_rows := radscheduler.overlapping(p_site, ARRAY[p_appointment]);
         IF v_rows IS NOT NULL THEN
@@ -8041,7 +8206,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.set_claim(integer, bigint, jsonb) IS
-    'Sets the order key and the age of the claim of an appointment that stays what it is; no version of its own. Who then comes first changes places.';
+    'Sets the order key, the age of the claim and the memory of endings of an appointment that stays what it is; no version of its own. Who then comes first changes places.';
 
 CREATE OR REPLACE FUNCTION radscheduler.replay_write(p_site integer, p_lines radscheduler.replay_line[]) RETURNS radscheduler.replay_line[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -8052,7 +8217,8 @@ DECLARE
     v_found     record;
     v_patients  jsonb := '{}';
     v_resources jsonb := '{}';
-    c_claim     CONSTANT text[] := '{message_time,message_sequence,booked_at,moved_at}';
+    c_claim     CONSTANT text[] := '{message_time,message_sequence,booked_at,moved_at,ending}';
+    c_messages  CONSTANT bigint[] := ARRAY(SELECT (l.item).message_id FROM unnest(p_lines) l);
     v_target    jsonb;
     v_made      bigint[] := '{}';
     v_origins   bigint[] := '{}';
@@ -8063,7 +8229,7 @@ BEGIN
     -- Patients and resources that the rehearsal had to make were taken back with it.
     FOR k IN 1 .. cardinality(v_lines) LOOP
         v_line := v_lines[k];
-        CONTINUE WHEN v_line.is_kept OR (v_line.item).outcome NOT IN ('applied', 'flagged') OR (v_line.item).action IN ('block', 'patient', 'order');
+        CONTINUE WHEN v_line.is_kept OR (v_line.item).outcome NOT IN ('applied', 'flagged') OR radscheduler.is_apart(v_line.item);
         IF (v_line.item).patient_id IS NOT NULL THEN
             SELECT r.patient_id, r.event INTO v_found FROM radscheduler.resolve_patients(ARRAY[v_line.item]) r;
             IF v_found.event IS NOT NULL THEN
@@ -8097,15 +8263,15 @@ BEGIN
 
     FOR k IN 1 .. cardinality(v_lines) LOOP
         v_line := v_lines[k];
-        IF (v_line.item).action IN ('block', 'patient', 'order') AND NOT v_line.is_kept AND (v_line.item).outcome IN ('applied', 'flagged') THEN
-            -- Not about one appointment: applied once more in its place, as it stands.
+        IF radscheduler.is_apart(v_line.item) AND NOT v_line.is_kept AND (v_line.item).outcome IN ('applied', 'flagged') THEN
+            -- Applied once more in its place, as it stands.
             v_line.item.outcome := NULL;
             v_line.item.warnings := (v_line.item).context -> 'warnings';
             v_line.item := radscheduler.apply_again(v_line.item);
             v_lines[k].item := v_line.item;
         END IF;
         CONTINUE WHEN v_line.target IS NULL OR v_line.is_kept;
-        SELECT t.target INTO v_target FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target) t;
+        SELECT t.target INTO v_target FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target, c_messages) t;
         v_ids := v_ids || jsonb_build_object((v_line.item).appointment_id, v_line.origin);
         IF v_line.origin IS NULL OR (SELECT radscheduler.plain_row(s -> 'appointment') - c_claim <> radscheduler.plain_row(v_target -> 'appointment') - c_claim
                                             OR s - 'appointment' <> v_target - 'appointment' FROM radscheduler.snapshot_of(p_site, v_line.origin) s) THEN
@@ -8171,7 +8337,7 @@ BEGIN
     SELECT s.sender_id, s.profile INTO r.sender_id, v_profile FROM radscheduler.sender s
         WHERE s.site_id = p_site AND s.sending_application = coalesce(v_header ->> 'sending_application', '') AND s.sending_facility = coalesce(v_header ->> 'sending_facility', '');
     v_profile := radscheduler.sender_profile(coalesce(v_profile, '{}'), v_site.default_profile);
-    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.default_zone());
+    v_zone := coalesce(v_profile ->> 'timezone', v_site.timezone, radscheduler.offset_zone(v_header ->> 'message_time'), radscheduler.default_zone());
     v_trigger := radscheduler.event_meant(v_profile, v_header ->> 'trigger_event');
     IF v_head ? 'error' THEN
         r.fault := v_head #>> '{error,text}';
@@ -8498,7 +8664,8 @@ BEGIN
         SET replayed_at = now(), replay_outcome = (l.item).outcome, replay_code = (l.item).code, replay_warnings = (l.item).warnings, replay_error = (l.item).error,
             appointment_id = coalesce((l.item).appointment_id, m.appointment_id)
         FROM unnest(p_lines) l
-        WHERE m.site_id = p_site AND m.received_at = (l.item).received_at AND m.message_id = (l.item).message_id AND NOT l.is_kept;
+        WHERE m.site_id = p_site AND m.received_at = (l.item).received_at AND m.message_id = (l.item).message_id AND NOT l.is_kept
+          AND NOT (radscheduler.is_apart(l.item) AND (l.item).outcome IN ('stale', 'ignored')); -- what it did then is done
     PERFORM radscheduler.audit_all(p_site, array_agg('message.replayed'::text ORDER BY l.ordinality), 'hl7_message', array_agg((l.item).message_id ORDER BY l.ordinality),
                                    array_agg(jsonb_build_object('was', l.was_outcome, 'outcome', (l.item).outcome, 'appointment_id', (l.item).appointment_id) ORDER BY l.ordinality))
         FROM unnest(p_lines) WITH ORDINALITY l WHERE NOT l.is_kept HAVING count(*) > 0;
@@ -8550,7 +8717,7 @@ BEGIN
         IF v_line.is_kept THEN
             v_line.item.warnings := (v_line.item).warnings || radscheduler.warning('REPLAY_KEPT');
         ELSIF v_line.target IS NOT NULL AND v_line.origin IS NOT NULL THEN
-            SELECT * INTO v_merged FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target);
+            SELECT * INTO v_merged FROM radscheduler.replay_target(p_site, v_line.origin, v_line.target, ARRAY(SELECT (l.item).message_id FROM unnest(v_lines) l));
             IF cardinality(v_merged.kept) > 0 THEN
                 v_line.item.warnings := (v_line.item).warnings || radscheduler.warning('REPLAY_LOCAL');
             END IF;
@@ -8592,6 +8759,7 @@ BEGIN
         changes := radscheduler.jsonb_changes(before, after);
         effect := CASE WHEN v_line.target IS NOT NULL THEN v_effects -> v_line.origin::text END;
         verdict := CASE WHEN v_line.is_kept THEN 'kept'
+                        WHEN radscheduler.is_apart(v_line.item) AND was_code = 'AA' THEN CASE WHEN outcome IN ('applied', 'flagged') THEN 'again' ELSE 'same' END
                         WHEN outcome IN ('applied', 'flagged') AND v_line.origin IS NULL AND v_line.shown IS NOT NULL THEN 'new'
                         -- A conflict with what came later is no news: effect tells what it does.
                         WHEN replace(outcome, 'flagged', 'applied') <> replace(was_outcome, 'flagged', 'applied') OR v_effects ? v_line.origin::text AND (changes IS NOT NULL OR effect IS NOT NULL) THEN 'changed' ELSE 'same' END;
@@ -8605,7 +8773,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.replay_batch(integer, bigint[], boolean) IS 'replay() of one batch: these messages with all others about the same appointments.';
 
 CREATE OR REPLACE FUNCTION radscheduler.replay(message_ids bigint[] DEFAULT NULL, period tstzrange DEFAULT NULL, sender text DEFAULT NULL, dry boolean DEFAULT true,
-                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 1000)
+                                    after_message bigint DEFAULT 0, at_most integer DEFAULT 500)
     RETURNS TABLE (message_id bigint, received_at timestamptz, trigger_event text, selected boolean, appointment_id bigint, verdict text,
                    was_code text, was_outcome text, code text, outcome text, before jsonb, after jsonb, changes jsonb, effect jsonb, warnings jsonb, error jsonb)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
@@ -8638,7 +8806,7 @@ BEGIN
             -- Another message of the appointment stood in an earlier batch: it was read again there.
             CONTINUE WHEN v_row.message_id = ANY (v_done);
             v_done := v_done || v_row.message_id;
-            v_changed := v_changed + (v_row.verdict <> 'same')::integer;
+            v_changed := v_changed + (v_row.verdict NOT IN ('same', 'again'))::integer;
             message_id := v_row.message_id; received_at := v_row.received_at; trigger_event := v_row.trigger_event; selected := v_row.message_id = ANY (v_chosen.ids);
             appointment_id := v_row.appointment_id; verdict := v_row.verdict; was_code := v_row.was_code; was_outcome := v_row.was_outcome; code := v_row.code;
             outcome := v_row.outcome; before := v_row.before; after := v_row.after; changes := v_row.changes; effect := v_row.effect; warnings := v_row.warnings; error := v_row.error;
@@ -8658,7 +8826,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.replay(bigint[], tstzrange, text, boolean, bigint, integer) IS
-    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
+    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (14, 'ingestion', $storage_step$
 -- What messages in any order need: when an appointment laid claim to its time, where it belongs, which of its parts are still in force.
@@ -8937,9 +9105,21 @@ COMMENT ON COLUMN radscheduler.hl7_message.appointment_id IS 'Appointment it was
 
 -- A day as it was known: every version that ever lay in it, then the last one before the moment.
 CREATE INDEX appointment_history_starts ON radscheduler.appointment_history (site_id, radscheduler.snapshot_start(snapshot));
--- The partial indexes leave out conflicts that are over.
-CREATE INDEX conflict_ever ON radscheduler.conflict (site_id, appointment_id);
-CREATE INDEX conflict_other_ever ON radscheduler.conflict (site_id, other_appointment_id) WHERE other_appointment_id IS NOT NULL;
+
+-- Months that are there get the new words too; maintain() gives them to those it makes.
+DO $$
+DECLARE
+    v_column record;
+BEGIN
+    FOR v_column IN
+        SELECT i.inhrelid::regclass AS partition, a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS comment
+        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhparent
+        WHERE i.inhparent = 'radscheduler.hl7_message'::regclass AND (a.attname = 'appointment_id' OR a.attname LIKE 'replay%')
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', v_column.partition, v_column.attname, v_column.comment);
+    END LOOP;
+END
+$$;
 $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (20, 'merges', $storage_step$

@@ -104,8 +104,8 @@ def test_messages_come_during_the_update(old):
             try:
                 assert ingest(session, booking.message()) == "applied"
                 acknowledged.append(booking)
-            except psycopg2.errors.DeadlockDetected:
-                pass
+            except (psycopg2.errors.DeadlockDetected, psycopg2.errors.UndefinedFunction):
+                pass  # a call that had begun in the old version, and met the new one; unacknowledged, its message comes again
             except Exception as error:  # pylint: disable=broad-except
                 failures.append(error)
                 break

@@ -101,7 +101,7 @@ class Arrivals:
         while shrunk:
             shrunk = False
             without = [[one for one in messages if one.key != key] for key in {one.key for one in messages}]
-            without += [messages[:place] + messages[place + 1:] for place in range(len(messages)) if sum(one.key == messages[place].key for one in messages) > 1]
+            without += [messages[:place] + messages[place + 1:] for place in range(len(messages)) if any(one.key == messages[place].key for one in messages[:place])]
             for some in without:
                 if fails(some, sizes is not None):
                     messages, shrunk = some, True

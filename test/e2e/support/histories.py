@@ -5,7 +5,7 @@ the order of arrival decides, by design. Two kinds:
 
 snapshots()  every message shows the whole appointment, or ends it (S15, S16, S17, S26, or a status that ends it). Such a history must end in
              the same schedule in every order of arrival.
-patches()    messages that change a part: no time, no status, single resources (S18 to S22), blocks (S23, S24). What they leave depends on
+patches()    messages that change a part: no time, no status, single resources (S18 to S22); blocks (S23, S24); the merge of two patients (A40). What they leave depends on
              what was there, and an older message is not applied after a newer one, so only the order between appointments is free.
 """
 
@@ -61,6 +61,9 @@ class Message:
         return self.at, self.sequence
 
     def text(self):
+        if self.event == "A40":
+            return (f"MSH|^~\\&|{self.sender}|ORDER|RADSCHED|RAD|{self.at:%Y%m%d%H%M%S}||ADT^A40|{self.control}|P|2.5|{self.sequence}\r"
+                    f"PID|1||{self.patient}^^^ORDER^MR||{self.patient[:-1]}^PERSON\rMRG|{self.reason}^^^ORDER^MR")
         timing = f"{self.minutes}|MIN|^^{self.minutes}^{self.start}^^{self.priority}" if self.start else "||"
         lines = [
             f"MSH|^~\\&|{self.sender}|ORDER|RADSCHED|RAD|{self.at:%Y%m%d%H%M%S}||SIU^{self.event}^SIU_S12|{self.control}|P|2.5|{self.sequence}",
@@ -158,9 +161,19 @@ class Writer:
         owners = [*range(appointments), *(chance.randrange(appointments) for _ in range(number - appointments))]
         chance.shuffle(owners)
         senders = [chance.choice(("WHOLE", "PIECES", "PIECES")) for _ in range(appointments)]
+        blocks = {owner for owner in range(1, appointments) if chance.random() < 0.2}  # some are no appointments but blocks
+        merge = chance.choice(owners) if chance.random() < 0.2 else None  # and one may be a single merge
         history = []
         for (at, sequence), owner in zip(self.times(owners), owners, strict=True):
             shape = chance.choice(SHAPES)
+            if owner == merge:
+                if not any(one.appointment == owner for one in history):
+                    history.append(Message(owner, at, "A40", patient=PATIENTS[0], reason=PATIENTS[1], sender=senders[owner], sequence=sequence))
+                continue
+            if owner in blocks:
+                history.append(Message(owner, at, chance.choice(("S23", "S23", "S24")), self.places(), self.start(), chance.choice(MINUTES), sender=senders[owner],
+                                       sequence=sequence, reason=chance.choice(REASONS)))
+                continue
             whole = Message(owner, at, chance.choice(("S12", "S12", "S13", "S14", "S27")), self.segments(shape), self.start(), chance.choice(MINUTES),
                             chance.choice(("", *OPEN_WORDS)), chance.choice(self.patients), sender=senders[owner], sequence=sequence)
             if not any(one.appointment == owner for one in history) and chance.random() < 0.8:
@@ -176,12 +189,16 @@ class Writer:
                                               replace(whole, event="S14", start="", word="", segments=self.coded(shape)))))
         return history
 
+    def places(self):
+        """What a block can name."""
+        return tuple(segment for kind in ("scanners", "rooms") for segment in self.chance.sample(getattr(self, kind), 1))[:self.chance.choice((1, 2))]
+
     def coded(self, shape):
         """Resources with action codes (AIx-2): add, delete, update, leave."""
         return tuple(segment.replace("|1||", f"|1|{self.chance.choice('ADDUX')}|", 1) for segment in self.segments(shape) if segment.startswith("AI"))
 
 
-# The site the histories happen at.
+# The site the histories happen at, where all patients have been before.
 WORLD = (
     "UPDATE radscheduler.site SET timezone = 'America/New_York', travel_minutes = 10",
     "INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, profile) SELECT site_id, 'WHOLE', 'ORDER', '{\"update_mode\": \"full\"}' FROM radscheduler.site",
@@ -193,6 +210,8 @@ WORLD = (
     "SELECT radscheduler.add_resource('T1', 'Annie Shawl', 'staff', role => 'TECHNOLOGIST')",
     "SELECT radscheduler.add_resource('R1', 'Maybel Reedy', 'staff', role => 'RADIOLOGIST')",
     "INSERT INTO radscheduler.resource_hours (site_id, resource_id, weekday, opens, closes) SELECT s.site_id, NULL, d, '08:00', '18:00' FROM radscheduler.site s, generate_series(1, 5) d",
+    *("SELECT radscheduler.ingest(convert_to(E'" + Message(90 + place, FIRST - timedelta(days=30), "S12", (), "202102030900", 30, "Booked", patient).text().replace("\\", "\\\\").replace("\r", "\\r") + "', 'UTF8'))"
+      for place, patient in enumerate(PATIENTS)),
     "INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT r.site_id, r.resource_id, '[2031-03-05 10:20-05, 2031-03-05 10:40-05)' FROM radscheduler.resource r WHERE r.code = 'CTSOUTH'",
 )
 
