@@ -52,3 +52,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';
+
+CREATE FUNCTION radscheduler.lock_settling(p_site integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Before the lock, what writing the rows would wait for: recheck_conflicts() takes the table first and then this.
+    LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE;
+    PERFORM pg_advisory_xact_lock(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+END
+$$;
+COMMENT ON FUNCTION radscheduler.lock_settling(integer) IS
+    'Phase three, when a change puts something in doubt: the transaction lock of a site under which conflicts and reviews are brought into line. Who holds it waits for no row and no subject any more.';

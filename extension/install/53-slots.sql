@@ -120,7 +120,7 @@ FROM grid g, lane l, unnest(l.free) gap,
      LATERAL (SELECT generate_series(
          date_bin(make_interval(mins => g.step), lower(gap) + make_interval(mins => g.step) - interval '1 microsecond',
                   timezone(g.zone, date_trunc('day', timezone(g.zone, lower(gap))))),
-         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start) t
+         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start LIMIT p_limit) t
 GROUP BY l.code, t.start, g.zone
 ORDER BY t.start, l.code
 LIMIT p_limit

@@ -18,7 +18,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.recheck_conflicts(now(), now() + interval ''30 days'');';
     END IF;
     -- Everything in the window is looked at, so this waits for those who write and lets nobody begin until it is done; it holds no other lock while it waits.
-    LOCK TABLE radscheduler.appointment IN SHARE ROW EXCLUSIVE MODE;
+    -- EXCLUSIVE: who has locked a row is about to write it.
+    LOCK TABLE radscheduler.appointment IN EXCLUSIVE MODE;
     v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                    WHERE a.site_id = v_site AND a.starts_at < v_until AND a.starts_at > from_time - interval '2 days' AND a.ends_at > from_time
                      AND radscheduler.takes_time(a.status, a.holds_time) ORDER BY a.appointment_id);

@@ -70,10 +70,14 @@ BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         v_sent := v_item.reading -> 'patient';
         CONTINUE WHEN v_sent #> '{identifiers,0}' IS NULL;
-        v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        SELECT v_item.best, v_item.patient_id, v_item.is_complete INTO v_found;
+        IF v_found.best IS NULL THEN
+            v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        END IF;
         IF cardinality(p_items) > 1 THEN
             v_mine := ARRAY(SELECT v_item.site_id || '/' || (x ->> 'value') FROM jsonb_array_elements(v_sent -> 'identifiers') x);
             IF v_found.patient_id = ANY (v_ids) OR v_found.patient_id IS NULL AND v_values && v_mine THEN
+                v_item.best := NULL;
                 v_later := v_later || v_item; -- an earlier message of these tells of the same person
                 CONTINUE;
             END IF;

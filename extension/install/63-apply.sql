@@ -28,6 +28,7 @@ DECLARE
     v_cleared   radscheduler.ingest_item[] := '{}';
     v_acting    radscheduler.ingest_item[] := '{}';
     v_late      radscheduler.ingest_item[] := '{}';
+    v_live      radscheduler.ingest_item[] := '{}';
     v_placed    bigint[] := '{}';
     v_changed   bigint[] := '{}';
     v_moved     bigint[];
@@ -42,6 +43,9 @@ DECLARE
 BEGIN
     FOREACH v_item IN ARRAY v_items LOOP
         v_patients := v_patients || v_item.patient_id;
+        IF v_item.best IS NOT NULL THEN
+            v_live := v_live || v_item;
+        END IF;
         v_resources := v_resources || v_item.resource_ids;
         IF v_item.is_heeded THEN
             v_late := v_late || v_item;
@@ -81,6 +85,17 @@ BEGIN
         IF v_known <> '{}' THEN
             RAISE EXCEPTION 'the appointment was removed while the message waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
         END IF;
+    END IF;
+    -- A patient's row only when he is locked: two messages can know him by different identifiers. One who is new here is known to nobody else yet.
+    IF v_live <> '{}' THEN
+        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
+            v_item := v_items[v_row.ordinal];
+            v_item.patient_id := v_row.patient_id;
+            v_item.patient_event := v_row.event;
+            v_item.best := NULL;
+            v_item.warnings := v_item.warnings || v_row.warnings;
+            v_items[v_row.ordinal] := v_item;
+        END LOOP;
     END IF;
 
     -- The new rows.

@@ -1,5 +1,5 @@
 -- What messages are about and what they do to it, before anything of the schedule is written: the appointment found, the event judged, the
--- patient and the resources resolved. What is found here may change until the locks are taken; apply_items() (63-apply.sql) reads it again then.
+-- patient looked up and the resources resolved. What is found here may change until the locks are taken; apply_items() (63-apply.sql) reads it again then.
 
 CREATE FUNCTION radscheduler.match_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -47,21 +47,17 @@ BEGIN
     END LOOP;
 
     -- Who and what. A closing needs neither.
-    IF v_live <> '{}' THEN
-        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
-            v_item := v_items[v_row.ordinal];
-            v_item.patient_id := v_row.patient_id;
-            v_item.patient_event := v_row.event;
-            v_item.warnings := v_item.warnings || v_row.warnings;
-            v_items[v_row.ordinal] := v_item;
-        END LOOP;
-    END IF;
     FOREACH v_item IN ARRAY v_live LOOP
+        IF v_item.reading #> '{patient,identifiers,0}' IS NOT NULL THEN
+            v_row := radscheduler.find_patient(c_site, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility');
+            v_item.patient_id := v_row.patient_id;
+            v_item.best := v_row.best;
+            v_item.is_complete := v_row.is_complete;
+        END IF;
         v_row := radscheduler.resolve_resources(v_item);
-        v_item := v_items[v_item.ordinal];
         v_item.resource_ids := v_row.resource_ids;
         v_item.warnings := v_item.warnings || v_row.warnings;
-        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.patient_id <> v_owners[v_item.ordinal] THEN
+        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.best IS NOT NULL AND coalesce(v_item.patient_id, 0) <> v_owners[v_item.ordinal] THEN
             v_item.action := 'renew';
             v_item.status := 'PENDING_REVIEW';
             v_item.review_reason := 'ID_REUSED';
@@ -73,4 +69,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.match_items(radscheduler.ingest_item[]) IS
-    'For messages about appointments of one site: the appointment meant (appointment_id), what is to be done with it (judge()), patient and resources, recorded when they are new. is_heeded marks a late message that still tells something (heed_late()).';
+    'For messages about appointments of one site: the appointment meant (appointment_id), what is to be done with it (judge()), the patient where he is known, and resources, recorded when they are new. is_heeded marks a late message that still tells something (heed_late()).';

@@ -281,10 +281,12 @@ CREATE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
+    RETURN coalesce(nullif(array_remove(ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
                  'appointment/' || p_item.sender_id || '/P/' || (p_item.reading #>> '{schedule,placer_id}')]
            || radscheduler.patient_lock_names(p_item.site_id, p_item.reading -> 'patient')
-           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END;
+           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END, NULL), '{}'),
+        -- One that names nobody waits at least for itself.
+        ARRAY['message/' || p_item.sender_id || '/' || (p_item.context #>> '{header,control_id}') || '/' || encode(p_item.raw_sha256, 'hex')]);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says.';
+COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says; itself where that is nothing.';

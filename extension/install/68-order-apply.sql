@@ -128,6 +128,7 @@ DECLARE
     v_order    jsonb;
     v_known    record;
     v_applied  record;
+    v_other    record;
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
 BEGIN
@@ -154,6 +155,9 @@ BEGIN
     END IF;
 
     code := 'AA';
+    -- Whom it concerns is locked before the first row is written.
+    v_other := radscheduler.other_subjects(ARRAY[v_item], v_item.site_id);
+    PERFORM radscheduler.lock_subjects(v_item.site_id, v_other.resources, v_other.patients);
     SELECT r.patient_id, r.warnings INTO v_item.patient_id, apply_order.warnings
         FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) r;
     FOR v_order IN SELECT e.o FROM jsonb_array_elements(p_reading -> 'orders') WITH ORDINALITY e(o, place) ORDER BY e.place LOOP

@@ -177,6 +177,9 @@ DECLARE
     v_names text[];
     v_waves integer[];
 BEGIN
+    IF cardinality(p_messages) > 1 THEN
+        PERFORM radscheduler.lock_new_senders(p_messages);
+    END IF;
     FOR k IN 1 .. cardinality(p_messages) LOOP
         v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
         v_item.ordinal := k;
@@ -235,53 +238,6 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
-
-CREATE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[], p_records boolean DEFAULT true) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_item      radscheduler.ingest_item;
-    v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
-    v_resources bigint[];
-    v_patients  bigint[];
-    v_other     record;
-    v_pools     text[];
-    v_known     bigint[];
-    v_placeless boolean[] := radscheduler.name_no_place(p_items);
-BEGIN
-    FOREACH v_item IN ARRAY p_items LOOP
-        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
-            PERFORM radscheduler.resolve_resources(v_item);
-        END IF;
-    END LOOP;
-    FOR s IN 1 .. cardinality(v_sites) LOOP
-        v_resources := NULL;
-        v_patients := NULL;
-        v_pools := NULL;
-        v_known := NULL;
-        FOR k IN 1 .. cardinality(p_items) LOOP
-            v_item := p_items[k];
-            CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
-            IF v_placeless[k] AND v_item.action = 'schedule' THEN
-                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
-            END IF;
-            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
-                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-            v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
-                || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
-                         JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-            v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id
-                || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
-                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-        END LOOP;
-        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
-        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[], boolean) IS
-    'For messages that are applied in several waves, or one by one (then without recording: what is refused leaves nothing behind): records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
 
 CREATE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -362,8 +318,6 @@ CREATE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT
     AS $$
 DECLARE
     v_items radscheduler.ingest_item[];
-    v_item  radscheduler.ingest_item;
-    v_names text[];
     v_state text;
 BEGIN
     IF messages IS NULL OR array_position(messages, NULL) IS NOT NULL OR array_ndims(messages) > 1 THEN
@@ -386,16 +340,8 @@ BEGIN
     IF v_items IS NOT NULL THEN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
-        -- One of them failed: each goes alone, and only that one is answered AE. The locks of all first, in the one order.
-        FOR k IN 1 .. cardinality(messages) LOOP
-            v_item := radscheduler.open_message(messages[k], channel, peer);
-            v_items := v_items || v_item;
-            IF v_item.outcome IS NULL THEN
-                v_names := v_names || radscheduler.lock_names(v_item);
-            END IF;
-        END LOOP;
-        PERFORM radscheduler.lock_keys(v_names);
-        PERFORM radscheduler.lock_ahead(v_items, false);
+        -- One of them failed: each goes alone, and only that one is answered AE. Their locks are taken together all the same.
+        PERFORM radscheduler.lock_batch(messages, channel, peer);
         FOR k IN 1 .. cardinality(messages) LOOP
             RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
         END LOOP;

@@ -129,14 +129,8 @@ BEGIN
     -- Locks in the one order, then the row as it is now.
     PERFORM radscheduler.lock_keys(radscheduler.appointment_lock_names(v_site, CASE WHEN TG_OP <> 'INSERT' THEN OLD.id END)
                                    || CASE WHEN TG_OP <> 'DELETE' THEN format('patient/%s/%s', v_site, NEW.patient_id) END);
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
-        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
-            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
-                               CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
-            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
-                    WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
-                    ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
-            '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;
+    IF TG_OP <> 'DELETE' THEN
+        v_patient := (radscheduler.find_patient(v_site, jsonb_build_array(jsonb_build_object('value', NEW.patient_id)), '')).patient_id;
     END IF;
     IF TG_OP <> 'INSERT' THEN
         v_id := OLD.id;
@@ -151,6 +145,16 @@ BEGIN
         END IF;
     ELSE
         PERFORM radscheduler.lock_subjects(v_site, radscheduler.pool_scanners(v_site, ARRAY[v_modality], NULL), ARRAY[v_patient]);
+    END IF;
+    v_patient := NULL;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
+        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
+            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
+                               CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
+            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
+                    WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
+                    ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
+            '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;
     END IF;
 
     -- The row.
