@@ -192,6 +192,17 @@ SELECT r.* FROM unnest(ARRAY['[{"code": "SOUTH"}, {"code": "EAST", "name": "E"}]
 SELECT code FROM radscheduler.site ORDER BY 1;
 SET radscheduler.site = 'NEXT';
 SELECT r.code, r.message FROM unnest(ARRAY['{"code": "SOUTH"}', '{"code": "NEXT", "name": "Next"}']::jsonb[]) d, pg_temp.refused(pg_temp.document(d)) r;
+-- A site's view of rules, its ways, and what its resources are beyond their modality: in, out again, and nothing more to do; what cannot be is refused.
+SET radscheduler.site = 'SOUTH';
+\set rules '{"code": "SOUTH", "travel_minutes": 10, "campus_minutes": 30, "rules": [{"code": "OUTSIDE_HOURS", "severity": "info"}, {"code": "MAINTENANCE", "severity": "off"}], "resources": [{"kind": "equipment", "code": "CT1", "modalities": ["MR"], "location": "Cellar", "campus": "East", "blocks": [{"starts_at": "2031-05-01T08:00:00Z", "ends_at": "2031-05-01T10:00:00Z", "kind": "maintenance"}]}]}'
+SELECT item, changes - 'blocks' AS changes, changes #> '{blocks,1}' AS blocks FROM pg_temp.import(:'rules');
+SELECT action, count(*) FROM pg_temp.import(:'rules') GROUP BY 1;
+SELECT s -> 'rules' AS rules, s -> 'campus_minutes' AS campus FROM jsonb_array_elements(radscheduler.configuration_export() -> 'sites') s;
+SELECT item, changes FROM pg_temp.import('{"code": "SOUTH", "rules": [{"code": "MAINTENANCE", "severity": "warning"}]}');
+SELECT r.message, r.hint FROM (VALUES ('{"code": "SOUTH", "rules": [{"code": "NAPS", "severity": "off"}]}'), ('{"code": "SOUTH", "rules": [{"code": "MAINTENANCE", "severity": "dire"}]}'),
+    ('{"code": "SOUTH", "rules": [{"code": "MAINTENANCE", "severity": "off"}, {"code": "MAINTENANCE", "severity": "info"}]}'), ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "modalities": ["QQ"]}]}'),
+    ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "blocks": [{"starts_at": "2031-05-01T08:00:00Z", "ends_at": "2031-05-01T10:00:00Z", "kind": "nap"}]}]}'), ('{"code": "SOUTH", "travel_minutes": 241}')) v(sites),
+    pg_temp.refused(pg_temp.document(v.sites::jsonb)) r;
 RESET radscheduler.site;
 \c :regress
 DROP DATABASE radscheduler_test_site;

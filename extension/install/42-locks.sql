@@ -1,5 +1,7 @@
--- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows by id.
--- A class of its own for each phase (7421001 names, 7421003 the recording of unknown resources, 7421002 subjects) keeps them apart, so that
+-- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows: one's own,
+-- then those of others in one statement by id (settle()). Exams that name no scanner lock all of their modality's pool (pool_scanners()).
+-- A class of its own for each phase (7421006 unknown senders, 7421001 names, 7421003 the recording of unknown resources, 7421002 subjects, 7421005 the
+-- settling of conflicts) keeps them apart, so that
 -- a hash collision can only make two writers wait for each other in turn, never in a ring. Everybody may read pg_locks, so keys are made with
 -- a secret of the database: they tell nobody whose appointment is being changed, and nobody can take one to hold up a patient.
 
@@ -53,14 +55,18 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_subjects(integer, bigint[], bigint[]) IS 'Phase two: takes transaction locks on resources and patients, in ascending order of their keys.';
 
-CREATE FUNCTION radscheduler.lock_settling(p_site integer) RETURNS void
+CREATE FUNCTION radscheduler.lock_settling(p_site integer, p_alone boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     -- Before the lock, what writing the rows would wait for: recheck_conflicts() takes the table first and then this.
     LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE;
-    PERFORM pg_advisory_xact_lock(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    IF p_alone THEN
+        PERFORM pg_advisory_xact_lock(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.lock_settling(integer) IS
-    'Phase three, when a change puts something in doubt: the transaction lock of a site under which conflicts and reviews are brought into line. Who holds it waits for no row and no subject any more.';
+COMMENT ON FUNCTION radscheduler.lock_settling(integer, boolean) IS
+    'After the subjects: the transaction lock of a site under which conflicts are brought into line. Shared by those who settle once, as settle() locks the rows of others in one order; alone for a batch that settles in several waves, before its first row, as it would come back for rows of others in another order.';

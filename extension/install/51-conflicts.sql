@@ -139,12 +139,14 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
-    -- From here on one at a time: whoever comes next sees what became of all who came before, of exams that share nothing but somebody who waits for
-    -- both too. A row that somebody else has in hand shares no subject with these; he settles it himself, when his turn comes.
-    PERFORM radscheduler.lock_settling(p_site);
+    PERFORM radscheduler.lock_settling(p_site, false);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
-    v_concerned := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
-                         WHERE a.site_id = p_site AND a.appointment_id = ANY (v_concerned) ORDER BY a.appointment_id FOR NO KEY UPDATE SKIP LOCKED);
+    -- Rows of others, in one order: those whose review may change. An exam without scanner is judged after its row is locked: of several
+    -- bookings that take its scanners at once, the last to get here sees all of them.
+    PERFORM FROM radscheduler.appointment a
+        WHERE a.site_id = p_site AND (a.appointment_id = ANY (v_concerned) AND a.is_pooled
+            OR a.appointment_id = ANY (ARRAY(SELECT unnest(ARRAY[h.flagged_before, h.appointment_id]) FROM radscheduler.conflict_changes(p_site, v_concerned) h)))
+        ORDER BY a.appointment_id FOR NO KEY UPDATE;
     v_done := radscheduler.write_conflicts(p_site, v_concerned);
     IF v_done.told IS NOT NULL THEN
         PERFORM radscheduler.tell_conflicts(p_site, v_done.told, p_changed, p_messages);

@@ -73,6 +73,9 @@ BEGIN
         v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
     END IF;
     PERFORM radscheduler.lock_subjects(c_site, v_resources, v_patients);
+    IF cardinality(v_late) > 0 AND cardinality(v_items) > 1 THEN
+        PERFORM radscheduler.lock_settling(c_site, true); -- each late one settles by itself
+    END IF;
     IF v_known <> '{}' THEN
         FOR v_old IN SELECT * FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) ORDER BY a.appointment_id FOR UPDATE LOOP
             FOR k IN 1 .. cardinality(v_items) LOOP
@@ -288,7 +291,6 @@ BEGIN
         v_changed := v_changed || v_new.appointment_id;
         v_messages := v_messages || v_item.message_id;
         v_ordinals := v_ordinals || k;
-        v_item.ordinal := k;
         CONTINUE WHEN v_item.action = 'amend'; -- its time and its parts stay what they are
         v_placed := v_placed || v_new.appointment_id;
         IF v_new.appointment_id <> ALL (v_known) THEN

@@ -78,10 +78,13 @@ BEGIN
                 || ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = v_sites[s] AND r.appointment_id = ANY (v_known)),
             v_patients || v_other.patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_sites[s] AND a.appointment_id = ANY (v_known)));
     END LOOP;
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        PERFORM radscheduler.lock_settling(v_sites[s], true);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[]) IS
-    'For messages that are applied in several waves, after their names are locked: the right to record resources at sites where one is unknown, then every resource and patient of all of them, before the first row is written. Two batches cannot wait for each other.';
+    'For messages that are applied in several waves, after their names are locked: the right to record resources at sites where one is unknown, then every resource and patient of all of them, and the settling of conflicts, before the first row is written. Two batches cannot wait for each other.';
 
 CREATE FUNCTION radscheduler.lock_batch(p_messages bytea[], p_channel text, p_peer text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

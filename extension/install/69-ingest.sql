@@ -176,6 +176,7 @@ DECLARE
     v_item  radscheduler.ingest_item;
     v_names text[];
     v_waves integer[];
+    v_order integer[];
 BEGIN
     IF cardinality(p_messages) > 1 THEN
         PERFORM radscheduler.lock_new_senders(p_messages);
@@ -213,13 +214,16 @@ BEGIN
                     v_apart := v_apart || v_item;
                 END IF;
             END LOOP;
-            IF cardinality(v_wave) > 0 THEN
-                v_wave := radscheduler.process_items(v_wave);
-            END IF;
+        END IF;
+        -- Within a wave messages are numbered by their place there; their places in the batch they have again afterwards.
+        v_order := ARRAY(SELECT i.ordinal FROM unnest(v_apart || v_wave) WITH ORDINALITY i ORDER BY i.ordinality);
+        IF cardinality(v_wave) > 0 THEN
+            v_wave := radscheduler.process_items(v_wave);
         END IF;
         v_known := v_apart || v_wave;
         v_wave := '{}';
         FOREACH v_item IN ARRAY v_known LOOP
+            v_item.ordinal := v_order[cardinality(v_wave) + 1];
             IF v_item.ack IS NULL THEN
                 v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
                                                   v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);

@@ -25,15 +25,15 @@ $$;
 COMMENT ON FUNCTION radscheduler.configuration_hours_entry(integer, time, time, daterange) IS
     'One row of opening hours as a configuration document writes it: {weekday, opens, closes, valid_from, valid_until}; valid_until is the last day.';
 
-CREATE FUNCTION radscheduler.configuration_block_entry(p_during tstzrange, p_reason text) RETURNS jsonb
+CREATE FUNCTION radscheduler.configuration_block_entry(p_during tstzrange, p_reason text, p_kind text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('starts_at', radscheduler.configuration_moment(lower(p_during)),
-        'ends_at', radscheduler.configuration_moment(upper(p_during)), 'reason', p_reason)));
+        'ends_at', radscheduler.configuration_moment(upper(p_during)), 'reason', p_reason, 'kind', nullif(p_kind, 'block'))));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_block_entry(tstzrange, text) IS 'One block as a configuration document writes it: {starts_at, ends_at, reason}.';
+COMMENT ON FUNCTION radscheduler.configuration_block_entry(tstzrange, text, text) IS 'One block as a configuration document writes it: {starts_at, ends_at, reason, kind}; kind is left out for block.';
 
 CREATE FUNCTION radscheduler.configuration_hours(p_site integer, p_resource bigint, OUT hours_id bigint, OUT entry jsonb) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 7 SET search_path = pg_catalog, pg_temp
@@ -50,7 +50,7 @@ CREATE FUNCTION radscheduler.configuration_blocks(p_site integer, p_resource big
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason)
+    RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason, b.kind)
         FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now() AND b.sender_block_id IS NULL;
 END
 $$;
@@ -61,13 +61,15 @@ CREATE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', s.code, 'name', s.name, 'timezone', s.timezone, 'phone_region', s.phone_region, 'slot_minutes', s.slot_minutes,
-        'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile,
+        'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile, 'travel_minutes', s.travel_minutes, 'campus_minutes', s.campus_minutes,
+        'rules', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'severity', r.severity) ORDER BY r.code COLLATE "C"), '[]')
+                  FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], hours}.';
 
 CREATE FUNCTION radscheduler.configuration_sender(p_site integer, p_application text, p_facility text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -109,7 +111,8 @@ CREATE FUNCTION radscheduler.configuration_resource(p_site integer, p_resource b
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT jsonb_build_object('code', r.code, 'kind', r.kind, 'name', r.name, 'role', r.role, 'modality', r.modality, 'capacity', r.capacity,
+    RETURN (SELECT jsonb_build_object('code', r.code, 'kind', r.kind, 'name', r.name, 'role', r.role, 'modality', r.modality, 'modalities', to_jsonb(r.modalities), 'capacity', r.capacity,
+        'location', r.location, 'campus', r.campus,
         'setup_minutes', r.setup_minutes, 'turnover_minutes', r.turnover_minutes, 'is_active', r.is_active, 'is_registered', r.is_registered,
         'aliases', (SELECT coalesce(jsonb_agg(CASE WHEN a.kind = r.kind THEN to_jsonb(a.alias) ELSE jsonb_build_object('kind', a.kind, 'alias', a.alias) END
                                               ORDER BY a.kind = r.kind DESC, a.kind, a.alias COLLATE "C"), '[]')
@@ -122,7 +125,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
-    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, capacity, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
 
 CREATE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -160,4 +163,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';

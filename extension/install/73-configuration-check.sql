@@ -49,6 +49,11 @@ BEGIN
         (210, 'site', 'resources', 'list:resource', '', false, NULL, NULL),
         (211, 'site', 'unknown_senders', 'sender_policy', '', false, NULL, NULL),
         (212, 'site', 'default_profile', 'profile', '', false, NULL, NULL),
+        (213, 'site', 'travel_minutes', 'integer', '', false, 0, 240),
+        (214, 'site', 'campus_minutes', 'integer', '', false, 0, 480),
+        (215, 'site', 'rules', 'list:rule', '', false, NULL, NULL),
+        (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
+        (222, 'rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
         (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
         (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
@@ -83,9 +88,13 @@ BEGIN
         (711, 'resource', 'aliases', 'list:name', '', false, NULL, NULL),
         (712, 'resource', 'hours', 'list:hours', '', false, NULL, NULL),
         (713, 'resource', 'blocks', 'list:block', '', false, NULL, NULL),
+        (714, 'resource', 'modalities', 'list:word', '', false, NULL, NULL),
+        (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
+        (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
+        (804, 'block', 'kind', 'block_kind', '', false, NULL, NULL),
         (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
         (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
     WHERE f.item = p_item ORDER BY f.place;
@@ -128,6 +137,12 @@ BEGIN
         fault := 'must be "none", "with", "with_and_without" or "unknown"'; hint := 'It says whether the exam is done with a contrast agent; unknown: the code does not tell.';
     ELSIF p_kind = 'sentence' AND coalesce(v_text, '') = '' THEN
         fault := 'must be a string that is not empty'; hint := 'Write the text in double quotes; null says that there is none.';
+    ELSIF p_kind = 'rule' AND radscheduler.is_rule(v_text) IS NOT TRUE THEN
+        fault := 'must be the code of a rule'; hint := 'radscheduler.rule_kind lists them, for example OUTSIDE_HOURS.';
+    ELSIF p_kind = 'rule_severity' AND v_text IN ('off', 'info', 'warning', 'critical') IS NOT TRUE THEN
+        fault := 'must be "off", "info", "warning" or "critical"'; hint := 'It says what the site makes of the rule; leave the rule out to leave it as it is shipped.';
+    ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
+        fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN

@@ -59,12 +59,12 @@ CREATE FUNCTION radscheduler.configuration_put_blocks(p_site integer, p_resource
 DECLARE
     v_entries jsonb[];
 BEGIN
-    v_entries := ARRAY(SELECT radscheduler.configuration_block_entry(tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason')
+    v_entries := ARRAY(SELECT radscheduler.configuration_block_entry(tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason', b ->> 'kind')
                        FROM jsonb_array_elements(p_blocks) b WHERE (b ->> 'ends_at')::timestamptz > now());
     DELETE FROM radscheduler.resource_block b USING radscheduler.configuration_blocks(p_site, p_resource) c
         WHERE b.site_id = p_site AND b.block_id = c.block_id AND c.entry <> ALL (v_entries);
-    INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason)
-        SELECT DISTINCT p_site, p_resource, tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason'
+    INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason, kind)
+        SELECT DISTINCT p_site, p_resource, tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason', coalesce(b ->> 'kind', 'block')
         FROM unnest(v_entries) b WHERE b NOT IN (SELECT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c);
 END
 $$;
@@ -79,16 +79,22 @@ DECLARE
 BEGIN
     UPDATE radscheduler.site s
         SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
-            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile'
-        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile)
+            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile',
+            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
-                                v_new ->> 'unknown_senders', v_new -> 'default_profile');
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric);
+    IF p_value ? 'rules' THEN
+        DELETE FROM radscheduler.rule_setting r WHERE r.site_id = p_site AND r.code NOT IN (SELECT e ->> 'code' FROM jsonb_array_elements(p_value -> 'rules') e);
+        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity) SELECT p_site, e ->> 'code', e ->> 'severity' FROM jsonb_array_elements(p_value -> 'rules') e
+            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity WHERE r.severity <> excluded.severity;
+    END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys and the opening hours of a document; not its lists.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules and the opening hours of a document; not its lists.';
 
 CREATE FUNCTION radscheduler.configuration_put_sender(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -159,8 +165,10 @@ DECLARE
     v_kind radscheduler.resource_kind := p_value ->> 'kind';
     v_ids  bigint[];
     v_new  jsonb;
+    v_modalities text[];
 BEGIN
     PERFORM radscheduler.configuration_require_modality(p_site, p_place, p_value ->> 'modality');
+    PERFORM radscheduler.configuration_require_modality(p_site, p_place, m) FROM jsonb_array_elements_text(p_value -> 'modalities') m;
     IF NOT p_is_there THEN
         PERFORM radscheduler.configuration_require('resource', p_place, p_value);
         INSERT INTO radscheduler.resource (site_id, kind, code, name) VALUES (p_site, v_kind, p_value ->> 'code', p_value ->> 'name');
@@ -171,6 +179,7 @@ BEGIN
             'Give one of them another code in radscheduler.resource.');
     END IF;
     v_new := radscheduler.configuration_resource(p_site, v_ids[1]) || p_value;
+    v_modalities := ARRAY(SELECT m FROM jsonb_array_elements_text(v_new -> 'modalities') WITH ORDINALITY e(m, place) ORDER BY e.place);
     IF v_kind = 'staff' AND (v_new ->> 'setup_minutes' <> '0' OR v_new ->> 'turnover_minutes' <> '0') THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.' || k, 'must be 0 for staff', radscheduler.configuration_found(v_new -> k), 'Give buffers to the room or the scanner.')
             FROM unnest(ARRAY['setup_minutes', 'turnover_minutes']) k WHERE (v_new ->> k)::numeric <> 0;
@@ -178,11 +187,13 @@ BEGIN
     UPDATE radscheduler.resource r
         SET name = v_new ->> 'name', role = v_new ->> 'role', modality = v_new ->> 'modality', capacity = (v_new ->> 'capacity')::numeric,
             setup_minutes = (v_new ->> 'setup_minutes')::numeric, turnover_minutes = (v_new ->> 'turnover_minutes')::numeric,
-            is_active = (v_new ->> 'is_active')::boolean, is_registered = (v_new ->> 'is_registered')::boolean
+            is_active = (v_new ->> 'is_active')::boolean, is_registered = (v_new ->> 'is_registered')::boolean,
+            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus'
         WHERE r.site_id = p_site AND r.resource_id = v_ids[1]
-          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered)
+          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'role', v_new ->> 'modality', (v_new ->> 'capacity')::numeric, (v_new ->> 'setup_minutes')::numeric,
-                                (v_new ->> 'turnover_minutes')::numeric, (v_new ->> 'is_active')::boolean, (v_new ->> 'is_registered')::boolean);
+                                (v_new ->> 'turnover_minutes')::numeric, (v_new ->> 'is_active')::boolean, (v_new ->> 'is_registered')::boolean,
+                                v_modalities, v_new ->> 'location', v_new ->> 'campus');
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, v_ids[1], p_value -> 'hours');
     END IF;

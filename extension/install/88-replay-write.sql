@@ -145,6 +145,7 @@ BEGIN
             v_moved := v_moved || radscheduler.vacate(p_site, v_ids[k], (SELECT a.message_time FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = v_ids[k]));
         END IF;
     END LOOP;
+    PERFORM radscheduler.lock_settling(p_site, true);
     PERFORM radscheduler.settle(p_site, v_ids, v_moved, p_messages);
     SELECT array_agg(radscheduler.event_name((v_olds[u.ordinality]).status, a.status, coalesce(a.starts_at <> (v_olds[u.ordinality]).starts_at, false)) ORDER BY u.ordinality) INTO v_events
         FROM unnest(v_ids) WITH ORDINALITY u(id) JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;
