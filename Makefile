@@ -70,7 +70,7 @@ check-docs: ## the SQL and shell lines of README.md and docs/
 check-logs: ## the suites that start servers, then: no patient of theirs stands in any log
 	@scripts/check.sh regress isolation e2e docs logs
 
-check-long: ## what takes too long for every day (under 90 minutes): sanitizers, arm64 (emulated), fuzzers, soak, kill -9; results in build/check-long.md
+check-long: ## what takes too long for every day (under 90 minutes): sanitizers, arm64 (emulated), fuzzers, soak, contention, kill -9; results in build/check-long.md
 	@scripts/check-long.sh
 
 bench: install ## measure reading, ingest and MLLP beside their floors; results in build/bench
@@ -91,6 +91,6 @@ lint: ## formatting, clang-tidy, shellcheck, and the project's own rules
 
 clean: ## stop the demo and remove everything that was built
 	@scripts/demo-stop.sh --quiet
-	@for cluster in check e2e e2e-elsewhere docs benchdb soak kill; do scripts/cluster.sh destroy $$cluster; done
+	@for cluster in check e2e e2e-elsewhere docs benchdb soak contention kill; do scripts/cluster.sh destroy $$cluster; done
 	@pg_config=$$(. scripts/lib.sh; find_pg_config) && $(MAKE) --no-print-directory -s -C extension clean PG_CONFIG="$$pg_config" || true
 	rm -rf build

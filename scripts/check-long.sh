@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What takes too long for every day. usage: scripts/check-long.sh [sanitize|arm64|fuzz|soak|kill]...   (default: all)
+# What takes too long for every day. usage: scripts/check-long.sh [sanitize|arm64|fuzz|soak|contention|kill]...   (default: all)
 #   sanitize  the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   arm64     the core cross-compiled for arm64 and emulated
 #   fuzz      every fuzzer for FUZZ_SECONDS (300), two at a time
 #   soak      traffic of every kind for SOAK_SECONDS (600), then everything is counted
+#   contention  32 sessions fight over 20 resources for CONTENTION_SECONDS (300), then nothing may be lost, doubled or left undecided
 #   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (30) times
 #
 # Invariants: as given here, all of it ends in under 90 minutes on two cores; each part is stopped when it takes far longer than it should.
@@ -15,12 +16,13 @@ set -euo pipefail
 # shellcheck source=scripts/suites.sh
 . "$(dirname "$0")/suites.sh"
 
-suites=(sanitize arm64 fuzz soak kill)
+suites=(sanitize arm64 fuzz soak contention kill)
 [ $# -gt 0 ] || set -- "${suites[@]}"
 require_suites "$@"
 results=$BUILD/long
 fuzz_seconds=${FUZZ_SECONDS:-300}
 soak_seconds=${SOAK_SECONDS:-600}
+contention_seconds=${CONTENTION_SECONDS:-300}
 kill_rounds=${KILL_ROUNDS:-30}
 commit=$(git -C "$REPO" describe --always --dirty 2>/dev/null || printf 'no git')
 
@@ -73,17 +75,18 @@ scripted() { # SUITE LIMIT-SECONDS VARIABLE=VALUE
 }
 
 suite_soak() { scripted soak $((soak_seconds + 300)) SOAK_SECONDS="$soak_seconds"; }
+suite_contention() { scripted contention $((contention_seconds + 300)) CONTENTION_SECONDS="$contention_seconds"; }
 suite_kill() { scripted kill $((kill_rounds * 20 + 300)) KILL_ROUNDS="$kill_rounds"; }
 
 clean_up() {
     local cluster
     stop_watched
-    for cluster in soak kill; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
+    for cluster in soak contention kill; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
 }
 
 prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz arm64
 case " $* " in
-    *" soak "* | *" kill "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
+    *" soak "* | *" contention "* | *" kill "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
 esac
 rm -rf "$results"
 mkdir -p "$results"

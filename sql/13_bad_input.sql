@@ -47,8 +47,8 @@ SELECT code, error_code, path FROM pg_temp.try(pg_temp.msg('MSH|^~\&|STRICT|INPU
 -- Each thing received is one row with an answer.
 SELECT count(*) FILTER (WHERE ack = '') AS unanswered, count(*) FILTER (WHERE raw IS NULL) AS lost FROM radscheduler.hl7_message;
 -- A message that is not applied leaves its bytes and nothing else: no patient, no scanner.
-SELECT r.code, r.outcome FROM radscheduler.ingest(convert_to(E'MSH|^~\\&|BAD|INPUT|||20260101||SIU^S12|bad77|P|2.5\rSCH||BAD77\rPID|1||BADPAT77||NOBODY^NORMAN\rAIS|1|A|CT002^CT CHEST\rAIG|1|A|BADSCAN77', 'UTF8')) r;
+SELECT r.code, r.outcome FROM radscheduler.ingest(convert_to(E'MSH|^~\\&|BAD|INPUT|||20260101||SIU^S12|bad77|P|2.5\rSCH||BAD77\rPID|1||BADPAT77||NOBLER^NORMAN\rAIS|1|A|CT002^CT CHEST\rAIG|1|A|BADSCAN77', 'UTF8')) r;
 SELECT (SELECT count(*) FROM radscheduler.patient WHERE mrn = 'BADPAT77') AS patients, (SELECT count(*) FROM radscheduler.resource WHERE code = 'BADSCAN77') AS resources,
        (SELECT count(*) FROM radscheduler.hl7_message WHERE control_id = 'bad77') AS messages;
 -- Where it came from is a word and an address.
-SELECT radscheduler.ingest('x', 'Patient Nora North was here');
+SELECT radscheduler.ingest('x', 'Patient Nora Norte was here');

@@ -38,8 +38,8 @@ SELECT * FROM pg_temp.send('ADT^A31', 'd2', '20210102070000', 'PID|1||AXD1^^^ADT
 SELECT * FROM pg_temp.send('ADT^A31', 'd3', '20210103080000', 'PID|1||AXD1^^^ADTHOSP^MR~AXD1PI^^^ADTHOSP^PI||||||||||""');
 SELECT * FROM pg_temp.people('AXD1');
 SELECT * FROM pg_temp.send('ADT^A08', 'd4', '20210103090000', 'PID|1||AXD1^^^ADTHOSP^MR||ADTPERSON^PATRICIA');
-SELECT * FROM pg_temp.send('ADT^A08', 'd5', '20210102080000', 'PID|1||AXD404^^^ADTHOSP^MR||NOBODY^NORA');
-SELECT * FROM pg_temp.send('ADT^A08', 'd6', '20210102080000', 'PID|1||||NOBODY^NORA');
+SELECT * FROM pg_temp.send('ADT^A08', 'd5', '20210102080000', 'PID|1||AXD404^^^ADTHOSP^MR||NOBLER^NORA');
+SELECT * FROM pg_temp.send('ADT^A08', 'd6', '20210102080000', 'PID|1||||NOBLER^NORA');
 SELECT count(*) AS recorded FROM radscheduler.patient p WHERE p.family_name = 'NOBODY';
 -- Only the appointment to come tells it, with names of columns.
 SELECT a.filler_id, e.type, e.data FROM radscheduler.event_log e JOIN pg_temp.mine a USING (site_id, appointment_id) WHERE a.filler_id LIKE 'D_' AND e.type = 'patient.updated' ORDER BY e.seq;
@@ -128,7 +128,7 @@ SELECT * FROM pg_temp.merge('u1', '20210102100000', 'AXU2^^^ADTHOSP^MR', 'AXU1^^
 SELECT * FROM pg_temp.people('AXU');
 -- A number without authority that two have: neither demographics nor a merge may guess.
 SELECT pg_temp.book('W1', 'AXW1^^^NORTH^MR', '203111141000', name => 'NORTHERN^NED') AS w1, pg_temp.book('W2', 'AXW1^^^SOUTH^MR', '203111141100', name => 'SOUTHERN^SID') AS w2;
-SELECT * FROM pg_temp.send('ADT^A08', 'w1', '20210102100000', 'PID|1||AXW1||WHO^KNOWS');
+SELECT * FROM pg_temp.send('ADT^A08', 'w1', '20210102100000', 'PID|1||AXW1||WHO^KNAVE');
 SELECT * FROM pg_temp.merge('w2', '20210102100000', 'AXW2^^^ADTHOSP^MR', 'AXW1');
 SELECT * FROM pg_temp.merge('w3', '20210102100000', 'AXW1', 'AXM2^^^ADTHOSP^MR');
 SELECT * FROM pg_temp.people('AXW');

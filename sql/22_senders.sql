@@ -124,7 +124,7 @@ SELECT item, setting FROM radscheduler.sender_report('CHECKIN|EAST') WHERE secti
 SELECT item, n FROM radscheduler.sender_report('GUIDE|NORTH', sample => 4) WHERE section = 'sender' AND n IS NOT NULL OR section = 'fields' AND item LIKE 'AIG%';
 SELECT section, item, n FROM radscheduler.sender_report('GUIDE|NORTH', since => '2001-01-01', until => '2001-02-01');
 \set VERBOSITY terse
-SELECT * FROM radscheduler.sender_report('NOBODY|HERE');
+SELECT * FROM radscheduler.sender_report('ABSENT|HERE');
 SELECT * FROM radscheduler.sender_report(since => now(), until => now());
 SELECT * FROM radscheduler.sender_report(sample => 0);
 \set VERBOSITY default

@@ -54,7 +54,7 @@ SELECT count(*) AS differences FROM (SELECT kind, external_id, field, ours, thei
     || (SELECT string_agg(m || '\x0d'::bytea, '' ORDER BY n) FROM unnest(public.export()) WITH ORDINALITY u(m, n)) || convert_to(E'BTS|9\rFTS|1\r', 'UTF8'))
     EXCEPT SELECT kind, external_id, field, ours, theirs FROM radscheduler.drift_report(public.export())) d;
 SELECT kind, external_id, field, suggestion FROM radscheduler.drift_report(ARRAY[convert_to('no message', 'UTF8'), msg('S23', 'y1', 'block', '', '203108041000', '20260115080000'), msg('S27', 'y2', '', 'DRIFTM1', '203108041000', '20260115080000'),
-    msg('S27', 'y3', 'bad', 'DRIFTM1', '203102301000', '20260115080000'), msg('S27', 'y4', 'strange', 'DRIFTM1', '203108041000', '20260115080000', '', '', 'NOBODY|KNOWS')]);
+    msg('S27', 'y3', 'bad', 'DRIFTM1', '203102301000', '20260115080000'), msg('S27', 'y4', 'strange', 'DRIFTM1', '203108041000', '20260115080000', '', '', 'ABSENT|KIOSK')]);
 -- Said twice in an export, the later counts.
 SELECT kind, field, ours, theirs FROM radscheduler.drift_report(ARRAY[msg('S27', 'z2', 'same', 'DRIFTM1', '203108040845', '20260115090000'), msg('S27', 'z1', 'same', 'DRIFTM1', '203108040815', '20260115080000')], '[2031-08-04 08:00-04,2031-08-04 08:30-04)');
 -- Nothing was changed or recorded by looking, a new sender or scanner included.
@@ -89,7 +89,7 @@ SELECT * FROM radscheduler.drift_report(ARRAY['x', NULL]::bytea[]);
 SELECT * FROM radscheduler.drift_report(public.export(), 'empty');
 SELECT * FROM radscheduler.drift_report('{}'::jsonb, 'DRIFT|APART');
 SELECT * FROM radscheduler.drift_report('[]'::jsonb, 'DRIFT|APART');
-SELECT * FROM radscheduler.drift_report('[]'::jsonb, 'NOBODY|KNOWS');
+SELECT * FROM radscheduler.drift_report('[]'::jsonb, 'ABSENT|KIOSK');
 CREATE ROLE rs_test_drift;
 SELECT radscheduler.create_site('SECOND', 'Another site', 'UTC') > 0 AS created;
 SELECT radscheduler.grant_role('reader', 'rs_test_drift'), radscheduler.grant_site('rs_test_drift', 'SECOND') \g /dev/null

@@ -85,7 +85,7 @@ SELECT radscheduler.ingest_one('x', 'sql', NULL);
 -- A message of a sender that only the other site knows is a stranger's message at ours.
 SET ROLE rs_test_ingest;
 SELECT r.code, jsonb_path_query_array(r.warnings, '$[*].code') AS warnings
-FROM radscheduler.ingest(convert_to(E'MSH|^~\\&|SECRETRIS|SOUTHHOSP|RADSCHED|RAD|20260101||SIU^S12|a1|P|2.5\rSCH||AC1|||||||30|MIN|^^30^203103051000\rPID|1||SECRET1||NORTH^NORA\rAIS|1|A|CT002^CT CHEST', 'UTF8')) r;
+FROM radscheduler.ingest(convert_to(E'MSH|^~\\&|SECRETRIS|SOUTHHOSP|RADSCHED|RAD|20260101||SIU^S12|a1|P|2.5\rSCH||AC1|||||||30|MIN|^^30^203103051000\rPID|1||SECRET1||NORTE^NORA\rAIS|1|A|CT002^CT CHEST', 'UTF8')) r;
 SELECT * FROM radscheduler.relay_fetch('redis');
 SELECT radscheduler.relay_advance('redis', '99-99');
 RESET ROLE;

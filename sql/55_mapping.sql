@@ -321,4 +321,11 @@ AIS 1=1|2=A|3=MRI001^MRI BRAIN W/O CONTRAST^L|4=203107010900|5=0|6=MIN|7=30|8=MI
 AIG 1=1|2=A|3=STRICTMR|4=MR|8=203107010900|11=30|12=MIN
 AIL 1=1|2=A|3=RAD^STRICTROOM|6=203107010900|9=30|10=MIN
 AIP 1=1|2=A|3=7002^WELLER^MAX^^^^MD|4=TECH|6=203107010900|9=30|10=MIN');
+-- The declaration of versions 0.1 and 0.2 reads as it did; what a profile holds besides, or in another shape, changes nothing.
+CREATE FUNCTION pg_temp.read_before(bytes bytea, lenient boolean, start_source text, charset text) RETURNS jsonb AS '$libdir/radscheduler', 'rad_siu_read' LANGUAGE c IMMUTABLE STRICT;
+SELECT convert_to(E'MSH|^~\\&|OLD|SITE|||20250601||SIU^S12|OLD1|P|2.5\rSCH|||||C7||||||^^^203107011000\rAIS|1||X|203107011100', 'UTF8') AS old \gset
+SELECT pg_temp.read_before(:'old', true, 'appointment', '') = radscheduler.siu_read(:'old'), pg_temp.read_before(:'old', false, 'service', '8859/1') = radscheduler.siu_read(:'old', '{"repair": "strict", "start_source": "service", "charset": "8859/1"}');
+SELECT pg_temp.read_before(:'old', true, 'elsewhere', '');
+SELECT p, radscheduler.siu_read(:'old', p) #>> '{schedule,filler_id}', radscheduler.siu_read(:'old', p) = radscheduler.siu_read(:'old')
+FROM unnest(ARRAY['{"id_source": ["PV1-19", "SCH-5", "SCH-11.4"]}', '{"id_source": "SCH-5"}', '{"id_source": 5, "repair": true, "charset": null, "priority_notes": "true", "timezone": "UTC", "nonsense": {"id_source": "SCH-5"}}', '{"id_source": [["SCH-5"], 5, null, ""]}', '["id_source"]', '7', 'null', '{}']::jsonb[]) p;
 RESET radscheduler.site;

@@ -60,7 +60,7 @@ BEGIN
         v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
     END IF;
     v_pooled := radscheduler.name_no_place(v_items);
-    IF true = ANY (v_pooled) OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
+    IF true = ANY (v_pooled) OR v_known <> '{}' AND EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
         FOR k IN 1 .. cardinality(v_items) LOOP
             v_item := v_items[k];
             -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().

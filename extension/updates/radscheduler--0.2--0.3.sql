@@ -47,6 +47,8 @@ DROP FUNCTION radscheduler.message_context(jsonb, text, text);
 
 DROP FUNCTION radscheduler.ingest_message(bytea, text, text);
 
+DROP FUNCTION radscheduler.configuration_block_entry(tstzrange, text);
+
 DELETE FROM radscheduler.role_right;
 
 DELETE FROM radscheduler.procedure_catalogue;
@@ -510,11 +512,13 @@ CREATE TYPE radscheduler.ingest_item AS (
     entry          jsonb,
     asks_time      boolean,
     is_overbook    boolean,
-    is_heeded      boolean
+    is_heeded      boolean,
+    best           jsonb,
+    is_complete    boolean
 );
 
 COMMENT ON TYPE radscheduler.ingest_item IS
-    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status; entry: what appointment.ending will hold of it), who and what it names, whether it asks for time that its appointment did not have (asks_time), whether its sender knows that it overbooks (is_overbook), whether it is late and still tells something (is_heeded), what became of it, and what event_log and the audit log will tell of it (patient_event, event, event_data).';
+    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status; entry: what appointment.ending will hold of it), who and what it names (best, is_complete: what find_patient() said of its patient), whether it asks for time that its appointment did not have (asks_time), whether its sender knows that it overbooks (is_overbook), whether it is late and still tells something (is_heeded), what became of it, and what event_log and the audit log will tell of it (patient_event, event, event_data).';
 
 ALTER TABLE radscheduler.procedure_catalogue
     ADD COLUMN contrast text   NOT NULL DEFAULT 'unknown' CHECK (contrast IN ('none', 'with', 'with_and_without', 'unknown')),
@@ -1031,6 +1035,23 @@ BEGIN
               WHERE n.name IS NOT NULL ORDER BY 1) k;
 END
 $$;
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_settling(p_site integer, p_alone boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Before the lock, what writing the rows would wait for: recheck_conflicts() takes the table first and then this.
+    LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE;
+    IF p_alone THEN
+        PERFORM pg_advisory_xact_lock(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(7421005, radscheduler.lock_key('settling/' || p_site, radscheduler.lock_secret()));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_settling(integer, boolean) IS
+    'After the subjects: the transaction lock of a site under which conflicts are brought into line. Shared by those who settle once, as settle() locks the rows of others in one order; alone for a batch that settles in several waves, before its first row, as it would come back for rows of others in another order.';
 
 CREATE OR REPLACE FUNCTION radscheduler.refuse_profile(p_what text, p_profile jsonb) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -1771,6 +1792,7 @@ BEGIN
     IF v_concerned IS NULL OR v_concerned = '{}' THEN
         RETURN NULL;
     END IF;
+    PERFORM radscheduler.lock_settling(p_site, false);
     v_concerned := v_concerned || radscheduler.pool_neighbours(p_site, v_concerned);
     -- Rows of others, in one order: those whose review may change. An exam without scanner is judged after its row is locked: of several
     -- bookings that take its scanners at once, the last to get here sees all of them.
@@ -2090,7 +2112,7 @@ FROM grid g, lane l, unnest(l.free) gap,
      LATERAL (SELECT generate_series(
          date_bin(make_interval(mins => g.step), lower(gap) + make_interval(mins => g.step) - interval '1 microsecond',
                   timezone(g.zone, date_trunc('day', timezone(g.zone, lower(gap))))),
-         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start) t
+         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start LIMIT p_limit) t
 GROUP BY l.code, t.start, g.zone
 ORDER BY t.start, l.code
 LIMIT p_limit
@@ -2631,20 +2653,9 @@ DECLARE
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id AND r.kind <> 'staff' AND r.is_registered,
         LATERAL unnest(r.modality || r.modalities) m(code)
         JOIN radscheduler.appointment q ON q.site_id = p_site AND q.modality = m.code AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during);
-    v_done record;
 BEGIN
     IF v_ids <> '{}' THEN
-        -- Of settle() what a block can change: the conflicts of these appointments, not those whom they are booked twice with. Their patients are not
-        -- locked here, so others may be at work on partners; waiting for those rows could close a ring.
-        PERFORM FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids) ORDER BY a.appointment_id FOR NO KEY UPDATE;
-        v_done := radscheduler.write_conflicts(p_site, v_ids);
-        IF v_done.told IS NOT NULL THEN
-            PERFORM radscheduler.tell_conflicts(p_site, v_done.told, '{}', ARRAY[p_message]);
-        END IF;
-        IF cardinality(v_done.altered) <= 20 THEN
-            PERFORM radscheduler.suggest_alternatives(p_site, v_done.altered);
-        END IF;
-        PERFORM radscheduler.review(p_site, v_done.touched, '{}', p_message);
+        PERFORM radscheduler.settle(p_site, '{}', v_ids, ARRAY[p_message]);
     END IF;
     RETURN cardinality(v_ids);
 END
@@ -2740,7 +2751,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.recheck_conflicts(now(), now() + interval ''30 days'');';
     END IF;
     -- Everything in the window is looked at, so this waits for those who write and lets nobody begin until it is done; it holds no other lock while it waits.
-    LOCK TABLE radscheduler.appointment IN SHARE ROW EXCLUSIVE MODE;
+    -- EXCLUSIVE: who has locked a row is about to write it.
+    LOCK TABLE radscheduler.appointment IN EXCLUSIVE MODE;
     v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                    WHERE a.site_id = v_site AND a.starts_at < v_until AND a.starts_at > from_time - interval '2 days' AND a.ends_at > from_time
                      AND radscheduler.takes_time(a.status, a.holds_time) ORDER BY a.appointment_id);
@@ -2831,10 +2843,14 @@ BEGIN
     FOREACH v_item IN ARRAY p_items LOOP
         v_sent := v_item.reading -> 'patient';
         CONTINUE WHEN v_sent #> '{identifiers,0}' IS NULL;
-        v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        SELECT v_item.best, v_item.patient_id, v_item.is_complete INTO v_found;
+        IF v_found.best IS NULL THEN
+            v_found := radscheduler.find_patient(v_item.site_id, v_sent -> 'identifiers', v_item.context ->> 'facility');
+        END IF;
         IF cardinality(p_items) > 1 THEN
             v_mine := ARRAY(SELECT v_item.site_id || '/' || (x ->> 'value') FROM jsonb_array_elements(v_sent -> 'identifiers') x);
             IF v_found.patient_id = ANY (v_ids) OR v_found.patient_id IS NULL AND v_values && v_mine THEN
+                v_item.best := NULL;
                 v_later := v_later || v_item; -- an earlier message of these tells of the same person
                 CONTINUE;
             END IF;
@@ -3598,6 +3614,7 @@ DECLARE
     v_cleared   radscheduler.ingest_item[] := '{}';
     v_acting    radscheduler.ingest_item[] := '{}';
     v_late      radscheduler.ingest_item[] := '{}';
+    v_live      radscheduler.ingest_item[] := '{}';
     v_placed    bigint[] := '{}';
     v_changed   bigint[] := '{}';
     v_moved     bigint[];
@@ -3612,6 +3629,9 @@ DECLARE
 BEGIN
     FOREACH v_item IN ARRAY v_items LOOP
         v_patients := v_patients || v_item.patient_id;
+        IF v_item.best IS NOT NULL THEN
+            v_live := v_live || v_item;
+        END IF;
         v_resources := v_resources || v_item.resource_ids;
         IF v_item.is_heeded THEN
             v_late := v_late || v_item;
@@ -3626,7 +3646,7 @@ BEGIN
         v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known));
     END IF;
     v_pooled := radscheduler.name_no_place(v_items);
-    IF true = ANY (v_pooled) OR EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
+    IF true = ANY (v_pooled) OR v_known <> '{}' AND EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) AND a.is_pooled) THEN
         FOR k IN 1 .. cardinality(v_items) LOOP
             v_item := v_items[k];
             -- One that is known and keeps its scanner is in no pool; those that stand in one are found by pool_scanners().
@@ -3639,6 +3659,9 @@ BEGIN
         v_resources := v_resources || radscheduler.pool_scanners(c_site, v_pools, v_known);
     END IF;
     PERFORM radscheduler.lock_subjects(c_site, v_resources, v_patients);
+    IF cardinality(v_late) > 0 AND cardinality(v_items) > 1 THEN
+        PERFORM radscheduler.lock_settling(c_site, true); -- each late one settles by itself
+    END IF;
     IF v_known <> '{}' THEN
         FOR v_old IN SELECT * FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = ANY (v_known) ORDER BY a.appointment_id FOR UPDATE LOOP
             FOR k IN 1 .. cardinality(v_items) LOOP
@@ -3651,6 +3674,17 @@ BEGIN
         IF v_known <> '{}' THEN
             RAISE EXCEPTION 'the appointment was removed while the message waited for it' USING ERRCODE = 'serialization_failure', HINT = 'Send the message again.';
         END IF;
+    END IF;
+    -- A patient's row only when he is locked: two messages can know him by different identifiers. One who is new here is known to nobody else yet.
+    IF v_live <> '{}' THEN
+        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
+            v_item := v_items[v_row.ordinal];
+            v_item.patient_id := v_row.patient_id;
+            v_item.patient_event := v_row.event;
+            v_item.best := NULL;
+            v_item.warnings := v_item.warnings || v_row.warnings;
+            v_items[v_row.ordinal] := v_item;
+        END LOOP;
     END IF;
 
     -- The new rows.
@@ -4126,21 +4160,17 @@ BEGIN
     END LOOP;
 
     -- Who and what. A closing needs neither.
-    IF v_live <> '{}' THEN
-        FOR v_row IN SELECT * FROM radscheduler.resolve_patients(v_live) LOOP
-            v_item := v_items[v_row.ordinal];
-            v_item.patient_id := v_row.patient_id;
-            v_item.patient_event := v_row.event;
-            v_item.warnings := v_item.warnings || v_row.warnings;
-            v_items[v_row.ordinal] := v_item;
-        END LOOP;
-    END IF;
     FOREACH v_item IN ARRAY v_live LOOP
+        IF v_item.reading #> '{patient,identifiers,0}' IS NOT NULL THEN
+            v_row := radscheduler.find_patient(c_site, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility');
+            v_item.patient_id := v_row.patient_id;
+            v_item.best := v_row.best;
+            v_item.is_complete := v_row.is_complete;
+        END IF;
         v_row := radscheduler.resolve_resources(v_item);
-        v_item := v_items[v_item.ordinal];
         v_item.resource_ids := v_row.resource_ids;
         v_item.warnings := v_item.warnings || v_row.warnings;
-        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.patient_id <> v_owners[v_item.ordinal] THEN
+        IF v_item.action = 'update' AND v_item.trigger_event = 'S12' AND v_item.best IS NOT NULL AND coalesce(v_item.patient_id, 0) <> v_owners[v_item.ordinal] THEN
             v_item.action := 'renew';
             v_item.status := 'PENDING_REVIEW';
             v_item.review_reason := 'ID_REUSED';
@@ -4153,7 +4183,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.match_items(radscheduler.ingest_item[]) IS
-    'For messages about appointments of one site: the appointment meant (appointment_id), what is to be done with it (judge()), patient and resources, recorded when they are new. is_heeded marks a late message that still tells something (heed_late()).';
+    'For messages about appointments of one site: the appointment meant (appointment_id), what is to be done with it (judge()), the patient where he is known, and resources, recorded when they are new. is_heeded marks a late message that still tells something (heed_late()).';
 
 CREATE OR REPLACE FUNCTION radscheduler.appointment_key(p_schedule jsonb, p_kind text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4495,14 +4525,16 @@ CREATE OR REPLACE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_it
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
+    RETURN coalesce(nullif(array_remove(ARRAY['appointment/' || p_item.sender_id || '/F/' || (p_item.reading #>> '{schedule,filler_id}'),
                  'appointment/' || p_item.sender_id || '/P/' || (p_item.reading #>> '{schedule,placer_id}')]
            || radscheduler.patient_lock_names(p_item.site_id, p_item.reading -> 'patient')
-           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END;
+           || CASE WHEN p_item.action <> 'schedule' THEN radscheduler.other_lock_names(p_item) END, NULL), '{}'),
+        -- One that names nobody waits at least for itself.
+        ARRAY['message/' || p_item.sender_id || '/' || (p_item.context #>> '{header,control_id}') || '/' || encode(p_item.raw_sha256, 'hex')]);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says.';
+COMMENT ON FUNCTION radscheduler.lock_names(radscheduler.ingest_item) IS 'Names for lock_keys() of a message: its appointment by either key, every patient it names, and what other_lock_names() says; itself where that is nothing.';
 
 CREATE OR REPLACE FUNCTION radscheduler.lock_keys_at_once(names text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -5463,6 +5495,7 @@ DECLARE
     v_order    jsonb;
     v_known    record;
     v_applied  record;
+    v_other    record;
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
 BEGIN
@@ -5489,6 +5522,9 @@ BEGIN
     END IF;
 
     code := 'AA';
+    -- Whom it concerns is locked before the first row is written.
+    v_other := radscheduler.other_subjects(ARRAY[v_item], v_item.site_id);
+    PERFORM radscheduler.lock_subjects(v_item.site_id, v_other.resources, v_other.patients);
     SELECT r.patient_id, r.warnings INTO v_item.patient_id, apply_order.warnings
         FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) r;
     FOR v_order IN SELECT e.o FROM jsonb_array_elements(p_reading -> 'orders') WITH ORDINALITY e(o, place) ORDER BY e.place LOOP
@@ -5727,6 +5763,126 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.delete_orders(integer, bigint[]) IS 'Deletes orders and tells it as order.purged, to listeners and to the audit log; returns how many. Call it under lock_keys() on order_names().';
 
+CREATE OR REPLACE FUNCTION radscheduler.lock_new_senders(p_messages bytea[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_message bytea;
+    v_header  jsonb;
+    v_pair    text[];
+    v_last    text[];
+    v_pairs   text[] := '{}';
+    v_key     integer;
+BEGIN
+    FOREACH v_message IN ARRAY p_messages LOOP
+        v_header := radscheduler.hl7_header(v_message) -> 'header';
+        v_pair := ARRAY[coalesce(v_header ->> 'sending_application', ''), coalesce(v_header ->> 'sending_facility', '')];
+        IF v_pair IS DISTINCT FROM v_last THEN
+            v_pairs := v_pairs || array_to_string(v_pair, '|');
+            v_last := v_pair;
+        END IF;
+    END LOOP;
+    -- One sender waits for nobody while it holds anything.
+    IF cardinality(v_pairs) > 1 THEN
+        FOR v_key IN SELECT DISTINCT radscheduler.lock_key('sender/' || p, radscheduler.lock_secret()) FROM unnest(v_pairs) p
+                     WHERE NOT EXISTS (SELECT FROM radscheduler.sender s WHERE s.sending_application || '|' || s.sending_facility = p) ORDER BY 1
+        LOOP
+            PERFORM pg_advisory_xact_lock(7421006, v_key);
+        END LOOP;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_new_senders(bytea[]) IS
+    'Before phase one, for a batch of several senders: transaction locks on those that are not known, in ascending order of their keys, under which they are recorded.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_item      radscheduler.ingest_item;
+    v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
+    v_resources bigint[];
+    v_patients  bigint[];
+    v_other     record;
+    v_pools     text[];
+    v_known     bigint[];
+    v_placeless boolean[] := radscheduler.name_no_place(p_items);
+BEGIN
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        FOREACH v_item IN ARRAY p_items LOOP
+            IF v_item.site_id = v_sites[s] AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block')
+               AND (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).missing THEN
+                PERFORM radscheduler.lock_new_resources(v_sites[s]);
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        v_resources := NULL;
+        v_patients := NULL;
+        v_pools := NULL;
+        v_known := NULL;
+        FOR k IN 1 .. cardinality(p_items) LOOP
+            v_item := p_items[k];
+            CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
+            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
+            END IF;
+            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids;
+            v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id;
+        END LOOP;
+        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
+        PERFORM radscheduler.lock_subjects(v_sites[s],
+            v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known)
+                || ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = v_sites[s] AND r.appointment_id = ANY (v_known)),
+            v_patients || v_other.patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_sites[s] AND a.appointment_id = ANY (v_known)));
+    END LOOP;
+    FOR s IN 1 .. cardinality(v_sites) LOOP
+        PERFORM radscheduler.lock_settling(v_sites[s], true);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[]) IS
+    'For messages that are applied in several waves, after their names are locked: the right to record resources at sites where one is unknown, then every resource and patient of all of them, and the settling of conflicts, before the first row is written. Two batches cannot wait for each other.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_batch(p_messages bytea[], p_channel text, p_peer text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_items radscheduler.ingest_item[] := '{}';
+    v_names text[];
+BEGIN
+    PERFORM radscheduler.lock_new_senders(p_messages);
+    -- Opened only to see what they name: a sender that is recorded on the way is recorded again, and told, by the message itself.
+    BEGIN
+        FOR k IN 1 .. cardinality(p_messages) LOOP
+            BEGIN
+                v_items := v_items || radscheduler.open_message(p_messages[k], p_channel, p_peer);
+                IF v_items[cardinality(v_items)].outcome IS NULL THEN
+                    v_names := v_names || radscheduler.lock_names(v_items[cardinality(v_items)]);
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                IF radscheduler.is_passing(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+            END;
+        END LOOP;
+        RAISE EXCEPTION 'seen enough' USING ERRCODE = 'RS005';
+    EXCEPTION WHEN SQLSTATE 'RS005' THEN
+        NULL;
+    END;
+    PERFORM radscheduler.lock_keys(v_names);
+    PERFORM radscheduler.lock_ahead(v_items);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_batch(bytea[], text, text) IS
+    'Takes the locks of all messages of a batch that go one by one after all, each with its own safety net. One that cannot be opened names nothing and will be answered so.';
+
 CREATE OR REPLACE FUNCTION radscheduler.guard_items(p_items radscheduler.ingest_item[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -5904,7 +6060,11 @@ DECLARE
     v_item  radscheduler.ingest_item;
     v_names text[];
     v_waves integer[];
+    v_order integer[];
 BEGIN
+    IF cardinality(p_messages) > 1 THEN
+        PERFORM radscheduler.lock_new_senders(p_messages);
+    END IF;
     FOR k IN 1 .. cardinality(p_messages) LOOP
         v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
         v_item.ordinal := k;
@@ -5938,13 +6098,16 @@ BEGIN
                     v_apart := v_apart || v_item;
                 END IF;
             END LOOP;
-            IF cardinality(v_wave) > 0 THEN
-                v_wave := radscheduler.process_items(v_wave);
-            END IF;
+        END IF;
+        -- Within a wave messages are numbered by their place there; their places in the batch they have again afterwards.
+        v_order := ARRAY(SELECT i.ordinal FROM unnest(v_apart || v_wave) WITH ORDINALITY i ORDER BY i.ordinality);
+        IF cardinality(v_wave) > 0 THEN
+            v_wave := radscheduler.process_items(v_wave);
         END IF;
         v_known := v_apart || v_wave;
         v_wave := '{}';
         FOREACH v_item IN ARRAY v_known LOOP
+            v_item.ordinal := v_order[cardinality(v_wave) + 1];
             IF v_item.ack IS NULL THEN
                 v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
                                                   v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
@@ -5964,54 +6127,6 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
-
-CREATE OR REPLACE FUNCTION radscheduler.lock_ahead(p_items radscheduler.ingest_item[], p_records boolean DEFAULT true) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_item      radscheduler.ingest_item;
-    v_sites     integer[] := ARRAY(SELECT DISTINCT i.site_id FROM unnest(p_items) i WHERE i.outcome IS NULL ORDER BY 1);
-    v_resources bigint[];
-    v_patients  bigint[];
-    v_other     record;
-    v_pools     text[];
-    v_known     bigint[];
-    v_placeless boolean[] := radscheduler.name_no_place(p_items);
-BEGIN
-    FOREACH v_item IN ARRAY p_items LOOP
-        IF p_records AND v_item.outcome IS NULL AND v_item.action IN ('schedule', 'block') THEN
-            PERFORM radscheduler.resolve_resources(v_item);
-        END IF;
-    END LOOP;
-    FOR s IN 1 .. cardinality(v_sites) LOOP
-        v_resources := NULL;
-        v_patients := NULL;
-        v_pools := NULL;
-        v_known := NULL;
-        FOR k IN 1 .. cardinality(p_items) LOOP
-            v_item := p_items[k];
-            CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
-            IF v_placeless[k] AND v_item.action = 'schedule' THEN
-                v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
-            END IF;
-            v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
-                WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-            v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids
-                || ARRAY(SELECT r.resource_id FROM radscheduler.appointment a
-                         JOIN radscheduler.appointment_resource r ON r.site_id = a.site_id AND r.appointment_id = a.appointment_id
-                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-            v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id
-                || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a
-                         WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
-        END LOOP;
-        v_other := radscheduler.other_subjects(p_items, v_sites[s]);
-        PERFORM radscheduler.lock_subjects(v_sites[s], v_resources || v_other.resources || radscheduler.pool_scanners(v_sites[s], v_pools, v_known), v_patients || v_other.patients);
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION radscheduler.lock_ahead(radscheduler.ingest_item[], boolean) IS
-    'For messages that are applied in several waves, or one by one (then without recording: what is refused leaves nothing behind): records unknown resources and locks every resource and patient of all of them before the first row is written, so that two batches cannot wait for each other.';
 
 CREATE OR REPLACE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6092,8 +6207,6 @@ CREATE OR REPLACE FUNCTION radscheduler.ingest_batch(messages bytea[], channel t
     AS $$
 DECLARE
     v_items radscheduler.ingest_item[];
-    v_item  radscheduler.ingest_item;
-    v_names text[];
     v_state text;
 BEGIN
     IF messages IS NULL OR array_position(messages, NULL) IS NOT NULL OR array_ndims(messages) > 1 THEN
@@ -6116,16 +6229,8 @@ BEGIN
     IF v_items IS NOT NULL THEN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
-        -- One of them failed: each goes alone, and only that one is answered AE. The locks of all first, in the one order.
-        FOR k IN 1 .. cardinality(messages) LOOP
-            v_item := radscheduler.open_message(messages[k], channel, peer);
-            v_items := v_items || v_item;
-            IF v_item.outcome IS NULL THEN
-                v_names := v_names || radscheduler.lock_names(v_item);
-            END IF;
-        END LOOP;
-        PERFORM radscheduler.lock_keys(v_names);
-        PERFORM radscheduler.lock_ahead(v_items, false);
+        -- One of them failed: each goes alone, and only that one is answered AE. Their locks are taken together all the same.
+        PERFORM radscheduler.lock_batch(messages, channel, peer);
         FOR k IN 1 .. cardinality(messages) LOOP
             RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
         END LOOP;
@@ -6238,14 +6343,8 @@ BEGIN
     -- Locks in the one order, then the row as it is now.
     PERFORM radscheduler.lock_keys(radscheduler.appointment_lock_names(v_site, CASE WHEN TG_OP <> 'INSERT' THEN OLD.id END)
                                    || CASE WHEN TG_OP <> 'DELETE' THEN format('patient/%s/%s', v_site, NEW.patient_id) END);
-    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
-        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
-            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
-                               CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
-            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
-                    WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
-                    ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
-            '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;
+    IF TG_OP <> 'DELETE' THEN
+        v_patient := (radscheduler.find_patient(v_site, jsonb_build_array(jsonb_build_object('value', NEW.patient_id)), '')).patient_id;
     END IF;
     IF TG_OP <> 'INSERT' THEN
         v_id := OLD.id;
@@ -6260,6 +6359,16 @@ BEGIN
         END IF;
     ELSE
         PERFORM radscheduler.lock_subjects(v_site, radscheduler.pool_scanners(v_site, ARRAY[v_modality], NULL), ARRAY[v_patient]);
+    END IF;
+    v_patient := NULL;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
+        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
+            jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
+                               CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
+            || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
+                    WHEN NEW.patient_phone IS NULL THEN '{"phones": []}'
+                    ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', NEW.patient_phone))) END,
+            '', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)) p;
     END IF;
 
     -- The row.
@@ -6395,11 +6504,22 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_block_entry(p_during tstzrange, p_reason text, p_kind text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('starts_at', radscheduler.configuration_moment(lower(p_during)),
+        'ends_at', radscheduler.configuration_moment(upper(p_during)), 'reason', p_reason, 'kind', nullif(p_kind, 'block'))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_block_entry(tstzrange, text, text) IS 'One block as a configuration document writes it: {starts_at, ends_at, reason, kind}; kind is left out for block.';
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_blocks(p_site integer, p_resource bigint, OUT block_id bigint, OUT entry jsonb) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason)
+    RETURN QUERY SELECT b.block_id, radscheduler.configuration_block_entry(b.during, b.reason, b.kind)
         FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = p_resource AND upper(b.during) > now() AND b.sender_block_id IS NULL;
 END
 $$;
@@ -6411,14 +6531,16 @@ CREATE OR REPLACE FUNCTION radscheduler.configuration_site(p_site integer) RETUR
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', s.code, 'name', s.name, 'timezone', s.timezone, 'phone_region', s.phone_region, 'slot_minutes', s.slot_minutes,
-        'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile,
+        'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile, 'travel_minutes', s.travel_minutes, 'campus_minutes', s.campus_minutes,
+        'rules', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'severity', r.severity) ORDER BY r.code COLLATE "C"), '[]')
+                  FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], hours}.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_procedure(p_site integer, p_code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -6432,6 +6554,27 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_procedure(integer, text) IS 'A procedure with the other codes that mean it: {code, name, modality, minutes, contrast, prep, aliases}; NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_resource(p_site integer, p_resource bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object('code', r.code, 'kind', r.kind, 'name', r.name, 'role', r.role, 'modality', r.modality, 'modalities', to_jsonb(r.modalities), 'capacity', r.capacity,
+        'location', r.location, 'campus', r.campus,
+        'setup_minutes', r.setup_minutes, 'turnover_minutes', r.turnover_minutes, 'is_active', r.is_active, 'is_registered', r.is_registered,
+        'aliases', (SELECT coalesce(jsonb_agg(CASE WHEN a.kind = r.kind THEN to_jsonb(a.alias) ELSE jsonb_build_object('kind', a.kind, 'alias', a.alias) END
+                                              ORDER BY a.kind = r.kind DESC, a.kind, a.alias COLLATE "C"), '[]')
+                    FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.resource_id = p_resource),
+        'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
+                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, p_resource) c) h),
+        'blocks', (SELECT coalesce(jsonb_agg(b.entry ORDER BY b.entry ->> 'starts_at' COLLATE "C", b.entry), '[]')
+                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c) b))
+        FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -6470,7 +6613,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, OUT kind text, OUT need text, OUT is_nullable boolean,
                                                   OUT low integer, OUT high integer) RETURNS SETOF record
@@ -6494,6 +6637,11 @@ BEGIN
         (210, 'site', 'resources', 'list:resource', '', false, NULL, NULL),
         (211, 'site', 'unknown_senders', 'sender_policy', '', false, NULL, NULL),
         (212, 'site', 'default_profile', 'profile', '', false, NULL, NULL),
+        (213, 'site', 'travel_minutes', 'integer', '', false, 0, 240),
+        (214, 'site', 'campus_minutes', 'integer', '', false, 0, 480),
+        (215, 'site', 'rules', 'list:rule', '', false, NULL, NULL),
+        (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
+        (222, 'rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
         (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
         (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
@@ -6528,9 +6676,13 @@ BEGIN
         (711, 'resource', 'aliases', 'list:name', '', false, NULL, NULL),
         (712, 'resource', 'hours', 'list:hours', '', false, NULL, NULL),
         (713, 'resource', 'blocks', 'list:block', '', false, NULL, NULL),
+        (714, 'resource', 'modalities', 'list:word', '', false, NULL, NULL),
+        (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
+        (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
+        (804, 'block', 'kind', 'block_kind', '', false, NULL, NULL),
         (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
         (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
     WHERE f.item = p_item ORDER BY f.place;
@@ -6562,6 +6714,12 @@ BEGIN
         fault := 'must be "none", "with", "with_and_without" or "unknown"'; hint := 'It says whether the exam is done with a contrast agent; unknown: the code does not tell.';
     ELSIF p_kind = 'sentence' AND coalesce(v_text, '') = '' THEN
         fault := 'must be a string that is not empty'; hint := 'Write the text in double quotes; null says that there is none.';
+    ELSIF p_kind = 'rule' AND radscheduler.is_rule(v_text) IS NOT TRUE THEN
+        fault := 'must be the code of a rule'; hint := 'radscheduler.rule_kind lists them, for example OUTSIDE_HOURS.';
+    ELSIF p_kind = 'rule_severity' AND v_text IN ('off', 'info', 'warning', 'critical') IS NOT TRUE THEN
+        fault := 'must be "off", "info", "warning" or "critical"'; hint := 'It says what the site makes of the rule; leave the rule out to leave it as it is shipped.';
+    ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
+        fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
@@ -6921,6 +7079,22 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_blocks(p_site integer, p_resource bigint, p_blocks jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_entries jsonb[];
+BEGIN
+    v_entries := ARRAY(SELECT radscheduler.configuration_block_entry(tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason', b ->> 'kind')
+                       FROM jsonb_array_elements(p_blocks) b WHERE (b ->> 'ends_at')::timestamptz > now());
+    DELETE FROM radscheduler.resource_block b USING radscheduler.configuration_blocks(p_site, p_resource) c
+        WHERE b.site_id = p_site AND b.block_id = c.block_id AND c.entry <> ALL (v_entries);
+    INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason, kind)
+        SELECT DISTINCT p_site, p_resource, tstzrange((b ->> 'starts_at')::timestamptz, (b ->> 'ends_at')::timestamptz), b ->> 'reason', coalesce(b ->> 'kind', 'block')
+        FROM unnest(v_entries) b WHERE b NOT IN (SELECT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c);
+END
+$$;
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_site(p_site integer, p_value jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -6929,15 +7103,23 @@ DECLARE
 BEGIN
     UPDATE radscheduler.site s
         SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
-            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile'
-        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile)
+            unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile',
+            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
-                                v_new ->> 'unknown_senders', v_new -> 'default_profile');
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric);
+    IF p_value ? 'rules' THEN
+        DELETE FROM radscheduler.rule_setting r WHERE r.site_id = p_site AND r.code NOT IN (SELECT e ->> 'code' FROM jsonb_array_elements(p_value -> 'rules') e);
+        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity) SELECT p_site, e ->> 'code', e ->> 'severity' FROM jsonb_array_elements(p_value -> 'rules') e
+            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity WHERE r.severity <> excluded.severity;
+    END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules and the opening hours of a document; not its lists.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_procedure(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -6961,6 +7143,51 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_put_procedure(integer, text, jsonb, boolean) IS
     'Makes a procedure that is not there, and gives it the keys of a document; not its aliases. Raises 22023 when a new one lacks a key or the site has no such modality.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_resource(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_kind radscheduler.resource_kind := p_value ->> 'kind';
+    v_ids  bigint[];
+    v_new  jsonb;
+    v_modalities text[];
+BEGIN
+    PERFORM radscheduler.configuration_require_modality(p_site, p_place, p_value ->> 'modality');
+    PERFORM radscheduler.configuration_require_modality(p_site, p_place, m) FROM jsonb_array_elements_text(p_value -> 'modalities') m;
+    IF NOT p_is_there THEN
+        PERFORM radscheduler.configuration_require('resource', p_place, p_value);
+        INSERT INTO radscheduler.resource (site_id, kind, code, name) VALUES (p_site, v_kind, p_value ->> 'code', p_value ->> 'name');
+    END IF;
+    v_ids := ARRAY(SELECT r.resource_id FROM radscheduler.resource r WHERE r.site_id = p_site AND r.kind = v_kind AND r.code = p_value ->> 'code');
+    IF cardinality(v_ids) > 1 THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'could be either of two resources', 'The site has two resources of this kind and code.',
+            'Give one of them another code in radscheduler.resource.');
+    END IF;
+    v_new := radscheduler.configuration_resource(p_site, v_ids[1]) || p_value;
+    v_modalities := ARRAY(SELECT m FROM jsonb_array_elements_text(v_new -> 'modalities') WITH ORDINALITY e(m, place) ORDER BY e.place);
+    IF v_kind = 'staff' AND (v_new ->> 'setup_minutes' <> '0' OR v_new ->> 'turnover_minutes' <> '0') THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.' || k, 'must be 0 for staff', radscheduler.configuration_found(v_new -> k), 'Give buffers to the room or the scanner.')
+            FROM unnest(ARRAY['setup_minutes', 'turnover_minutes']) k WHERE (v_new ->> k)::numeric <> 0;
+    END IF;
+    UPDATE radscheduler.resource r
+        SET name = v_new ->> 'name', role = v_new ->> 'role', modality = v_new ->> 'modality', capacity = (v_new ->> 'capacity')::numeric,
+            setup_minutes = (v_new ->> 'setup_minutes')::numeric, turnover_minutes = (v_new ->> 'turnover_minutes')::numeric,
+            is_active = (v_new ->> 'is_active')::boolean, is_registered = (v_new ->> 'is_registered')::boolean,
+            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus'
+        WHERE r.site_id = p_site AND r.resource_id = v_ids[1]
+          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus)
+              IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'role', v_new ->> 'modality', (v_new ->> 'capacity')::numeric, (v_new ->> 'setup_minutes')::numeric,
+                                (v_new ->> 'turnover_minutes')::numeric, (v_new ->> 'is_active')::boolean, (v_new ->> 'is_registered')::boolean,
+                                v_modalities, v_new ->> 'location', v_new ->> 'campus');
+    IF p_value ? 'hours' THEN
+        PERFORM radscheduler.configuration_put_hours(p_site, v_ids[1], p_value -> 'hours');
+    END IF;
+    IF p_value ? 'blocks' THEN
+        PERFORM radscheduler.configuration_put_blocks(p_site, v_ids[1], p_value -> 'blocks');
+    END IF;
+END
+$$;
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_release_names(p_item text, p_site integer, p_list jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -7078,7 +7305,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
 
 CREATE OR REPLACE FUNCTION radscheduler.readable_message(p_raw bytea, p_charset text) RETURNS radscheduler.hl7
     LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -8174,6 +8401,7 @@ BEGIN
             v_moved := v_moved || radscheduler.vacate(p_site, v_ids[k], (SELECT a.message_time FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = v_ids[k]));
         END IF;
     END LOOP;
+    PERFORM radscheduler.lock_settling(p_site, true);
     PERFORM radscheduler.settle(p_site, v_ids, v_moved, p_messages);
     SELECT array_agg(radscheduler.event_name((v_olds[u.ordinality]).status, a.status, coalesce(a.starts_at <> (v_olds[u.ordinality]).starts_at, false)) ORDER BY u.ordinality) INTO v_events
         FROM unnest(v_ids) WITH ORDINALITY u(id) JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id;

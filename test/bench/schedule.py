@@ -21,7 +21,7 @@ from support.services import Cluster, Database  # noqa: E402
 
 
 def load(cluster, name, *variables_and_file):
-    done = cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *variables_and_file, "-d", name)
+    done = cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *variables_and_file, "-d", name, limit=1800)
     assert done.returncode == 0, done.stderr.decode()
 
 

@@ -1,1 +1,1 @@
-SELECT 1 / (i.code = 'AA')::integer FROM radscheduler.ingest(contention.again()) i;
+SELECT 1 / (i.code IN ('AA', 'AE'))::integer FROM radscheduler.ingest(contention.again()) i;

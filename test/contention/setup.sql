@@ -2,14 +2,15 @@
 CREATE SCHEMA contention;
 CREATE SEQUENCE contention.control;
 UPDATE radscheduler.site SET timezone = 'UTC', travel_minutes = 10;
-INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility) SELECT site_id, 'CONTEND', 'SOAK' FROM radscheduler.site;
+INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, profile)
+    SELECT site_id, s.application, 'SOAK', s.profile FROM radscheduler.site, (VALUES ('CONTEND', '{}'::jsonb), ('REFUSE', '{"on_conflict": "reject"}')) s(application, profile);
 SELECT radscheduler.add_resource('CT' || n, 'Scanner ' || n, 'equipment', 'CT', setup_minutes => n % 3 * 5, turnover_minutes => n % 2 * 10) FROM generate_series(1, 6) n;
 SELECT radscheduler.add_resource('ROOM' || n, 'Room ' || n, 'room', 'US', capacity => 1 + n % 3) FROM generate_series(1, 6) n;
 SELECT radscheduler.add_resource('T' || n, 'Person ' || n, 'staff', role => CASE WHEN n < 6 THEN 'TECHNOLOGIST' ELSE 'RADIOLOGIST' END) FROM generate_series(1, 8) n;
 INSERT INTO radscheduler.resource_hours (site_id, weekday, opens, closes) SELECT s.site_id, d, '07:00', '16:30' FROM radscheduler.site s, generate_series(1, 7) d;
 
 -- One message about one of the appointments. Numbers choose; MSH-7 is now, or up to p_late seconds ago.
-CREATE FUNCTION contention.message(p_event text, p_key integer, p_choice integer, p_late integer DEFAULT 0) RETURNS bytea
+CREATE FUNCTION contention.message(p_event text, p_key integer, p_choice integer, p_late integer DEFAULT 0, p_sender text DEFAULT 'CONTEND') RETURNS bytea
     LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_at      timestamptz := clock_timestamp() - make_interval(secs => p_late);
@@ -18,7 +19,7 @@ DECLARE
     v_patient integer := p_key % 120;
 BEGIN
     RETURN convert_to(concat_ws(E'\r',
-        format('MSH|^~\&|CONTEND|SOAK|RADSCHED|RAD|%s.%s||SIU^%s^SIU_S12|%s|P|2.5', to_char(v_at, 'YYYYMMDDHH24MISS'), left(to_char(v_at, 'US'), 4), p_event, nextval('contention.control')),
+        format('MSH|^~\&|%s|SOAK|RADSCHED|RAD|%s.%s||SIU^%s^SIU_S12|%s|P|2.5', p_sender, to_char(v_at, 'YYYYMMDDHH24MISS'), left(to_char(v_at, 'US'), 4), p_event, nextval('contention.control')),
         format('SCH||KEY%s|||||||%s|MIN|^^%s^%s||||||||||||||', p_key, v_minutes, v_minutes, v_start),
         format('PID|1||SOAKER%s^^^SOAK^MR||CONTENDER^NUMBER%s', v_patient, v_patient), 'RGS|1', 'AIS|1||CTHEAD^CT HEAD',
         -- One in thirteen names no scanner and counts against all of them.
@@ -26,11 +27,24 @@ BEGIN
         CASE WHEN p_choice / 3900 % 3 > 0 THEN 'AIP|1||T' || 1 + p_choice / 11700 % 8 || '^PERSON^SOAK' END), 'UTF8');
 END $$;
 
-CREATE FUNCTION contention.batch(p_size integer) RETURNS bytea[]
+-- Two patients are one; later messages still use both numbers.
+CREATE FUNCTION contention.merge(p_kept integer, p_given integer) RETURNS bytea
     LANGUAGE sql VOLATILE AS $$
-SELECT array_agg(contention.message((ARRAY['S12', 'S12', 'S13', 'S13', 'S14', 'S15', 'S26'])[1 + floor(7 * random())::integer], 1 + floor(500 * random())::integer,
-                                    floor(93600 * random())::integer, floor(6 * random())::integer))
-FROM generate_series(1, p_size) $$;
+SELECT convert_to(format(E'MSH|^~\\&|CONTEND|SOAK|RADSCHED|RAD|%s||ADT^A40|%s|P|2.5\rPID|1||SOAKER%s^^^SOAK^MR\rMRG|SOAKER%s^^^SOAK^MR',
+                         to_char(clock_timestamp(), 'YYYYMMDDHH24MISS'), nextval('contention.control'), p_kept, p_given), 'UTF8') $$;
+
+-- A scanner is out of use for half an hour, or in use again.
+CREATE FUNCTION contention.block(p_event text, p_key integer, p_choice integer) RETURNS bytea
+    LANGUAGE sql VOLATILE AS $$
+SELECT convert_to(format(E'MSH|^~\\&|CONTEND|SOAK|RADSCHED|RAD|%s||SIU^%s|%s|P|2.5\rSCH||BLOCK%s|||||||30|MIN|^^30^%s\rRGS|1\rAIG|1||CT%s', to_char(clock_timestamp(), 'YYYYMMDDHH24MISS'), p_event, nextval('contention.control'),
+                         p_key, to_char(timestamp '2031-03-05 08:00' + make_interval(days => p_choice / 60 % 5, mins => 15 * (p_choice % 20)), 'YYYYMMDDHH24MI'), 1 + p_choice % 6), 'UTF8') $$;
+
+CREATE FUNCTION contention.batch(p_size integer, p_sender text DEFAULT 'CONTEND') RETURNS bytea[]
+    LANGUAGE sql VOLATILE AS $$
+SELECT array_agg(CASE WHEN e.event = 'S23' THEN contention.block(CASE WHEN random() < 0.5 THEN 'S23' ELSE 'S24' END, floor(8 * random())::integer, floor(93600 * random())::integer)
+                      WHEN e.event = 'A40' THEN contention.merge(floor(60 * random())::integer, 60 + floor(60 * random())::integer)
+                      ELSE contention.message(e.event, 1 + floor(500 * random())::integer, floor(93600 * random())::integer, floor(6 * random())::integer, p_sender) END)
+FROM generate_series(1, p_size) n, LATERAL (SELECT (ARRAY['S12', 'S12', 'S12', 'S13', 'S13', 'S13', 'S14', 'S15', 'S26', 'S23', 'S12', 'A40'])[1 + floor((CASE WHEN random() < 0.1 THEN 12 ELSE 11 END) * random() + 0 * n)::integer] AS event) e $$;
 
 -- Something that was received before, byte for byte.
 CREATE FUNCTION contention.again() RETURNS bytea

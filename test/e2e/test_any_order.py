@@ -12,7 +12,7 @@ who holds which lane when; which conflicts are open, how bad, on whom and with w
 Left to the arrival, by design, and so not played or not compared:
 
 - messages of one appointment with the same MSH-7 and MSH-13, and appointments that claim one time by messages of the same MSH-7: first come,
-  first served. The same goes for what has no usable MSH-7 (missing, more than five minutes ahead, order_by arrival); sql/28_order.sql tells of these;
+  first served. The same goes for what has no usable MSH-7 (missing, more than five minutes ahead, order_by arrival); sql/56_order.sql tells of these;
 - patches in another order than the sender's: a message older than the last applied one is kept and not applied, and a patch has no whole to fill;
 - what is refused (AE): an unknown appointment that a patch cannot create, on_conflict reject. Sent again later it is taken as new;
 - how many generations an identifier has had: S12 opens a new one only when the closing before it has been seen. The newest is compared;

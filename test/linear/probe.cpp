@@ -234,6 +234,18 @@ const Case kCases[] = {
      [](const std::string& t) { on_message(t, [](const Message& m) { (void)to_json(read_siu(m)); }); }},
     {"siu-identifiers", [](std::size_t n) { return kHead + "SCH|1\rPID|1||" + repeated("7^^^H^MR~", n) + "\r"; },
      [](const std::string& t) { on_message(t, [](const Message& m) { (void)to_json(read_siu(m)); }); }},
+    {"siu-priority-notes", [](std::size_t n) { return message("SCH|1\rNTE|1||priority\r", n); },
+     [](const std::string& t) {
+         on_message(t, [](const Message& m) { (void)to_json(read_siu(m, {.priority_notes = true})); });
+     }},
+    {"orders",
+     [](std::size_t n) {
+         return "MSH|^~\\&|A|B|||2026||ORM^O01|1|P|2.5\r" + repeated("ORC|NW|1\rOBR|1|2||A\rOBR|1|3\r", n);
+     },
+     [](const std::string& t) { on_message(t, [](const Message& m) { (void)to_json(read_siu(m)); }); }},
+    {"merges",
+     [](std::size_t n) { return "MSH|^~\\&|A|B|||2026||ADT^A40|1|P|2.5\r" + repeated("PID|1||7~8\rMRG|9\r", n); },
+     [](const std::string& t) { on_message(t, [](const Message& m) { (void)to_json(read_siu(m)); }); }},
     {"validate-segments", [](std::size_t n) { return message("RGS|1\rAIS|1||CT^x|20260101\rAIL|1||R1\r", n); },
      [](const std::string& t) { on_message(t, [](const Message& m) { (void)validate(m); }); }},
     {"validate-faults", [](std::size_t n) { return message("AIS|\r", n); },

@@ -135,7 +135,7 @@ Text wanted_at(Context& context, const Draft& draft) {
                             {draft.request, draft.request_path, 27, 4},
                             {draft.request, draft.request_path, 36, 1}};
     for (const Place& place : places) {
-        const Text text = place.fields.text(place.field, place.component);
+        Text text = place.fields.text(place.field, place.component);
         if (text.null) return text;
         std::string path = place.segment + "-" + std::to_string(place.field);
         if (place.component > 1) path += "." + std::to_string(place.component);

@@ -137,11 +137,12 @@ Text modality_of(Context& context, const Message& message, const SegmentPlan& pl
 
 // AIG-4, AIG-5, RGS-3, SCH-8, SCH-5: codes and texts that say of what kind a scanner, a pool or an appointment is.
 std::vector<std::string> modality_words(const SegmentPlan& plan, const ScheduleLayout& layout) {
+    constexpr std::size_t kMaxWords = 30; // of no appointment are there more, and each is compared with all
     std::vector<std::string> words;
     const auto add = [&words](const SegmentFields& fields, std::size_t field) {
         for (const std::size_t component : {1U, 2U}) {
             std::string word = fields.text(field, component).value;
-            if (!word.empty() && !is_time_shaped(word)) add_unique(words, std::move(word));
+            if (words.size() < kMaxWords && !word.empty() && !is_time_shaped(word)) add_unique(words, std::move(word));
         }
     };
     for (const std::size_t field : {4U, 5U}) {
@@ -149,8 +150,9 @@ std::vector<std::string> modality_words(const SegmentPlan& plan, const ScheduleL
             if (part.name == "AIG") add(part.fields, field);
         }
     }
-    for (const std::string& name : plan.group_names)
-        add_unique(words, name);
+    for (const std::string& name : plan.group_names) {
+        if (words.size() < kMaxWords) add_unique(words, name);
+    }
     for (const std::size_t field : {8U, 5U}) {
         if (!layout.uses(field)) add(plan.sch, field);
     }

@@ -8,7 +8,8 @@ from support.truth import faults
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "contention"
 # script: how often it is taken, how many messages it sends
-MIX = {"book": (8, 1), "move": (6, 1), "cancel": (3, 1), "miss": (1, 1), "batch": (2, 8), "again": (2, 1), "clerk": (1, 0)}
+MIX = {"book": (8, 1), "move": (6, 1), "cancel": (3, 1), "miss": (1, 1), "batch": (2, 8), "refuse": (1, 5), "again": (2, 1), "block": (1, 1), "merge": (1, 1),
+       "clerk": (1, 0)}
 CLIENTS = 32
 secrets.update(f"SOAKER{number}" for number in range(120))
 
@@ -34,9 +35,11 @@ def check(tally, database, code, report, sent):
     tally.check("no client was refused or given up", code == 0 and processed and int(processed[1]) > 0 and (failed is None or failed[1] == "0") and "aborted" not in report,
                 f"{sent} messages" if code == 0 else report[-800:])
     tally.check("PostgreSQL broke no deadlock", database.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0)
-    kept = database.row("SELECT count(*) AS messages, count(*) FILTER (WHERE code = 'AA' AND octet_length(ack) > 0) AS answered,"
-                        " count(*) FILTER (WHERE outcome <> 'duplicate') AS processed, count(DISTINCT control_id) AS distinct FROM radscheduler.hl7_message")
-    tally.check("every message is kept once, with its answer", kept["messages"] == kept["answered"] == sent and kept["processed"] == kept["distinct"], f"{sent} sent, {dict(kept)}")
+    kept = database.row("SELECT count(*) AS messages, count(*) FILTER (WHERE code IN ('AA', 'AE') AND octet_length(ack) > 0) AS answered,"
+                        " count(*) FILTER (WHERE outcome <> 'duplicate' AND code = 'AA') AS taken, count(DISTINCT control_id) FILTER (WHERE outcome <> 'duplicate' AND code = 'AA') AS different,"
+                        " count(*) FILTER (WHERE error ->> 'text' LIKE '%SQLSTATE%') AS failed FROM radscheduler.hl7_message")
+    tally.check("every message is kept, with its answer, and taken once", kept["messages"] == kept["answered"] == sent and kept["taken"] == kept["different"] and kept["failed"] == 0,
+                f"{sent} sent, {dict(kept)}")
     tally.empty("times, lanes, conflicts, reviews and histories are what the appointments ask for", faults(database.rows))
     at_stake = database.row("SELECT (SELECT count(*) FROM radscheduler.conflict) AS conflicts, (SELECT count(*) FROM radscheduler.conflict WHERE state = 'resolved') AS resolved,"
                             " (SELECT count(*) FROM radscheduler.hl7_message WHERE outcome IN ('stale', 'duplicate')) AS late")
