@@ -24,12 +24,14 @@ constexpr std::uint64_t scanners = 40;
 constexpr std::time_t opening_hour = 9;
 constexpr std::uint64_t slots_per_day = 16; // half hours
 constexpr std::uint64_t crowded_scanners = 4;
-constexpr std::time_t first_day = 1893456000; // 2030-01-01
+constexpr std::time_t first_monday = 1893974400; // 2030-01-07
+constexpr std::time_t days_open = 5;             // a new site opens Monday to Friday; any other day would break a rule
 
 std::string day_and_time(std::uint64_t slot, const char* format) {
     const auto day = static_cast<std::time_t>(slot / slots_per_day);
     const auto half_hour = static_cast<std::time_t>(slot % slots_per_day);
-    const std::time_t when = first_day + day * 86400 + opening_hour * 3600 + half_hour * 1800;
+    const std::time_t when =
+        first_monday + (day / days_open * 7 + day % days_open) * 86400 + opening_hour * 3600 + half_hour * 1800;
     std::tm parts{};
     gmtime_r(&when, &parts);
     std::array<char, 32> text{};

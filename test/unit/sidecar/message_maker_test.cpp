@@ -40,6 +40,18 @@ TEST(LoadMessage, NeverRepeatsAControlIdOrABooking) {
     EXPECT_EQ(bookings.size(), 5000U);
 }
 
+TEST(LoadMessage, BooksWhenANewSiteIsOpen) {
+    std::set<std::string> days;
+    for (std::uint64_t i = 0; i < 10000; i += 640) { // 40 scanners x 16 half hours a day
+        const auto booking = segment(load_message("R", i, false), "AIS");
+        days.insert(booking.substr(booking.rfind('|') + 1, 8));
+    }
+    const std::set<std::string> open{"20300107", "20300108", "20300109", "20300110", "20300111", "20300114",
+                                     "20300115", "20300116", "20300117", "20300118", "20300121", "20300122",
+                                     "20300123", "20300124", "20300125", "20300128"};
+    EXPECT_EQ(days, open);
+}
+
 TEST(LoadMessage, CrowdsOntoFewBookingsWhenColliding) {
     std::set<std::string> bookings;
     for (std::uint64_t i = 0; i < 5000; ++i) {
