@@ -43,7 +43,7 @@ SELECT t.* FROM radscheduler.book('BOOKER3', '2031-03-04 14:00-05', 'xray', dura
 SELECT t.* FROM radscheduler.book('BOOKER4', '2031-03-04 11:00-05', resources => '{"big magnet",BMR1}', patient_name => 'Dora Booker') r, LATERAL pg_temp.told(r) t;
 SELECT * FROM pg_temp.board;
 SELECT v.patient_name, v.patient_phone, v.modality, v.study_type, v.urgency, v.referring_physician, v.notes, v.source FROM radscheduler.appointments v JOIN radscheduler.site s ON s.site_id = :site WHERE v.id IN (pg_temp.of('BOOKER2'), pg_temp.of('BOOKER3')) ORDER BY 1;
-SELECT pg_temp.named(e.type || ' ' || e.appointment_id) AS event, e.data ->> 'version' AS version FROM radscheduler.event_log e WHERE e.site_id = :site ORDER BY e.seq;
+SELECT pg_temp.named(e.type || ' of appointment ' || e.appointment_id) AS event, e.data ->> 'version' AS version FROM radscheduler.event_log e WHERE e.site_id = :site ORDER BY e.seq;
 SELECT e.action, e.actor, e.detail ->> 'reason' AS reason, e.detail ->> 'version' AS version FROM radscheduler.audit_event e WHERE e.site_id = :site AND e.action ~ '^(appointment|patient)' ORDER BY e.recorded_at, e.action LIMIT 3;
 -- What cannot be booked is a sentence, and leaves nothing behind.
 SELECT w.what, t.error FROM (VALUES

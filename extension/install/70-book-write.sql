@@ -67,7 +67,7 @@ BEGIN
         SELECT a.appointment_id INTO lock_wish.hold_id FROM radscheduler.appointment a
             WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id AND a.hold_until IS NOT NULL FOR UPDATE;
         IF NOT FOUND AND EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id) THEN
-            RAISE EXCEPTION '% is an appointment, no hold', p_wish.hold_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            RAISE EXCEPTION 'appointment % is not a hold', p_wish.hold_id USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = 'It may have been booked already with this hold; radscheduler.reschedule() and the like change it.';
         END IF;
     END IF;
