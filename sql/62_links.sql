@@ -106,6 +106,13 @@ SET radscheduler.site = 'HEARER';
 SELECT public.attempt(format('SELECT task_message(%s)', :first)) AS elsewhere, public.attempt(format('SELECT siu_build(%s, ''S12'')', :lk1)) AS nor_appointment;
 SELECT count(*) AS tasks FROM outbox WHERE site = 'HEARER';
 SET radscheduler.site = 'TELLER';
+-- Links are configuration: exported, taken over, merged by name; one that is not named stays.
+SELECT jsonb_pretty(s -> 'links') AS links FROM jsonb_array_elements(configuration_export() -> 'sites') s WHERE s ->> 'code' = 'TELLER';
+SELECT site, action, changes FROM configuration_import('{"format": "radscheduler.configuration", "version": 1, "sites": [{"code": "TELLER", "links": [{"name": "BILLING", "is_enabled": false}, {"name": "WARD", "events": ["S12"], "receiving_facility": "WARD1"}]}]}', dry_run => false) WHERE item = 'site';
+SELECT name, is_enabled, events, receiving_application, receiving_facility, version_id FROM link WHERE site_id = current_site() ORDER BY name;
+SELECT action FROM configuration_import(configuration_export(), dry_run => false) WHERE item = 'site' AND site = 'TELLER';
+SELECT public.attempt(format('SELECT configuration_import(%L)', '{"format": "radscheduler.configuration", "version": 1, "sites": [{"code": "TELLER", "links": [' || v.link || ']}]}'))
+    FROM (VALUES ('{"name": "two words"}'), ('{"name": "WARD", "events": ["S12", "A08"]}'), ('{"name": "WARD", "version_id": "2.3"}'), ('{"name": "WARD", "colour": "red"}')) v(link);
 -- Off: nothing is queued. Purged: its tasks are gone with it. Done a month ago: removed.
 UPDATE link SET is_enabled = false WHERE site_id = current_site();
 UPDATE appointments SET notes = 'silent' WHERE id = :lk1 RETURNING notes;
