@@ -41,11 +41,17 @@ DELETE FROM appointments WHERE patient_id = 'LK2';
 UPDATE appointments SET status = 'NO_SHOW' WHERE patient_id = 'LK3';
 SELECT * FROM public.queued;
 SELECT id AS lk1 FROM appointments WHERE patient_id = 'LK1' \gset
+-- And by the functions of booking; a time that is only held is nobody's appointment.
+SELECT r.outcome, r.appointment_id AS lk6 FROM try_book('LK6', '2031-10-06 10:00-04', modality => 'CT', patient_name => 'Henry Hudson') r \gset
+SELECT (try_reschedule(:lk6, '2031-10-06 11:00-04')).outcome AS moved, (set_status(:lk6, 'CONFIRMED')).status AS confirmed, hold('2031-10-06 15:00-04', modality => 'CT') IS NOT NULL AS held;
+SELECT (cancel(:lk6)).outcome AS cancelled;
+SELECT link, event, version FROM public.queued WHERE mrn = 'LK6';
+SELECT count(*) FILTER (WHERE mrn IS NULL) AS of_holds FROM public.queued;
 -- A change that fails, or is taken back, tells nothing.
 BEGIN;
 UPDATE appointments SET notes = 'never' WHERE patient_id = 'LK1';
 ROLLBACK;
-SELECT count(*) AS still FROM public.queued;
+SELECT count(*) AS of_never FROM public.queued WHERE mrn = 'LK1' AND version > 4;
 -- What a RIS has told is not told back, but a request that was booked here is.
 SELECT set_sender('LRIS', 'NORTHL', '{}') IS NOT NULL AS registered;
 SELECT code FROM ingest(convert_to(E'MSH|^~\\&|LRIS|NORTHL|||20260101||SIU^S12|l1|P|2.5\rSCH||LF1|||||||30|MIN|^^30^203110031000\rPID|1||LK4||EATON^ELLEN\rAIS|1|A|CT001^CT CHEST', 'UTF8'));

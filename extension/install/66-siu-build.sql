@@ -247,7 +247,8 @@ CREATE FUNCTION radscheduler.siu_build(appointment_id bigint, event text, versio
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
-    v_site     integer := (SELECT a.site_id FROM radscheduler.appointment a WHERE a.appointment_id = siu_build.appointment_id AND a.site_id = ANY (radscheduler.visible_sites()));
+    v_site     integer := (SELECT a.site_id FROM radscheduler.appointment a WHERE a.appointment_id = siu_build.appointment_id AND a.hold_until IS NULL
+                           AND a.site_id = ANY (radscheduler.visible_sites()));
     v_snapshot jsonb;
 BEGIN
     IF event IS NULL OR event !~ '^S(1[2-7]|26)$' THEN

@@ -36,24 +36,6 @@ $$;
 COMMENT ON FUNCTION radscheduler.appointments_statement() IS
     'Trigger before and after a statement on the appointments view: before, the turn of its sites; after, 23P01 for the first row of the statement that ends in a critical conflict.';
 
-CREATE FUNCTION radscheduler.check_appointment_texts(p_patient_id text, p_name text, p_phone text, p_study text, p_physician text, p_notes text, p_source text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_column text;
-    v_most   integer;
-BEGIN
-    SELECT t.name, t.most INTO v_column, v_most
-        FROM (VALUES ('patient_id', p_patient_id, 250), ('patient_name', p_name, 500), ('patient_phone', p_phone, 100), ('study_type', p_study, 1000),
-                     ('referring_physician', p_physician, 500), ('notes', p_notes, 20000), ('source', p_source, 50)) t(name, value, most)
-        WHERE length(t.value) > t.most LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION '% is longer than % characters', v_column, v_most USING ERRCODE = 'string_data_right_truncation', HINT = 'Shorten it; long texts belong into notes.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.check_appointment_texts(text, text, text, text, text, text, text) IS 'Raises 22001 for a text of an appointment written in SQL that is too long to be meant; the error does not repeat it.';
-
 CREATE FUNCTION radscheduler.warn_of_write(p_ends timestamptz, p_status radscheduler.appointment_status, p_is_moved boolean, p_warnings jsonb) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$

@@ -107,7 +107,7 @@ BEGIN
         END IF;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM radscheduler.check_appointment_texts(NEW.patient_id, NEW.patient_name, NEW.patient_phone, NEW.study_type, NEW.referring_physician, NEW.notes, NEW.source);
+        PERFORM radscheduler.check_booking_texts(NEW.patient_id, NEW.patient_name, NEW.patient_phone, NEW.study_type, NEW.referring_physician, NEW.notes, NULL);
     END IF;
     IF TG_OP <> 'DELETE' AND NOT (NEW.datetime >= '1990-01-01' AND NEW.datetime < '2101-01-01') THEN
         RAISE EXCEPTION 'datetime lies outside the years 1990 to 2100' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
