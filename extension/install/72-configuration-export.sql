@@ -64,12 +64,15 @@ BEGIN
         'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile, 'travel_minutes', s.travel_minutes, 'campus_minutes', s.campus_minutes,
         'rules', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'severity', r.severity) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
+                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
+                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], links, hours}.';
 
 CREATE FUNCTION radscheduler.configuration_sender(p_site integer, p_application text, p_facility text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -163,4 +166,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, links, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';

@@ -52,6 +52,15 @@ BEGIN
         (213, 'site', 'travel_minutes', 'integer', '', false, 0, 240),
         (214, 'site', 'campus_minutes', 'integer', '', false, 0, 480),
         (215, 'site', 'rules', 'list:rule', '', false, NULL, NULL),
+        (216, 'site', 'links', 'list:link', '', false, NULL, NULL),
+        (231, 'link', 'name', 'link_name', 'key', false, NULL, NULL),
+        (232, 'link', 'is_enabled', 'boolean', '', false, NULL, NULL),
+        (233, 'link', 'events', 'siu_events', '', false, NULL, NULL),
+        (234, 'link', 'sending_application', 'text', '', false, NULL, NULL),
+        (235, 'link', 'sending_facility', 'text', '', true, NULL, NULL),
+        (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
+        (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
+        (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
         (222, 'rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
@@ -141,6 +150,12 @@ BEGIN
         fault := 'must be the code of a rule'; hint := 'radscheduler.rule_kind lists them, for example OUTSIDE_HOURS.';
     ELSIF p_kind = 'rule_severity' AND v_text IN ('off', 'info', 'warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "off", "info", "warning" or "critical"'; hint := 'It says what the site makes of the rule; leave the rule out to leave it as it is shipped.';
+    ELSIF p_kind = 'link_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$' IS NOT TRUE THEN
+        fault := 'must be the name of a link'; hint := 'A name has 1 to 50 letters, digits, dots, dashes and underscores.';
+    ELSIF p_kind = 'siu_events' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["S12", "S13", "S14", "S15", "S16", "S17", "S26"]') THEN
+        fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
+    ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
+        fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
