@@ -1,6 +1,6 @@
 -- PENDING_REVIEW for a conflict is a state that comes and goes with the conflict; history and events tell each change.
 
-CREATE FUNCTION radscheduler.write_history(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[]) RETURNS jsonb[]
+CREATE FUNCTION radscheduler.write_history(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_reason text DEFAULT NULL) RETURNS jsonb[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -11,6 +11,7 @@ DECLARE
     v_snapshots jsonb[];
     v_told      jsonb[];
     v_actor     text := pg_get_userbyid(radscheduler.caller());
+    v_person    text := nullif(current_setting('radscheduler.actor', true), '');
 BEGIN
     FOR k IN 1 .. cardinality(p_appointments) LOOP
         SELECT * INTO v_row FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointments[k];
@@ -23,41 +24,41 @@ BEGIN
         v_told := v_told || jsonb_strip_nulls(jsonb_build_object('version', v_row.version, 'status', v_row.status, 'modality', v_row.modality,
                                                                  'starts_at', v_row.starts_at, 'ends_at', v_row.ends_at));
     END LOOP;
-    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
-        SELECT p_site, u.id, u.version, u.event, u.message, v_actor, u.snapshot
+    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, person, reason, snapshot)
+        SELECT p_site, u.id, u.version, u.event, u.message, v_actor, v_person, p_reason, u.snapshot
         FROM unnest(p_appointments, v_versions, p_events, p_messages, v_snapshots) u(id, version, event, message, snapshot);
     RETURN v_told;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.write_history(integer, bigint[], text[], bigint[]) IS
-    'Writes the present versions of appointments to their history, and returns for each what event_log tells of it: {version, status, modality, starts_at, ends_at}, no patient data. Arrays side by side: appointment, type of event, message that caused it.';
+COMMENT ON FUNCTION radscheduler.write_history(integer, bigint[], text[], bigint[], text) IS
+    'Writes the present versions of appointments to their history, and returns for each what event_log tells of it: {version, status, modality, starts_at, ends_at}, no patient data. Arrays side by side: appointment, type of event, message that caused it; p_reason is why, for all of them.';
 
-CREATE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[]) RETURNS void
+CREATE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[], p_reason text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_told jsonb[] := radscheduler.write_history(p_site, p_appointments, p_events, p_messages);
+    v_told jsonb[] := radscheduler.write_history(p_site, p_appointments, p_events, p_messages, p_reason);
 BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
         SELECT p_site, u.event, u.id, u.message, u.told || coalesce(u.details, '{}')
         FROM unnest(p_appointments, p_events, p_messages, v_told, p_details) u(id, event, message, told, details);
     PERFORM radscheduler.audit_all(p_site, p_events, 'appointment', p_appointments, ARRAY(
-        SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version')
+        SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version') || CASE WHEN p_reason IS NULL THEN '{}' ELSE jsonb_build_object('reason', p_reason) END
         FROM unnest(p_messages, v_told) WITH ORDINALITY u(message, told, place) ORDER BY u.place));
     PERFORM radscheduler.queue_siu(p_site, p_appointments, p_events);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[]) IS
-    'write_history(), told in event_log, the audit log and to links that ask for it (queue_siu()). Arrays side by side: appointment, type of event, message that caused it, details for the event.';
+COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[], text) IS
+    'write_history(), told in event_log, the audit log and to links that ask for it (queue_siu()). Arrays side by side: appointment, type of event, message that caused it, details for the event; p_reason is why, for history and audit.';
 
-CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
+CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}', p_reason text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.record_versions(p_site, ARRAY[p_appointment], ARRAY[p_event], ARRAY[p_message], ARRAY[p_details]);
+    PERFORM radscheduler.record_versions(p_site, ARRAY[p_appointment], ARRAY[p_event], ARRAY[p_message], ARRAY[p_details], p_reason);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb) IS 'record_versions() of one appointment.';
+COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb, text) IS 'record_versions() of one appointment.';
 
 CREATE FUNCTION radscheduler.review(p_site integer, p_appointments bigint[], p_own bigint[], p_message bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

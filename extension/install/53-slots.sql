@@ -91,14 +91,16 @@ CREATE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
-WITH bookable AS (
+WITH dead AS MATERIALIZED (
+    SELECT radscheduler.dead_holds(p_site) AS ids
+), bookable AS (
     SELECT r.resource_id, r.code, r.capacity, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
            radscheduler.open_hours(p_site, r.resource_id, p_from, p_until)
            - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
                        WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && tstzrange(p_from, p_until)), '{}')
            - coalesce((SELECT range_agg(o.during) FROM radscheduler.occupancy o
                        WHERE o.site_id = p_site AND o.axis = 'patient' AND o.subject_id = ANY (p_patients)
-                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}')
+                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without AND o.appointment_id <> ALL ((SELECT d.ids FROM dead d)::bigint[])), '{}')
            - radscheduler.pool_full(p_site, r.modality, tstzrange(p_from, p_until), p_without) AS open
     FROM radscheduler.resource r
     WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
@@ -110,7 +112,7 @@ WITH bookable AS (
                WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.resource_id
                  AND (o.lane = l.lane OR o.lane >= b.capacity)
                  AND o.buffered && tstzrange(p_from - make_interval(mins => b.setup), p_until + make_interval(mins => b.turnover))
-                 AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS free
+                 AND o.appointment_id IS DISTINCT FROM p_without AND o.appointment_id <> ALL ((SELECT d.ids FROM dead d)::bigint[])), '{}') AS free
     FROM bookable b, generate_series(0, b.capacity - 1) l(lane)
 ), grid AS MATERIALIZED (
     SELECT z.zone, s.slot_minutes::integer AS step FROM radscheduler.site s, LATERAL (SELECT radscheduler.site_zone(p_site)) z(zone) WHERE s.site_id = p_site

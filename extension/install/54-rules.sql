@@ -147,7 +147,7 @@ BEGIN
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
         JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
                                      AND q.buffered && tstzrange(lower(o.during) - greatest(p.travel, p.campus_travel), upper(o.during) + greatest(p.travel, p.campus_travel))
-        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time)
+        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time) AND n.hold_until <= clock_timestamp() IS NOT TRUE
                                        AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
         CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
         WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
