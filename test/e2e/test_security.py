@@ -85,6 +85,7 @@ CALLS = {
     "siu_parse": r"radscheduler.siu_parse(E'MSH|^~\\&|A|B|||20260101||SIU^S12|1|P|2.5')",
     "siu_read": "radscheduler.siu_read('x')",
     "task_message": "(SELECT o.task_id FROM radscheduler.outbox o LIMIT 1) t, radscheduler.task_message(t.task_id)",
+    "third_next_available": "radscheduler.third_next_available(modality => 'CT')",
     "unblock_resource": "radscheduler.resource_block b, radscheduler.unblock_resource(b.block_id)",
     "visible_sites": "radscheduler.visible_sites()",
 }
