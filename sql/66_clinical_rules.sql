@@ -146,6 +146,15 @@ SELECT c.state, c.accepted_by FROM radscheduler.conflict c WHERE c.site_id = :si
 UPDATE radscheduler.appointments SET datetime = datetime + interval '3 hours' WHERE id = :first;
 SELECT c.state, c.accepted_by FROM radscheduler.conflict c WHERE c.site_id = :site AND c.code = 'REPEAT_CONTRAST' AND c.appointment_id = :second;
 
+-- Who accepted that nobody knows has not accepted what then turns out.
+SELECT pg_temp.exam('ACCEPT1', 10, '09:00', 'CT CHEST W CONTRAST') AS unsure \gset
+UPDATE radscheduler.conflict SET state = 'accepted', accepted_by = 'R. Sample' WHERE site_id = :site AND code = 'METFORMIN' AND appointment_id = :unsure;
+SELECT pg_temp.fact('ACCEPT1', 'medication', 'metformin');
+SELECT c ->> 'severity' AS severity, c ->> 'state' AS state, c ->> 'by' AS by, c ->> 'message' AS message FROM radscheduler.appointment a, jsonb_array_elements(radscheduler.conflicts_of(a.site_id, a.appointment_id)) c WHERE a.appointment_id = :unsure AND c ->> 'code' = 'METFORMIN';
+SELECT c.state, c.accepted_by FROM radscheduler.conflict c WHERE c.site_id = :site AND c.code = 'METFORMIN' AND c.appointment_id = :unsure ORDER BY c.conflict_id;
+-- Sentences of conflicts, told and not known.
+SELECT DISTINCT c ->> 'code' AS code, c ->> 'axis' AS axis, c ->> 'message' AS message FROM radscheduler.appointment a, jsonb_array_elements(radscheduler.conflicts_of(a.site_id, a.appointment_id)) c WHERE a.site_id = :site AND NOT c ->> 'code' LIKE '%DOUBLE%' ORDER BY 1, 3;
+
 -- PREP_CLASH: exams that spoil a later one, in this order only.
 SELECT name, first_modalities, second_modalities, minutes FROM radscheduler.exam_gap ORDER BY name;
 CREATE FUNCTION pg_temp.pair(who text, one text, two text, hours integer) RETURNS SETOF text LANGUAGE plpgsql AS $$

@@ -17,7 +17,7 @@ BEGIN
     RETURN v_id;
 END $$;
 CREATE FUNCTION pg_temp.told(id bigint) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(concat_ws(' ', c ->> 'severity', c ->> 'code', c ->> 'axis', CASE WHEN c #> '{with,0}' IS NOT NULL THEN 'with another' END, '-', c ->> 'message'), ', ' ORDER BY c ->> 'code') FROM radscheduler.appointment a, jsonb_array_elements(radscheduler.conflicts_of(a.site_id, a.appointment_id)) c WHERE a.appointment_id = told.id $$;
+    SELECT string_agg(concat_ws(' ', c ->> 'severity', c ->> 'code', c ->> 'axis', CASE WHEN c #> '{with,0}' IS NOT NULL THEN 'with another' END, '-', c ->> 'message'), ', ' ORDER BY c ->> 'code', c ->> 'severity') FROM radscheduler.appointment a, jsonb_array_elements(radscheduler.conflicts_of(a.site_id, a.appointment_id)) c WHERE a.appointment_id = told.id $$;
 CREATE FUNCTION pg_temp.ask(id bigint) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(' ', e.code, e.verdict, coalesce(e.severity::text, 'not told'), CASE WHEN e.other_appointment_id IS NOT NULL THEN 'with another' END) FROM radscheduler.explain_rules(id) e WHERE e.origin = 'site' ORDER BY 1 $$;
 

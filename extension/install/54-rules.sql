@@ -19,6 +19,7 @@ CREATE TABLE radscheduler.rule_kind (
     if_unknown  radscheduler.severity,
     needs_fact  boolean NOT NULL DEFAULT false,
     question    text,
+    unknown_text text,
     parameters  jsonb NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE  radscheduler.rule_kind IS 'The rules that appointments are held to besides double booking, and how bad breaking one is. A site''s own choice is a row of rule_setting.';
@@ -29,6 +30,7 @@ COMMENT ON COLUMN radscheduler.rule_kind.if_urgent IS 'At most this bad for urge
 COMMENT ON COLUMN radscheduler.rule_kind.if_unknown IS 'Clinical rules: severity where the rule cannot tell, because nobody has recorded what it asks; missing data is never taken for safe. NULL for the others.';
 COMMENT ON COLUMN radscheduler.rule_kind.needs_fact IS 'Clinical rules: it tells of a danger that somebody recorded about the patient, which site.clinical_rules = known tells too.';
 COMMENT ON COLUMN radscheduler.rule_kind.question IS 'Clinical rules: what the rule asks.';
+COMMENT ON COLUMN radscheduler.rule_kind.unknown_text IS 'Clinical rules: the sentence of a conflict where the rule cannot tell; conflict_kind.text is the one where it is broken.';
 COMMENT ON COLUMN radscheduler.rule_kind.parameters IS 'Clinical rules: the default values of rule_parameter in one object.';
 INSERT INTO radscheduler.rule_kind VALUES
     ('OUTSIDE_HOURS', 'warning', 'warning', 'info'),
@@ -78,12 +80,11 @@ BEGIN
                                        WHERE a.site_id = p_site AND a.appointment_id = p_appointment)
         WHEN 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
                                                            ELSE 'it would take more than 24 hours' END
-                                  FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment)
-        ELSE radscheduler.clinical_sentence(p_site, p_code, p_appointment) END;
+                                  FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment) END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_subject(integer, text, bigint) IS
-    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few, what is wrong with the time; the whole sentence of a clinical rule or of one that the site added; else NULL.';
+    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few, what is wrong with the time; else NULL.';
 
 CREATE FUNCTION radscheduler.way_between(p_site integer, p_one bigint, p_other bigint) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -210,4 +211,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_conflicts(integer, bigint[]) IS
-    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';
+    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant, and negative where a clinical rule cannot tell: that is another conflict than one that it tells of. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';

@@ -125,7 +125,8 @@ BEGIN
                 WHEN f.verdict = 'unknown' THEN r.if_unknown
                 WHEN r.chosen IS NOT NULL THEN r.severity
                 ELSE coalesce(f.severity, r.severity) END,
-           f.axis, f.subject_id, f.other_id, f.overlap, f.sentence, f.inputs
+           -- What cannot be told is another conflict than what is told: who accepted the one has not accepted the other.
+           f.axis, CASE WHEN f.verdict = 'unknown' THEN -greatest(f.subject_id, 1) ELSE f.subject_id END, f.other_id, f.overlap, f.sentence, f.inputs
     FROM found f JOIN rule r ON r.code = f.code
     UNION ALL
     -- Two exams of which each is too close to the other are one pair.
@@ -136,25 +137,23 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.clinical_findings(integer, bigint[], boolean) IS
-    'What the clinical rules and the site''s own find about some appointments: verdict, and the severity at which it is told; severity is NULL where it is not (pass, off, or not told at this site). Rules about two exams have the earlier one as other_appointment_id, and are found with either of them in p_appointments. p_everything: rules that are off, and appointments that take no time, too.';
+    'What the clinical rules and the site''s own find about some appointments: verdict, and the severity at which it is told; severity is NULL where it is not (pass, off, or not told at this site). subject_id is negative where a rule cannot tell. Rules about two exams have the earlier one as other_appointment_id, and are found with either of them in p_appointments. p_everything: rules that are off, and appointments that take no time, too.';
 
-CREATE FUNCTION radscheduler.clinical_sentence(p_site integer, p_code text, p_appointment bigint) RETURNS text
+CREATE FUNCTION radscheduler.conflict_text(p_site integer, p_code text, p_subject bigint, p_text text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_question text;
-    v_text     text;
+    v_text text;
 BEGIN
-    SELECT k.question INTO v_question FROM radscheduler.rule_kind k WHERE k.code = p_code;
-    IF v_question IS NULL THEN
-        RETURN (SELECT o.text FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.code = p_code);
+    IF p_text IS NOT NULL THEN
+        RETURN CASE WHEN p_subject < 0 THEN coalesce((SELECT k.unknown_text FROM radscheduler.rule_kind k WHERE k.code = p_code), p_text) ELSE p_text END;
     END IF;
-    SELECT string_agg(DISTINCT f.sentence, ' ') INTO v_text FROM radscheduler.clinical_findings(p_site, ARRAY[p_appointment], false) f WHERE f.code = p_code AND f.severity IS NOT NULL;
-    RETURN coalesce(v_text, v_question);
+    SELECT o.text INTO v_text FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.code = p_code;
+    RETURN CASE WHEN v_text IS NULL THEN 'A rule that the site has taken back.' WHEN p_subject < 0 THEN 'Something that this rule asks is not recorded: ' ELSE '' END || coalesce(replace(v_text, '%', '%%'), '');
 END
 $$;
-COMMENT ON FUNCTION radscheduler.clinical_sentence(integer, text, bigint) IS
-    'What a clinical rule, or one that the site added, says about an appointment now; of a rule that no longer tells of it, what it asks. NULL for other codes.';
+COMMENT ON FUNCTION radscheduler.conflict_text(integer, text, bigint, text) IS
+    'The sentence of a conflict for format(): that of its kind (p_text), the other one of a clinical rule that cannot tell (p_subject is negative), or that of a rule the site added (p_text is NULL).';
 
 CREATE FUNCTION radscheduler.is_about_time(p_code text, p_other bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

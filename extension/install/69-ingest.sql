@@ -65,7 +65,7 @@ DECLARE
     v_conflict record;
 BEGIN
     SELECT c.axis, c.subject_id, c.code,
-           format(coalesce(k.text, '%s'), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+           format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
                ELSE format(' Appointment %s%s %s.', o.appointment_id,
                            CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
                            CASE WHEN k.code IS NULL OR c.code IN ('PATIENT_TRAVEL', 'REPEAT_CONTRAST', 'PREP_CLASH', 'DUPLICATE_EXAM') THEN 'is too close' ELSE 'holds that time' END) END AS text

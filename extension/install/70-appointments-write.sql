@@ -7,7 +7,7 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, radscheduler.is_rule(c.code) OR k.code IS NULL AS is_rule, coalesce(k.text, '%s') AS text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, radscheduler.is_rule(c.code) OR k.code IS NULL AS is_rule, radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text) AS text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
         LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END

@@ -93,7 +93,7 @@ BEGIN
                                                      'start', o.starts_at, 'end', o.ends_at) ORDER BY o.starts_at, o.appointment_id)
                             FILTER (WHERE o.appointment_id IS NOT NULL), '[]') AS partners,
                round(max(extract(epoch FROM upper(c.overlap) - lower(c.overlap)) / 60))::integer AS overlap_min,
-               format(coalesce(k.text, '%s'), coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
+               format(radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
                min(CASE c.state WHEN 'resolved' THEN 'open' ELSE c.state END)::text AS state,
                coalesce((array_agg(c.alternatives ORDER BY c.conflict_id) FILTER (WHERE c.appointment_id = p_appointment))[1], '[]') AS alternatives
         FROM (SELECT x.*, x.other_appointment_id AS partner_id FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment

@@ -22,6 +22,8 @@ COMMENT ON COLUMN radscheduler.rule_setting.severity IS 'info, warning, critical
 COMMENT ON COLUMN radscheduler.rule_setting.if_unknown IS 'Severity where a clinical rule cannot tell, warning or critical; NULL: that of rule_kind.';
 COMMENT ON COLUMN radscheduler.rule_setting.parameters IS 'The site''s own values of the rule''s parameters (rule_parameter); those not named keep their defaults.';
 
+COMMENT ON COLUMN radscheduler.conflict.subject_id IS 'The resource or patient concerned; 0 on the axis resource for a rule about the site or the appointment as a whole. Negative: a clinical rule cannot tell, and it is minus the subject, or -1 for the appointment as a whole.';
+
 CREATE TABLE radscheduler.site_rule (
     site_id           integer  NOT NULL REFERENCES radscheduler.site,
     code              text     NOT NULL CONSTRAINT site_rule_code CHECK (code ~ '^[A-Z][A-Z0-9_]{2,39}$' AND NOT radscheduler.is_conflict_kind(code)),
