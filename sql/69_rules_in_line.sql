@@ -1,4 +1,4 @@
--- Whatever happens to bookings and facts, the unresolved conflicts of the clinical rules and of a site's own are exactly what a look at everything finds: random bookings of both
+-- Whatever happens to bookings, patients and facts, the unresolved conflicts of the clinical rules and of a site's own are exactly what a look at everything finds: random bookings of both
 -- doors, moves, cancellations, completions and facts, under each scope; after each, every appointment is looked at.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
@@ -33,8 +33,11 @@ BEGIN
         WHEN 3, 4 THEN
             INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, study_type, datetime) VALUES (c_who, 'Line ' || c_who, pg_temp.one_of('CT', 'MRI'), c_study, c_start);
         WHEN 5 THEN
-            UPDATE radscheduler.appointments SET datetime = c_start WHERE id = v_id;
+            PERFORM radscheduler.ingest(convert_to(concat_ws(E'\r', format('MSH|^~\&|RIS|RULELINE|RADSCHED|RAD|20260101080000||ADT^A08|A%s|P|2.5', n), 'EVN|A08|20260101080000',
+                format('PID|1||%s||LINE^%s||%s|%s', c_who, c_who, pg_temp.one_of('19800101', '19500101', ''), pg_temp.one_of('F', 'M', 'U'))), 'UTF8'));
         WHEN 6 THEN
+            UPDATE radscheduler.appointments SET datetime = c_start WHERE id = v_id;
+        WHEN 7 THEN
             UPDATE radscheduler.appointments SET status = pg_temp.one_of('CANCELLED', 'COMPLETED', 'NO_SHOW', 'CONFIRMED'), study_type = CASE WHEN random() < 0.5 THEN study_type ELSE c_study END WHERE id = v_id;
         ELSE
             IF EXISTS (SELECT FROM radscheduler.patient p WHERE p.site_id = p_site AND p.mrn = c_who) THEN
@@ -60,13 +63,17 @@ BEGIN
     has_found := EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND radscheduler.is_clinical_rule(c.code));
 END $$;
 SELECT setseed(0.31);
-SELECT * FROM pg_temp.run(:site, 'known', 40);
-SELECT * FROM pg_temp.run(:site, 'bookings', 50);
-SELECT * FROM pg_temp.run(:site, 'all', 50);
+-- One to begin with, so that every scope has something to tell.
+SELECT r.code FROM radscheduler.ingest(convert_to(concat_ws(E'\r', 'MSH|^~\&|RIS|RULELINE|RADSCHED|RAD|20260101080000||SIU^S12|FIRST|P|2.5', format('SCH||FIRST|||||||30|MIN|^^^%s', to_char(current_date + 3 + time '10:00', 'YYYYMMDDHH24MI')),
+    'PID|1||LINE0||LINE^LINE0||19800101|F', 'AIS|1||^CT CHEST W CONTRAST'), 'UTF8')) r;
+SELECT radscheduler.record_fact('LINE0', 'egfr', value => 20, observed_at => now() - interval '1 day') > 0 AS recorded;
+SELECT * FROM pg_temp.run(:site, 'known', 25);
+SELECT * FROM pg_temp.run(:site, 'bookings', 30);
+SELECT * FROM pg_temp.run(:site, 'all', 60);
 INSERT INTO radscheduler.site_rule (site_id, code, severity, text, study, gap_minutes, gap_order, other_contrast, fact_kind, fact_test) VALUES (:site, 'CLAUSTRO_GAP', 'critical', 'Rest.', '%MRI%', 600, 'either', true, 'claustrophobia', 'recorded');
 INSERT INTO radscheduler.site_rule (site_id, code, severity, text, applies_to, modalities, contrast) VALUES (:site, 'OWN_CT', 'info', 'Own CT.', 'bookings', '{CT}', true);
 INSERT INTO radscheduler.rule_setting (site_id, code, severity) VALUES (:site, 'REPEAT_CONTRAST', 'critical');
-SELECT * FROM pg_temp.run(:site, 'off', 50);
+SELECT * FROM pg_temp.run(:site, 'off', 30);
 -- Nearly every rule had something to say.
 SELECT count(DISTINCT c.code) > 10 AS codes, count(*) FILTER (WHERE c.state = 'resolved') > 50 AS resolved FROM radscheduler.conflict c WHERE c.site_id = :site;
 ROLLBACK;

@@ -34,10 +34,7 @@ BEGIN
                     OR EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.modality = r.modality AND q.is_pooled
                                AND tstzrange(q.starts_at, q.ends_at) && o.during))
             OR o.axis = 'patient'
-               AND (v_clinical = 'all'
-                    OR v_clinical <> 'off' AND EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = o.site_id AND f.patient_id = o.subject_id)
-                    OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.patient_id = o.subject_id AND q.sender_id IS NULL)
-                    OR a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
+               AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
                     OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
                     OR v_travel IS NOT NULL AND EXISTS (
                         SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id
@@ -56,10 +53,19 @@ BEGIN
                      AND h.valid @> timezone(v_zone, least(lower(o.during), a.starts_at))::date AND h.opens <= timezone(v_zone, least(lower(o.during), a.starts_at))::time
                      AND timezone(v_zone, greatest(upper(o.during), a.ends_at)) <= timezone(v_zone, least(lower(o.during), a.starts_at))::date + h.closes) END)
         UNION ALL
+        -- Clinical rules: what a message tells of the patient (sex, birth date, facts) concerns all of his coming bookings.
+        SELECT q.appointment_id
+        FROM (SELECT DISTINCT a.patient_id FROM radscheduler.appointment a
+              WHERE v_clinical <> 'off' AND a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
+                AND (v_clinical = 'all' OR EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = p_site AND f.patient_id = a.patient_id)
+                     OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment o WHERE o.site_id = p_site AND o.patient_id = a.patient_id AND o.sender_id IS NULL)) OFFSET 0) p
+        JOIN radscheduler.appointment q ON q.site_id = p_site AND q.patient_id = p.patient_id
+        WHERE radscheduler.takes_time(q.status, q.holds_time) AND (q.ends_at > now() OR q.appointment_id = ANY (p_appointments))
+        UNION ALL
         SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
         UNION ALL
         SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved') d(id));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
-    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict. NULL in the ordinary case, found out by a few index probes in one statement.';
+    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';
