@@ -3,7 +3,7 @@
 
 CREATE TABLE radscheduler.fact_kind (
     kind    text    PRIMARY KEY,
-    takes   text    NOT NULL CHECK (takes IN ('value', 'code')),
+    takes   text    NOT NULL CHECK (takes IN ('value', 'code', 'either')),
     unit    text,
     low     numeric,
     high    numeric,
@@ -12,7 +12,7 @@ CREATE TABLE radscheduler.fact_kind (
 );
 COMMENT ON TABLE  radscheduler.fact_kind IS 'Kinds of patient_fact.';
 COMMENT ON COLUMN radscheduler.fact_kind.kind IS 'The word for it.';
-COMMENT ON COLUMN radscheduler.fact_kind.takes IS 'What a fact of this kind must have: value, a number; or code, what it is.';
+COMMENT ON COLUMN radscheduler.fact_kind.takes IS 'What a fact of this kind must have: value, a number; code, what it is; either: it may be without.';
 COMMENT ON COLUMN radscheduler.fact_kind.unit IS 'Unit in which its numbers are kept; NULL: it has none.';
 COMMENT ON COLUMN radscheduler.fact_kind.low IS 'Least number that is believed.';
 COMMENT ON COLUMN radscheduler.fact_kind.high IS 'Greatest number that is believed.';
@@ -28,8 +28,8 @@ INSERT INTO radscheduler.fact_kind VALUES
     ('pregnancy',      'code',  NULL,            NULL, NULL, '{pregnant,not_pregnant}', 'Whether the patient is pregnant.'),
     ('medication',     'code',  NULL,            NULL, NULL, NULL, 'A drug that the patient takes; none: takes none.'),
     ('diagnosis',      'code',  NULL,            NULL, NULL, NULL, 'A diagnosis, as a code of ICD-10 or in words.'),
-    ('contrast_given', 'code',  NULL,            NULL, NULL, NULL, 'A contrast agent was given at that time: which.'),
-    ('claustrophobia', 'code',  NULL,            NULL, NULL, NULL, 'Fear of narrow places: how bad; none: there is none.');
+    ('contrast_given', 'either', NULL,           NULL, NULL, NULL, 'A contrast agent was given at that time: which.'),
+    ('claustrophobia', 'either', NULL,           NULL, NULL, NULL, 'Fear of narrow places: how bad; none: there is none.');
 
 CREATE TABLE radscheduler.fact_unit (
     kind   text    NOT NULL REFERENCES radscheduler.fact_kind,

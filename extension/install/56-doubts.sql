@@ -9,10 +9,14 @@ DECLARE
     v_zone      text;
     v_travel    interval;
     v_has_hours boolean;
+    v_clinical  text;
 BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
-           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
-        INTO v_zone, v_travel, v_has_hours FROM radscheduler.site s WHERE s.site_id = p_site;
+           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
+           -- As clinical_scope() says it.
+           CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
+                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END
+        INTO v_zone, v_travel, v_has_hours, v_clinical FROM radscheduler.site s WHERE s.site_id = p_site;
     RETURN (SELECT array_agg(DISTINCT d.id) FROM (
         SELECT o.appointment_id
         FROM radscheduler.occupancy o
@@ -30,7 +34,10 @@ BEGIN
                     OR EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.modality = r.modality AND q.is_pooled
                                AND tstzrange(q.starts_at, q.ends_at) && o.during))
             OR o.axis = 'patient'
-               AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
+               AND (v_clinical = 'all'
+                    OR v_clinical <> 'off' AND EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = o.site_id AND f.patient_id = o.subject_id)
+                    OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = o.site_id AND q.patient_id = o.subject_id AND q.sender_id IS NULL)
+                    OR a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
                     OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
                     OR v_travel IS NOT NULL AND EXISTS (
                         SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id

@@ -42,6 +42,7 @@ BEGIN
         VALUES (v_site, v_patient, kind, v_code, coalesce(v_number.value, value), v_number.unit, v_severity, observed_at, 'user')
         RETURNING f.fact_id INTO v_fact;
     PERFORM radscheduler.audit(v_site, 'fact.recorded', 'patient_fact', v_fact, jsonb_build_object('patient_id', v_patient));
+    PERFORM radscheduler.recheck_patient(v_site, v_patient);
     RETURN v_fact;
 END
 $$;
@@ -66,6 +67,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM radscheduler.audit(v_site, 'fact.retracted', 'patient_fact', fact_id, jsonb_build_object('patient_id', v_patient));
+    PERFORM radscheduler.recheck_patient(v_site, v_patient);
     RETURN true;
 END
 $$;

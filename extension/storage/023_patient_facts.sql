@@ -15,8 +15,7 @@ CREATE TABLE radscheduler.patient_fact (
     message_id  bigint,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (site_id, fact_id),
-    FOREIGN KEY (site_id, patient_id) REFERENCES radscheduler.patient ON DELETE CASCADE,
-    CONSTRAINT patient_fact_says CHECK (code IS NOT NULL OR value IS NOT NULL)
+    FOREIGN KEY (site_id, patient_id) REFERENCES radscheduler.patient ON DELETE CASCADE
 );
 CREATE INDEX patient_fact_patient ON radscheduler.patient_fact (site_id, patient_id, kind, observed_at);
 COMMENT ON TABLE  radscheduler.patient_fact IS 'What is known about patients that decides about their exams; kinds and units are in fact_kind. A later fact does not replace an earlier one: whoever asks takes the newest, or all.';
