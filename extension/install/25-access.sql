@@ -18,11 +18,11 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
     unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting', 'site_rule',
-                 'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+                 'patient', 'patient_identifier', 'patient_merge', 'patient_fact', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'facts_of', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
        OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting', 'site_rule');
@@ -67,6 +67,8 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('scheduler', 'block_resource()', 'EXECUTE', ''),
     ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
     ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('scheduler', 'record_fact()', 'EXECUTE', ''),
+    ('scheduler', 'retract_fact()', 'EXECUTE', ''),
     ('auditor', 'site', 'SELECT', ''),
     ('auditor', 'audit_event', 'SELECT', ''),
     ('auditor', 'audit_seal', 'SELECT', ''),
@@ -100,6 +102,8 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'block_resource()', 'EXECUTE', ''),
     ('admin', 'unblock_resource()', 'EXECUTE', ''),
     ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('admin', 'record_fact()', 'EXECUTE', ''),
+    ('admin', 'retract_fact()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
     ('admin', 'set_clinical_rules()', 'EXECUTE', ''),
     ('scheduler', 'explain_rules()', 'EXECUTE', ''),
@@ -150,6 +154,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_occupying()', 'EXECUTE', ''),
     ('public', 'is_closed()', 'EXECUTE', ''),
     ('public', 'is_ordered_by()', 'EXECUTE', ''),
+    ('public', 'contrast_meant()', 'EXECUTE', ''),
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 
