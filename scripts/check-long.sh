@@ -5,7 +5,7 @@
 #   fuzz      every fuzzer for FUZZ_SECONDS (300), two at a time
 #   soak      traffic of every kind for SOAK_SECONDS (600), then everything is counted
 #   contention  32 sessions fight over 20 resources for CONTENTION_SECONDS (300), then nothing may be lost, doubled or left undecided
-#   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (30) times
+#   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (50) times
 #
 # Invariants: as given here, all of it ends in under 90 minutes on two cores; each part is stopped when it takes far longer than it should.
 # A failing part does not stop the others. The last line is `N passed, N failed`; the results are also in build/check-long.md, the
@@ -23,7 +23,7 @@ results=$BUILD/long
 fuzz_seconds=${FUZZ_SECONDS:-300}
 soak_seconds=${SOAK_SECONDS:-600}
 contention_seconds=${CONTENTION_SECONDS:-300}
-kill_rounds=${KILL_ROUNDS:-30}
+kill_rounds=${KILL_ROUNDS:-50}
 commit=$(git -C "$REPO" describe --always --dirty 2>/dev/null || printf 'no git')
 
 # What a step said when it did not work.
