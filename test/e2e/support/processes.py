@@ -22,3 +22,8 @@ def anonymous_kilobytes(pid):
             if line.startswith("RssAnon:"):
                 return int(line.split()[1])
     return None
+
+
+def open_files(pid):
+    """How many file descriptors a process has open."""
+    return sum(1 for _ in pathlib.Path(f"/proc/{pid}/fd").iterdir())
