@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# What takes too long for every day. usage: scripts/check-long.sh [sanitize|arm64|fuzz|soak|contention|kill]...   (default: all)
+# What takes too long for every day. usage: scripts/check-long.sh [PART]...   (default: all)
 #   sanitize  the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   arm64     the core cross-compiled for arm64 and emulated
 #   fuzz      every fuzzer for FUZZ_SECONDS (300), two at a time
 #   soak      traffic of every kind for SOAK_SECONDS (600), then everything is counted
 #   contention  32 sessions fight over 20 resources for CONTENTION_SECONDS (300), then nothing may be lost, doubled or left undecided
 #   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (50) times
+#   burst     BURST_MESSAGES (10000) on each of 64 connections before the first answer is awaited; each is answered once, in order
+#   million   MILLION_MESSAGES (1000000) of every kind over 32 connections, and nothing grows
 #
-# Invariants: as given here, all of it ends in under 90 minutes on two cores; each part is stopped when it takes far longer than it should.
+# Invariants: as given here, all of it but the last two ends in under 90 minutes on two cores; those take as long as 1,640,000 messages take.
+# Each part is stopped when it takes far longer than it should.
 # A failing part does not stop the others. The last line is `N passed, N failed`; the results are also in build/check-long.md, the
 # output of each part in build/long. Exit code 0 only when nothing failed.
 set -euo pipefail
@@ -16,7 +19,7 @@ set -euo pipefail
 # shellcheck source=scripts/suites.sh
 . "$(dirname "$0")/suites.sh"
 
-suites=(sanitize arm64 fuzz soak contention kill)
+suites=(sanitize arm64 fuzz soak contention kill burst million)
 [ $# -gt 0 ] || set -- "${suites[@]}"
 require_suites "$@"
 results=$BUILD/long
@@ -24,6 +27,8 @@ fuzz_seconds=${FUZZ_SECONDS:-300}
 soak_seconds=${SOAK_SECONDS:-600}
 contention_seconds=${CONTENTION_SECONDS:-300}
 kill_rounds=${KILL_ROUNDS:-50}
+burst_messages=${BURST_MESSAGES:-10000}
+million_messages=${MILLION_MESSAGES:-1000000}
 commit=$(git -C "$REPO" describe --always --dirty 2>/dev/null || printf 'no git')
 
 # What a step said when it did not work.
@@ -77,16 +82,19 @@ scripted() { # SUITE LIMIT-SECONDS VARIABLE=VALUE
 suite_soak() { scripted soak $((soak_seconds + 300)) SOAK_SECONDS="$soak_seconds"; }
 suite_contention() { scripted contention $((contention_seconds + 300)) CONTENTION_SECONDS="$contention_seconds"; }
 suite_kill() { scripted kill $((kill_rounds * 20 + 300)) KILL_ROUNDS="$kill_rounds"; }
+# Slower than 100 messages a second is no speed to wait for.
+suite_burst() { scripted burst $((64 * burst_messages / 100 + 300)) BURST_MESSAGES="$burst_messages"; }
+suite_million() { scripted million $((million_messages / 100 + 300)) MILLION_MESSAGES="$million_messages"; }
 
 clean_up() {
     local cluster
     stop_watched
-    for cluster in soak contention kill; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
+    for cluster in soak contention kill burst million; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
 }
 
 prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz arm64
 case " $* " in
-    *" soak "* | *" contention "* | *" kill "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
+    *" soak "* | *" contention "* | *" kill "* | *" burst "* | *" million "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
 esac
 rm -rf "$results"
 mkdir -p "$results"

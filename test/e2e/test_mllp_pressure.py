@@ -1,21 +1,20 @@
 """Who sends too slowly, too much, or too often: each is bounded, and those who behave are served meanwhile.
 
-environment: CHECK_BURST (40), messages of each of 64 connections at once. Ten thousand: test/burst.
+environment: CHECK_BURST (15), messages of each of 64 connections at once. Ten thousand: test/burst.
 """
 
 import contextlib
-import json
 import os
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
+from support.load import MIX, load, unlike_the_database
 from support.messages import Booking
 from support.mllp import Ack, Client, frame
 from support.processes import anonymous_kilobytes, open_files
-from support.services import SEND, Daemon, eventually
+from support.services import Daemon, eventually
 
 
 @pytest.fixture
@@ -151,17 +150,11 @@ def test_whoever_does_not_read_answers_is_not_read_either(fresh_system):
 
 def test_a_burst_on_sixty_four_connections(fresh_system):
     """Every message answered once, on its connection, in order; every one booked once; memory bounded."""
-    each = int(os.environ.get("CHECK_BURST", "40"))
+    each = int(os.environ.get("CHECK_BURST", "15"))
     before = anonymous_kilobytes(fresh_system.daemon.process.pid)
-    done = subprocess.run(
-        [str(SEND), "--json", "--timeout", "120", "--port", str(fresh_system.daemon.mllp_port), "load", "--connections", "64", "--burst", str(each), "--messages", str(64 * each)],
-        capture_output=True, text=True, timeout=600, check=False)
-    result = json.loads(done.stdout)
+    result = load(fresh_system.daemon.mllp_port, "--connections", 64, "--burst", each, "--messages", 64 * each, timeout=120)
     assert (result["sent"], result["acked"], result["nak"], result["lost"]) == (64 * each, 64 * each, 0, 0), result
-    counts = fresh_system.db.row(
-        "SELECT (SELECT count(*) FROM radscheduler.appointment) AS booked, count(*) AS kept, count(DISTINCT control_id) AS messages,"
-        " count(*) FILTER (WHERE outcome = 'applied') AS applied FROM radscheduler.hl7_message")
-    assert set(counts.values()) == {64 * each}, counts
+    assert unlike_the_database(fresh_system.db, result) == []
     assert anonymous_kilobytes(fresh_system.daemon.process.pid) - before < 32 * 1024
 
 
@@ -186,14 +179,13 @@ def test_a_thousand_idle_connections(system):
 
 def test_memory_is_flat(fresh_system):
     """Messages leave nothing behind in the daemon. A million: test/million."""
-    def load(messages):
-        done = subprocess.run([str(SEND), "--json", "--port", str(fresh_system.daemon.mllp_port), "load", "--connections", "16", "--messages", str(messages),
-                               "--mix", "S12=60,S13=15,S14=10,S15=10,repeat=5"], capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    def more(messages):
+        result = load(fresh_system.daemon.mllp_port, "--connections", 16, "--messages", messages, "--mix", MIX, timeout=60)
+        assert result["acked"] == messages, result
 
-    load(1500)
+    more(800)
     warm = anonymous_kilobytes(fresh_system.daemon.process.pid)
-    load(3000)
+    more(1600)
     assert anonymous_kilobytes(fresh_system.daemon.process.pid) - warm < 1024
 
 
