@@ -31,11 +31,20 @@ struct Run {
     std::uint64_t handed_out = 0; // one by one, so that a slow connection does not hold the others up
     std::uint64_t working = 0;    // connections
     Clock::time_point started = Clock::now();
+    Clock::time_point measuring_since = started;
 
-    double seconds() const { return std::chrono::duration<double>(Clock::now() - started).count(); }
-    bool more() const {
-        return (options.messages == 0 || handed_out < options.messages) &&
-               (options.seconds <= 0 || seconds() < options.seconds);
+    bool warm() const { return handed_out >= options.warm_up; }
+    double seconds() const {
+        return warm() ? std::chrono::duration<double>(Clock::now() - measuring_since).count() : 0;
+    }
+    bool in_time() const { return options.seconds <= 0 || seconds() < options.seconds; }
+    bool more() const { return (options.messages == 0 || handed_out < options.messages) && in_time(); }
+    // The number of the next message.
+    std::uint64_t hand_out() {
+        if (handed_out == options.warm_up) {
+            measuring_since = Clock::now();
+        }
+        return handed_out++;
     }
     void lose(std::uint64_t count, const std::string& problem) {
         result.lost += count;
@@ -60,7 +69,7 @@ public:
     Task<void> work() {
         while (run_.more()) {
             if (const auto problem = co_await client_.open(); !problem.empty()) {
-                ++run_.handed_out;
+                run_.hand_out();
                 take();
                 run_.lose(1, problem);
                 co_await pause();
@@ -86,6 +95,7 @@ private:
     struct Pending {
         std::string control_id;
         Clock::time_point due;
+        bool measured;
     };
 
     LoadStep take() {
@@ -114,22 +124,32 @@ private:
         co_return due;
     }
 
+    Task<void> write_out(std::string& chunk) {
+        changed_.notify();
+        if (!chunk.empty() && !failed_) {
+            if (const auto problem = co_await client_.send(chunk); !problem.empty()) {
+                fail(problem);
+            }
+        }
+        chunk.clear();
+    }
+
     Task<void> write_burst() {
         std::string chunk;
         for (std::uint64_t i = 0; i < run_.options.burst && run_.more() && !failed_; ++i) {
-            const auto due = co_await due_time(run_.handed_out++);
+            const auto index = run_.hand_out();
+            const auto due = co_await due_time(index);
+            if (!run_.in_time()) {
+                break;
+            }
             const auto step = take();
-            pending_.push_back({load_control_id(run_.result.run, step), due});
+            pending_.push_back({load_control_id(run_.result.run, step), due, index >= run_.options.warm_up});
             chunk += mllp::framed(load_message(run_.result.run, step, run_.options.colliding));
-            const bool last = i + 1 == run_.options.burst || !run_.more();
-            if (last || chunk.size() >= write_size || run_.options.rate > 0) {
-                changed_.notify();
-                if (const auto problem = co_await client_.send(chunk); !problem.empty()) {
-                    fail(problem);
-                }
-                chunk.clear();
+            if (chunk.size() >= write_size || run_.options.rate > 0) {
+                co_await write_out(chunk);
             }
         }
+        co_await write_out(chunk);
         writing_ = false;
         changed_.notify();
     }
@@ -160,7 +180,10 @@ private:
             return;
         }
         auto& result = run_.result;
-        result.latencies.add(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - pending.due));
+        if (pending.measured) {
+            ++result.measured;
+            result.latencies.add(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - pending.due));
+        }
         const auto code = ack_code(ack);
         ++result.codes[code];
         const bool positive = code == "AA" || code == "CA";

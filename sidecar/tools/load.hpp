@@ -18,6 +18,7 @@ struct LoadOptions {
     std::uint64_t messages = 100; // over all connections; 0: until the time is over
     double seconds = 0;           // no new message after that; 0: until all are sent
     double rate = 0;              // messages per second over all connections; 0: as fast as answers come
+    std::uint64_t warm_up = 0;    // so many of the messages, or before the time begins, are sent but not measured
     std::uint64_t burst = 1;      // messages a connection sends before it waits for their answers
     bool colliding = false;
     LoadMix mix;
@@ -33,7 +34,8 @@ struct LoadResult {
     std::uint64_t lost = 0;     // no acknowledgement, or one for another message
     std::map<std::string, std::uint64_t> codes;
     std::map<std::string_view, std::uint64_t> events; // sent, by name
-    double seconds = 0;
+    std::uint64_t measured = 0;                       // answers after the warm-up
+    double seconds = 0;                               // since the warm-up
     Latencies latencies; // at a rate from the moment a message was due, so that waiting for its turn counts too
     std::string first_problem;
 };

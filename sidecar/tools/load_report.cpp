@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t bar_width = 24;
 
 double per_second(const LoadResult& result, double seconds) {
-    return seconds > 0 ? static_cast<double>(result.positive + result.negative) / seconds : 0;
+    return seconds > 0 ? static_cast<double>(result.measured) / seconds : 0;
 }
 
 // How much of the run is done, 0 to 1; of two ends the nearer one.
@@ -67,6 +67,7 @@ std::string to_json(const LoadOptions& options, const LoadResult& result) {
                                       {"nak", result.negative},
                                       {"lost", result.lost},
                                       {"codes", result.codes},
+                                      {"measured", result.measured},
                                       {"seconds", result.seconds},
                                       {"per_second", per_second(result, result.seconds)},
                                       {"p50_ms", times.percentile_ms(0.5)},

@@ -229,6 +229,7 @@ int run(int argc, char** argv) {
         ->each([&options](const std::string&) { options.messages = 0; });
     load->add_option("--rate", options.rate, "messages per second over all connections (0: as fast as answers come)")
         ->check(CLI::NonNegativeNumber);
+    load->add_option("--warm-up", options.warm_up, "send so many messages first, without measuring them");
     load->add_option("--burst", options.burst, "messages a connection sends before it waits for their answers")
         ->capture_default_str()
         ->check(CLI::Range(1, 1'000'000));

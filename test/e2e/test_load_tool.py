@@ -64,6 +64,21 @@ def test_waiting_for_its_turn_counts():
     assert result["p50_ms"] > 100, "half of the messages were due while the first one was not answered"
 
 
+def test_a_warm_up_is_not_measured():
+    count = itertools.count(1)
+
+    def answer(message):
+        if next(count) <= 20:
+            subprocess.run(["sleep", "0.05"], check=True)
+        return acknowledge(message)
+
+    with Receiver(answer) as receiver:
+        result = load(receiver.port, "--messages", 220, "--warm-up", 20)
+        assert (result["acked"], result["measured"]) == (220, 200)
+        assert result["max_ms"] < 50 and result["seconds"] < 1
+        assert load(receiver.port, "--seconds", 0.5, "--warm-up", 300)["measured"] > 0
+
+
 def test_refusals_are_counted_by_code():
     codes = itertools.cycle(["AA", "AE", "AA", "AR", "CA"])
     with Receiver(lambda message: acknowledge(message, next(codes))) as receiver:

@@ -18,6 +18,7 @@ LoadResult some_result() {
     result.codes = {{"AA", 47}, {"AE", 3}};
     result.events = {{"S12", 55}, {"S15", 5}};
     result.seconds = 5;
+    result.measured = 50;
     for (int i = 0; i < 50; ++i) {
         result.latencies.add(std::chrono::milliseconds(4));
     }
