@@ -7,6 +7,7 @@
 #include "radscheduler/header.hpp"
 #include "radscheduler/path.hpp"
 #include "scan.hpp"
+#include "segment_text.hpp"
 
 #include <algorithm>
 
@@ -129,8 +130,12 @@ std::string head(const AckRequest& request, const Echoes& echoes) {
     add(echoes.their_facility);
     add(request.timestamp);
     add("");
-    std::string type = "ACK";
-    if (!echoes.event.empty() && echoes.version_number >= kVersion24) type = type + c + echoes.event + c + "ACK";
+    std::string type = request.message_code;
+    if (!echoes.event.empty() && echoes.version_number >= kVersion24) {
+        type = type + c + echoes.event + c + request.structure;
+    } else if (!echoes.event.empty() && request.message_code != "ACK") {
+        type = type + c + echoes.event;
+    }
     add(type);
     add(escape(request.control_id, echoes.delimiters));
     add(echoes.processing_id);
@@ -288,6 +293,10 @@ std::string build_ack(const AckRequest& request) {
                                                                     : old_err(issues[i], share, delimiters);
         if (err.size() > room()) break;
         out += err;
+        out.push_back('\r');
+    }
+    for (const std::string& segment : request.segments) {
+        out += in_delimiters(segment, delimiters);
         out.push_back('\r');
     }
     return out;

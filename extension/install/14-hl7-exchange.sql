@@ -48,6 +48,13 @@ CREATE FUNCTION radscheduler.hl7_answer(bytes bytea, code text, control_id text,
 COMMENT ON FUNCTION radscheduler.hl7_answer(bytea, text, text, text, text, text[], text[], text[], text[], text) IS
     'The acknowledgement of the bytes of a message, even of bytes that are no message: MSA-1 = code, or what hl7_ack_due() makes of it (the accept acknowledgement before the application acknowledgement; no bytes at all when none is due), own MSH-10 = control_id, own MSH-7 = stamp, one ERR per element of the arrays (HL7 table 0357 code, path, E W or I, sentence). charset as for siu_read(). Never raises for bad bytes. Under 1,000 bytes, unless MSH-10 alone, which is never cut, is longer than about 500.';
 
+CREATE FUNCTION radscheduler.hl7_response(original bytea, code text, control_id text, stamp text, note text,
+                                          error_codes text[], error_paths text[], error_severities text[], error_texts text[], charset text,
+                                          message_code text, structure text, segments text[]) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_response' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 40;
+COMMENT ON FUNCTION radscheduler.hl7_response(bytea, text, text, text, text, text[], text[], text[], text[], text, text, text, text[]) IS
+    'hl7_answer() as an application''s response of its own, such as SRR^S01^SRR_S01: message_code and structure make MSH-9, and segments (texts in the usual delimiters |^~\&) follow MSA and ERR, written in the sender''s delimiters and charset. Where the sender asks for an accept acknowledgement, that is the answer, an ACK without them. Under 1,000 bytes apart from the segments.';
+
 CREATE FUNCTION radscheduler.hl7_validate(message radscheduler.hl7, OUT severity text, OUT path text, OUT code text, OUT sentence text) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'rad_hl7_validate' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200 ROWS 5;
 COMMENT ON FUNCTION radscheduler.hl7_validate(radscheduler.hl7) IS

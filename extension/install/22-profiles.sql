@@ -42,7 +42,8 @@ INSERT INTO radscheduler.profile_key (key, place, shape, words, default_value, e
     ('on_conflict', 18, 'word', '{flag,reject}', '"flag"', '"reject"', 'What becomes of a booking with a critical conflict: flag takes it for review, reject answers AE 207 and books nothing.'),
     ('pending_occupies', 19, 'boolean', '{}', 'false', 'true', 'Whether a booking that is only pending holds its time.'),
     ('no_show_after_arrival', 20, 'boolean', '{}', 'false', 'true', 'Whether a no-show (S26) may close an appointment whose patient has arrived.'),
-    ('test_messages', 21, 'word', '{flag,ignore,refuse}', '"flag"', '"refuse"', 'What becomes of messages whose MSH-11 is not P: flag takes them and marks the appointment, ignore keeps them and changes nothing, refuse answers AR.');
+    ('test_messages', 21, 'word', '{flag,ignore,refuse}', '"flag"', '"refuse"', 'What becomes of messages whose MSH-11 is not P: flag takes them and marks the appointment, ignore keeps them and changes nothing, refuse answers AR.'),
+    ('override_requests', 22, 'boolean', '{}', 'false', 'true', 'Whether a request (SRM) whose APR-5 says why may be booked in spite of a conflict.');
 
 CREATE TABLE radscheduler.profile_preset (
     name    text  PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),

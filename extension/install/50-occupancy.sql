@@ -14,52 +14,67 @@ $$;
 COMMENT ON FUNCTION radscheduler.held_until(radscheduler.appointment_status, boolean, jsonb) IS
     'Until when a completed, discontinued or missed appointment had its time: it keeps what lay before it ended. NULL for other states, and for one that took no time before.';
 
-CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[],
-        OUT appointment_id bigint, OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[]) RETURNS radscheduler.wanted_time[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
+DECLARE
+    v_wanted radscheduler.wanted_time[] := '{}';
+    v_row    radscheduler.wanted_time;
+    v_one    record;
+    v_part   record;
+    v_until  timestamptz;
+    v_from   timestamptz;
+    v_ends   timestamptz;
 BEGIN
-    RETURN QUERY
-    -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
-    SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
-           tstzrange(lower(w.span) + make_interval(mins => w.setup), least(upper(w.span) - make_interval(mins => w.turnover), w.until)),
-           CASE WHEN upper(w.span) - make_interval(mins => w.turnover) > w.until THEN tstzrange(lower(w.span), w.until) ELSE w.span END
-    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, x.until, unnest(range_agg(x.span)) AS span
-          FROM unnest(p_appointments) u(id)
-          CROSS JOIN LATERAL (
-              SELECT ar.resource_id, r.setup, r.turnover, a.until,
-                     tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup), coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover)) AS span
-              FROM (SELECT a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
-                    FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL
-                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
-              CROSS JOIN LATERAL (SELECT * FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = u.id AND ar.status IS NULL OFFSET 0) ar
-              CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
-                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
-              WHERE coalesce(ar.starts_at, a.starts_at) < coalesce(ar.ends_at, a.ends_at) OFFSET 0) x
-          GROUP BY u.id, x.resource_id, x.setup, x.turnover, x.until) w
-    WHERE w.until IS NULL OR lower(w.span) + make_interval(mins => w.setup) < w.until
-    UNION ALL
-    SELECT p.appointment_id, 'patient', p.patient_id, x.held, x.held
-    FROM (SELECT u.id AS appointment_id, x.patient_id, x.until, unnest(range_agg(x.span)) AS span
-          FROM unnest(p_appointments) u(id)
-          CROSS JOIN LATERAL (
-              SELECT a.patient_id, a.until, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
-              FROM (SELECT a.patient_id, a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
-                    FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
-                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
-              LEFT JOIN LATERAL (SELECT s.starts_at, s.ends_at FROM radscheduler.appointment_service s
-                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true
-              WHERE coalesce(s.starts_at, a.starts_at) < coalesce(s.ends_at, a.ends_at) OFFSET 0) x
-          GROUP BY u.id, x.patient_id, x.until) p
-    CROSS JOIN LATERAL (SELECT CASE WHEN upper(p.span) > p.until THEN tstzrange(lower(p.span), p.until) ELSE p.span END AS held) x
-    WHERE p.until IS NULL OR lower(p.span) < p.until;
+    FOR k IN 1 .. cardinality(p_appointments) LOOP
+        SELECT a.patient_id, a.starts_at, a.ends_at, a.status, a.holds_time, a.ending INTO v_one
+            FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointments[k];
+        CONTINUE WHEN v_one.starts_at IS NULL;
+        v_until := CASE WHEN v_one.ending IS NOT NULL THEN radscheduler.held_until(v_one.status, v_one.holds_time, v_one.ending) END;
+        CONTINUE WHEN v_until IS NULL AND NOT radscheduler.takes_time(v_one.status, v_one.holds_time);
+        v_row.appointment_id := p_appointments[k];
+        v_row.subject_id := NULL;
+        FOR v_part IN
+            -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
+            SELECT 'resource'::radscheduler.axis AS axis, ar.resource_id AS subject_id, make_interval(mins => r.setup) AS setup, make_interval(mins => r.turnover) AS turnover,
+                   coalesce(ar.starts_at, v_one.starts_at) AS starts, coalesce(ar.ends_at, v_one.ends_at) AS ends
+                FROM radscheduler.appointment_resource ar
+                CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
+                                    FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
+                WHERE ar.site_id = p_site AND ar.appointment_id = v_row.appointment_id AND ar.status IS NULL
+            UNION ALL
+            SELECT 'patient', v_one.patient_id, interval '0', interval '0', coalesce(s.starts_at, v_one.starts_at), coalesce(s.ends_at, v_one.ends_at)
+                FROM radscheduler.appointment_service s
+                WHERE s.site_id = p_site AND s.appointment_id = v_row.appointment_id AND s.status IS NULL AND v_one.patient_id IS NOT NULL
+            UNION ALL
+            SELECT 'patient', v_one.patient_id, interval '0', interval '0', v_one.starts_at, v_one.ends_at
+                WHERE v_one.patient_id IS NOT NULL AND NOT EXISTS (SELECT FROM radscheduler.appointment_service s
+                    WHERE s.site_id = p_site AND s.appointment_id = v_row.appointment_id AND s.status IS NULL)
+            ORDER BY 1, 2, 5
+        LOOP
+            CONTINUE WHEN v_part.starts >= v_part.ends;
+            -- Intervals of one subject that meet are one: it takes the place of the one before.
+            IF v_part.axis = v_row.axis AND v_part.subject_id = v_row.subject_id AND v_part.starts - v_part.setup <= v_ends THEN
+                v_ends := greatest(v_ends, v_part.ends + v_part.turnover);
+                CONTINUE WHEN v_from + v_part.setup >= v_until;
+                v_wanted := v_wanted[1 : cardinality(v_wanted) - 1];
+            ELSE
+                v_row.axis := v_part.axis;
+                v_row.subject_id := v_part.subject_id;
+                v_from := v_part.starts - v_part.setup;
+                v_ends := v_part.ends + v_part.turnover;
+                CONTINUE WHEN v_part.starts >= v_until;
+            END IF;
+            v_row.during := tstzrange(v_from + v_part.setup, least(v_ends - v_part.turnover, v_until));
+            v_row.buffered := tstzrange(v_from, CASE WHEN v_ends - v_part.turnover > v_until THEN v_until ELSE v_ends END);
+            v_wanted := v_wanted || v_row;
+        END LOOP;
+    END LOOP;
+    RETURN v_wanted;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS
-    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
+    'What appointments occupy by their own rows, by appointment in the order given: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
 
 CREATE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange, p_appointment bigint,
                                    OUT occupancy_id bigint, OUT is_overbooked boolean) RETURNS record
@@ -126,8 +141,10 @@ CREATE FUNCTION radscheduler.occupy(p_site integer, p_appointments bigint[], p_k
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_item     record;
+    v_wanted   radscheduler.wanted_time[] := radscheduler.occupancy_wanted(p_site, p_appointments);
+    v_item     radscheduler.wanted_time;
     v_seat     record;
+    v_placed   integer;
     v_rows     bigint[];
     v_unseated bigint[];
     v_moved    bigint[];
@@ -137,7 +154,7 @@ BEGIN
         v_rows := ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
             JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND (NOT radscheduler.is_closed(a.status) OR a.ending IS NOT NULL)
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
-              AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
+              AND NOT EXISTS (SELECT FROM unnest(v_wanted) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
         v_moved := radscheduler.pool_waiting(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
         IF v_rows <> '{}' THEN
@@ -146,23 +163,21 @@ BEGIN
         v_unseated := radscheduler.overlapping(p_site, p_known);
         PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
-    FOR v_item IN
-        WITH wanted AS MATERIALIZED (
-            SELECT w.* FROM radscheduler.occupancy_wanted(p_site, p_appointments) w
-            WHERE w.appointment_id <> ALL (p_known)
-               OR NOT EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = w.appointment_id AND o.axis = w.axis
-                              AND o.subject_id = w.subject_id AND o.during = w.during AND o.buffered = w.buffered)
-        ), placed AS (
-            INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
-                SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM wanted w
-                ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
-                ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING
-                RETURNING appointment_id, axis, subject_id, buffered
-        )
-        SELECT w.* FROM wanted w
-        WHERE NOT EXISTS (SELECT FROM placed p WHERE p.appointment_id = w.appointment_id AND p.axis = w.axis AND p.subject_id = w.subject_id AND p.buffered = w.buffered)
-        ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
-    LOOP
+    IF cardinality(p_known) > 0 THEN
+        v_wanted := ARRAY(SELECT w FROM unnest(v_wanted) w
+            WHERE NOT EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = w.appointment_id AND o.axis = w.axis
+                              AND o.subject_id = w.subject_id AND o.during = w.during AND o.buffered = w.buffered));
+    END IF;
+    INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
+        SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM unnest(v_wanted) w
+        ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING;
+    GET DIAGNOSTICS v_placed = ROW_COUNT;
+    IF v_placed = cardinality(v_wanted) THEN
+        v_wanted := '{}';
+    END IF;
+    FOREACH v_item IN ARRAY v_wanted LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = v_item.appointment_id AND o.axis = v_item.axis
+                              AND o.subject_id = v_item.subject_id AND o.buffered = v_item.buffered);
         SELECT p.occupancy_id, p.is_overbooked INTO v_seat FROM radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, v_item.appointment_id) p;
         IF v_seat.is_overbooked THEN
             v_unseated := v_unseated || v_seat.occupancy_id;

@@ -44,10 +44,11 @@ BEGIN
     PERFORM radscheduler.audit_all(p_site, p_events, 'appointment', p_appointments, ARRAY(
         SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version')
         FROM unnest(p_messages, v_told) WITH ORDINALITY u(message, told, place) ORDER BY u.place));
+    PERFORM radscheduler.queue_siu(p_site, p_appointments, p_events);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[]) IS
-    'write_history(), told in event_log and the audit log. Arrays side by side: appointment, type of event, message that caused it, details for the event.';
+    'write_history(), told in event_log, the audit log and to links that ask for it (queue_siu()). Arrays side by side: appointment, type of event, message that caused it, details for the event.';
 
 CREATE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -19,11 +19,14 @@ BEGIN
     FOR k IN 1 .. cardinality(v_items) LOOP
         v_item := v_items[k];
         v_old := NULL;
-        IF v_item.filler_id IS NOT NULL THEN
+        IF v_item.action = 'request' THEN
+            -- apply_request() has found it.
+            SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_item.appointment_id;
+        ELSIF v_item.filler_id IS NOT NULL THEN
             SELECT * INTO v_old FROM radscheduler.appointment a
                 WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.filler_id = v_item.filler_id ORDER BY a.generation DESC LIMIT 1;
         END IF;
-        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL THEN
+        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL AND v_item.action IS DISTINCT FROM 'request' THEN
             SELECT * INTO v_old FROM radscheduler.appointment a
                 WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.placer_id = v_item.placer_id AND (v_item.filler_id IS NULL OR a.filler_id IS NULL)
                 ORDER BY a.generation DESC LIMIT 1;

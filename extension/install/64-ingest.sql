@@ -3,17 +3,14 @@
 CREATE FUNCTION radscheduler.ack_stamp(p_zone text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_local  timestamp := timezone(p_zone, now());
-    v_offset integer := extract(epoch FROM v_local - timezone('UTC', now())) / 60;
 BEGIN
-    RETURN to_char(v_local, 'YYYYMMDDHH24MISS') || CASE WHEN v_offset < 0 THEN '-' ELSE '+' END
-           || lpad((abs(v_offset) / 60)::text, 2, '0') || lpad((abs(v_offset) % 60)::text, 2, '0');
+    RETURN radscheduler.hl7_stamp(now(), p_zone);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.ack_stamp(text) IS 'Now as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]') RETURNS bytea
+CREATE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]',
+                                    p_reply jsonb DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -28,7 +25,7 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
+        SELECT array_agg('0'::text), array_agg(CASE WHEN p_reply IS NULL THEN 'SCH' ELSE 'ARQ' END), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
                array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
             FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
@@ -37,13 +34,19 @@ BEGIN
         SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
             INTO v_codes, v_paths, v_severities, v_texts FROM jsonb_array_elements(v_told) w;
     END IF;
+    IF p_reply IS NOT NULL THEN
+        RETURN radscheduler.hl7_response(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
+                                         coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
+                                         v_codes, v_paths, v_severities, v_texts, p_charset, 'SRR', 'SRR_S01',
+                                         (string_to_array(radscheduler.hl7_build('[["MSH", "|", "^~\\&"]]'::jsonb || p_reply)::text, chr(13)))[2 : jsonb_array_length(p_reply) + 1]);
+    END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
                                    coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' WHEN v_told <> '[]' THEN 'Accepted with warning, see ERR' END),
                                    v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place.';
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb, jsonb) IS
+    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place. With p_reply, segments in the form of hl7_to_jsonb(), it is an SRR with these.';
 
 CREATE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -213,9 +216,9 @@ BEGIN
         r.action := radscheduler.message_kind(v_header ->> 'message_code', r.trigger_event);
         IF r.action IS NULL THEN
             r.code := 'AR';
-            r.error := CASE WHEN v_header ->> 'message_code' IN ('SIU', 'ADT') THEN
+            r.error := CASE WHEN v_header ->> 'message_code' IN ('SIU', 'ADT', 'SRM') THEN
                 jsonb_build_object('code', '201', 'path', 'MSH-9.2', 'text', 'This trigger event is not taken here. The message is kept.')
-                ELSE '{"code": "200", "path": "MSH-9.1", "text": "Only scheduling (SIU), patient (ADT) and order messages (ORM^O01, OMI^O23) are taken here. The message is kept."}' END;
+                ELSE '{"code": "200", "path": "MSH-9.1", "text": "Only scheduling (SIU, SRM), patient (ADT) and order messages (ORM^O01, OMI^O23) are taken here. The message is kept."}' END;
         END IF;
     END IF;
     IF r.error IS NULL AND (r.context ->> 'is_test')::boolean AND r.context #>> '{profile,test_messages}' IN ('ignore', 'refuse') THEN
@@ -270,12 +273,13 @@ BEGIN
         WHEN p_trigger = 'IGNORE' THEN 'ignore'
         WHEN p_message_code = 'SIU' AND p_trigger IN ('S23', 'S24') THEN 'block'
         WHEN p_message_code = 'SIU' AND p_trigger ~ '^S(1[2-9]|2[0-2]|26|27)$' THEN 'schedule'
+        WHEN p_message_code = 'SRM' AND p_trigger ~ '^S(0[1-9]|1[01])$' THEN 'request'
         WHEN p_message_code = 'ADT' AND p_trigger IN ('A01', 'A04', 'A08', 'A10', 'A18', 'A30', 'A31', 'A34', 'A40') THEN 'patient'
         WHEN p_message_code = 'ORM' AND p_trigger = 'O01' OR p_message_code = 'OMI' AND p_trigger = 'O23' THEN 'order' END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.message_kind(text, text) IS
-    'Who handles a message by MSH-9.1 and its event: schedule, block, patient, order, ignore; NULL for what is not taken.';
+    'Who handles a message by MSH-9.1 and its event: schedule, block, request, patient, order, ignore; NULL for what is not taken.';
 
 CREATE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

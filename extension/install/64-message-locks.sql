@@ -60,6 +60,7 @@ CREATE FUNCTION radscheduler.other_lock_names(p_item radscheduler.ingest_item) R
     AS $$
 BEGIN
     RETURN CASE p_item.action
+        WHEN 'request' THEN radscheduler.appointment_lock_names(p_item.site_id, radscheduler.requested_appointment(p_item))
         WHEN 'patient' THEN
             CASE WHEN p_item.reading ? 'merges' THEN radscheduler.merge_lock_names(p_item.site_id, p_item.context ->> 'facility', p_item.reading -> 'merges')
                  WHEN radscheduler.is_arrival(p_item) THEN ARRAY(
@@ -71,7 +72,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.other_lock_names(radscheduler.ingest_item) IS
-    'Names for lock_keys() of a message that is not about an appointment, besides its identifiers: all of merged patients and the appointments of the one given up, the appointments somebody may arrive for, orders by either number.';
+    'Names for lock_keys() of a message that is not about an appointment, besides its identifiers: all of merged patients and the appointments of the one given up, the appointments somebody may arrive for, orders by either number, the appointment of a request.';
 
 CREATE FUNCTION radscheduler.other_subjects(p_items radscheduler.ingest_item[], p_site integer, OUT resources bigint[], OUT patients bigint[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -64,7 +64,7 @@ BEGIN
         FOR k IN 1 .. cardinality(p_items) LOOP
             v_item := p_items[k];
             CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
-            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+            IF v_placeless[k] AND v_item.action IN ('schedule', 'request') THEN
                 v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
             END IF;
             v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a

@@ -100,6 +100,12 @@ DECLARE
 BEGIN
     IF v_items[1].action = 'schedule' THEN
         v_items := radscheduler.apply_items(v_items);
+    ELSIF v_items[1].action = 'request' THEN
+        v_items[1] := radscheduler.apply_request(v_items[1]);
+        IF v_items[1].error IS NOT NULL THEN
+            RAISE EXCEPTION 'the request was refused' USING ERRCODE = 'RS003', DETAIL = jsonb_build_object('error', v_items[1].error, 'warnings', v_items[1].warnings,
+                'appointment_id', v_items[1].appointment_id, 'conflicts', v_items[1].conflicts, 'reply', v_items[1].reply)::text;
+        END IF;
     ELSE
         v_item := v_items[1];
         CASE v_item.action
@@ -226,7 +232,8 @@ BEGIN
             v_item.ordinal := v_order[cardinality(v_wave) + 1];
             IF v_item.ack IS NULL THEN
                 v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
-                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings,
+                                                  CASE WHEN v_item.action = 'request' THEN coalesce(v_item.reply, '[]') END);
             END IF;
             IF v_item.error IS NOT NULL THEN
                 DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id
@@ -296,7 +303,9 @@ BEGIN
             format('The message could not be applied (SQLSTATE %s%s). It is kept and can be sent again once the cause is mended.', v_state,
                    coalesce(', constraint ' || nullif(v_constraint, ''), '')));
     END IF;
-    r.ack := radscheduler.answer(p_bytes, r.code, r.message_id, r.context ->> 'zone', r.error, '[]', r.context #>> '{profile,charset}');
+    r.ack := radscheduler.answer(p_bytes, r.code, r.message_id, r.context ->> 'zone', r.error, '[]', r.context #>> '{profile,charset}', '[]',
+                                 CASE WHEN radscheduler.message_kind(r.context #>> '{header,message_code}', r.context ->> 'trigger_event') = 'request'
+                                      THEN coalesce(CASE WHEN v_state = 'RS003' THEN nullif(v_detail::jsonb -> 'reply', 'null') END, '[]') END);
     PERFORM radscheduler.log_items(ARRAY[r]);
     RETURN r;
 END

@@ -37,13 +37,14 @@ CREATE FUNCTION radscheduler.appointment_lock_names(p_site integer, p_appointmen
     AS $$
 BEGIN
     -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+    RETURN (SELECT ARRAY[CASE WHEN a.sender_id IS NULL THEN format('appointment/%s/%s', p_site, p_appointment) END,
+                         'appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
                          'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
                          'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.appointment_lock_names(integer, bigint) IS 'Names for lock_keys() under which messages about an appointment wait for a change made here.';
+COMMENT ON FUNCTION radscheduler.appointment_lock_names(integer, bigint) IS 'Names for lock_keys() under which messages about an appointment wait for a change made here: the sender''s numbers of it, its own where it has no sender.';
 
 CREATE FUNCTION radscheduler.check_appointment_values(p_site integer, p_modality text, p_duration integer, p_status text, p_urgency text,
                                                       OUT modality text, OUT status radscheduler.appointment_status, OUT urgency text) RETURNS record

@@ -1,4 +1,5 @@
-// Acknowledgements in SQL: hl7_answer() for bytes as received, hl7_ack() for a stored message.
+// Acknowledgements in SQL: hl7_answer() and hl7_response() for bytes as received, hl7_ack() for a stored message.
+#include <algorithm>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -7,7 +8,9 @@
 
 #include "radscheduler/ack.hpp"
 #include "radscheduler/ack_mode.hpp"
+#include "radscheduler/charset.hpp"
 #include "radscheduler/declared_charset.hpp"
+#include "radscheduler/header.hpp"
 
 #include "iconv_charset.hpp"
 #include "received.hpp"
@@ -49,6 +52,10 @@ bool choose_answer(const Message& message, AckRequest& request) {
     const AckDue due = ack_due(message, request.code);
     if (!due.accept && !due.application) return false;
     request.code = due.accept ? *due.accept : *due.application;
+    if (due.accept) {
+        request.message_code = request.structure = "ACK";
+        request.segments.clear();
+    }
     if (request.code == AckCode::commit_accept) {
         request.text.clear();
         request.issues.clear();
@@ -63,21 +70,30 @@ void due_codes(const Message& message, AckCode outcome, std::string_view (&codes
     if (due.application) codes[1] = ack_code_name(*due.application);
 }
 
-// Echoes stay in the sender's bytes. Where a byte of a character may look like a delimiter, the answer is built in
-// UTF-8 and handed back in the sender's encoding, whose texts come back as they were.
+// Bytes in ASCII alone tell nothing of the encoding that texts of ours should have: what the sender declares does.
+std::string encoding_for(const Message& raw, std::string_view charset, const Utf8Text& text) {
+    const bool plain = std::all_of(raw.text().begin(), raw.text().end(), [](char c) { return (c & 0x80) == 0; });
+    if (!plain) return text.encoding;
+    const std::string_view declared =
+        declared_encoding(charset.empty() ? header_field(raw, 18) : charset, raw.delimiters().repetition, raw.text());
+    return declared.empty() ? text.encoding : std::string(declared);
+}
+
+// Echoes stay in the sender's bytes. Where a byte of a character may look like a delimiter, and where the answer holds
+// texts of our own, it is built in UTF-8 and handed back in the sender's encoding, whose texts come back as they were.
 std::string answer_to(std::string_view bytes, std::string_view charset, AckRequest& request) {
     const Result<std::string> canonical = normalize(bytes);
     const Result<Message> raw = canonical ? Message::open(*canonical) : Result<Message>(canonical.error());
     if (!raw) return build_ack(request);
     const Utf8Text text = converted(*raw, charset);
-    const bool hidden = hides_delimiters(text.encoding);
+    const bool hidden = hides_delimiters(text.encoding) || !request.segments.empty();
     const Result<Message> message = hidden ? Message::open(text.text) : raw;
     if (!message) return build_ack(request);
     request.original = &*message;
     if (!choose_answer(*message, request)) return {};
     std::string answer = build_ack(request);
     if (!hidden) return answer;
-    return iconv_from_utf8(text.encoding, answer).value_or(std::move(answer));
+    return iconv_from_utf8(encoding_for(*raw, charset, text), answer).value_or(std::move(answer));
 }
 
 std::string_view text_or_empty(const struct varlena* value) {
@@ -95,34 +111,70 @@ std::string stamp_utc(pg_time_t seconds) {
 
 } // namespace
 
+namespace {
+
+// What hl7_answer() and hl7_response() take alike: plain views, fetched before anything is built.
+struct AnswerArguments {
+    const struct varlena *bytes, *code, *control_id, *stamp, *note, *charset;
+    SqlTexts codes, paths, severities, sentences;
+};
+
+const struct varlena* argument_or_null(FunctionCallInfo fcinfo, int argument) {
+    return PG_ARGISNULL(argument) ? nullptr : PG_GETARG_VARLENA_PP(argument);
+}
+
+AnswerArguments answer_arguments(FunctionCallInfo fcinfo) {
+    return {argument_or_null(fcinfo, 0), argument_or_null(fcinfo, 1), argument_or_null(fcinfo, 2),
+            argument_or_null(fcinfo, 3), argument_or_null(fcinfo, 4), argument_or_null(fcinfo, 9),
+            texts_of(fcinfo, 5),         texts_of(fcinfo, 6),         texts_of(fcinfo, 7),
+            texts_of(fcinfo, 8)};
+}
+
+bool fill(const AnswerArguments& given, AckRequest& request, Failure* failure) {
+    const int count = given.codes.count;
+    if (given.paths.count != count || given.severities.count != count || given.sentences.count != count) {
+        return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR, "the four error arrays of an answer must be of one length");
+    }
+    if (!ack_code(text_or_empty(given.code), &request.code, failure)) return false;
+    request.control_id = text_or_empty(given.control_id);
+    request.timestamp = text_or_empty(given.stamp);
+    request.text = text_or_empty(given.note);
+    for (int i = 0; i < count; ++i) {
+        const Severity severity = given.severities.at(i) == "W"   ? Severity::warning
+                                  : given.severities.at(i) == "I" ? Severity::information
+                                                                  : Severity::error;
+        request.issues.push_back({std::string(given.codes.at(i)),
+                                  std::string(given.paths.at(i)),
+                                  severity,
+                                  std::string(given.sentences.at(i)),
+                                  {}});
+    }
+    return true;
+}
+
+} // namespace
+
 RAD_FUNCTION(rad_hl7_answer) {
-    const struct varlena* bytes = PG_ARGISNULL(0) ? nullptr : PG_GETARG_VARLENA_PP(0);
-    const struct varlena* code = PG_ARGISNULL(1) ? nullptr : PG_GETARG_VARLENA_PP(1);
-    const struct varlena* control_id = PG_ARGISNULL(2) ? nullptr : PG_GETARG_VARLENA_PP(2);
-    const struct varlena* stamp = PG_ARGISNULL(3) ? nullptr : PG_GETARG_VARLENA_PP(3);
-    const struct varlena* note = PG_ARGISNULL(4) ? nullptr : PG_GETARG_VARLENA_PP(4);
-    const struct varlena* charset = PG_ARGISNULL(9) ? nullptr : PG_GETARG_VARLENA_PP(9);
-    const SqlTexts codes = texts_of(fcinfo, 5);
-    const SqlTexts paths = texts_of(fcinfo, 6);
-    const SqlTexts severities = texts_of(fcinfo, 7);
-    const SqlTexts sentences = texts_of(fcinfo, 8);
-    if (paths.count != codes.count || severities.count != codes.count || sentences.count != codes.count) {
-        return failure->set(ERRCODE_ARRAY_SUBSCRIPT_ERROR,
-                            "the four error arrays of hl7_answer() must be of one length");
-    }
+    const AnswerArguments given = answer_arguments(fcinfo);
     AckRequest request;
-    if (!ack_code(text_or_empty(code), &request.code, failure)) return false;
-    request.control_id = text_or_empty(control_id);
-    request.timestamp = text_or_empty(stamp);
-    request.text = text_or_empty(note);
-    for (int i = 0; i < codes.count; ++i) {
-        const Severity severity = severities.at(i) == "W"   ? Severity::warning
-                                  : severities.at(i) == "I" ? Severity::information
-                                                            : Severity::error;
-        request.issues.push_back(
-            {std::string(codes.at(i)), std::string(paths.at(i)), severity, std::string(sentences.at(i)), {}});
-    }
-    *result = PointerGetDatum(varlena_of(answer_to(text_or_empty(bytes), text_or_empty(charset), request)));
+    if (!fill(given, request, failure)) return false;
+    *result = PointerGetDatum(varlena_of(answer_to(text_or_empty(given.bytes), text_or_empty(given.charset), request)));
+    return true;
+}
+
+// hl7_answer() as a response of its own: message code, structure, segments.
+RAD_FUNCTION(rad_hl7_response) {
+    const AnswerArguments given = answer_arguments(fcinfo);
+    const struct varlena* message_code = argument_or_null(fcinfo, 10);
+    const struct varlena* structure = argument_or_null(fcinfo, 11);
+    const SqlTexts segments = texts_of(fcinfo, 12);
+    AckRequest request;
+    if (!fill(given, request, failure)) return false;
+    request.message_code = text_or_empty(message_code);
+    request.structure = text_or_empty(structure);
+    for (int i = 0; i < segments.count; ++i)
+        request.segments.emplace_back(segments.at(i));
+    *result = PointerGetDatum(varlena_of(answer_to(text_or_empty(given.bytes), text_or_empty(given.charset), request)));
     return true;
 }
 

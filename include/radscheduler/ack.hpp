@@ -2,12 +2,11 @@
 // one form. Which of them a message asks for: ack_mode.hpp.
 //
 // Invariants: whole MSH-3..6 swapped as raw text; the sender's delimiters; MSA-2 byte-identical to MSH-10 (only the
-// framing bytes 0x0B and 0x1C, which MLLP cannot carry, are left out); every segment ends in CR; at most
-// kMaxAckBytes, reached by cutting texts, then dropping ERR segments from the end, then cutting MSH-3..6, never
-// inside a UTF-8 character or an escape. MSA-2 is never cut: only a control id of more than about 500 bytes makes a
-// longer acknowledgement.
-// Open the Message on the bytes as received (normalised, not converted), so that what is echoed stays in the sender's
-// charset. Texts given here should be ASCII and must not hold patient data.
+// framing bytes 0x0B and 0x1C, which MLLP cannot carry, are left out); every segment ends in CR; without the segments
+// of a response at most kMaxAckBytes, reached by cutting texts, then dropping ERR segments from the end, then cutting
+// MSH-3..6, never inside a UTF-8 character or an escape. MSA-2 is never cut: only a control id of more than about 500
+// bytes makes a longer acknowledgement. Open the Message on the bytes as received (normalised, not converted), so that
+// what is echoed stays in the sender's charset. Texts given here should be ASCII and must not hold patient data.
 // Source: HL7 v2.5 chapters 2.9.2, 2.15.1 (ACK), 2.15.5 (ERR), 2.15.8 (MSA); ELD: v2.3.1 chapter 2.24.4.
 #pragma once
 
@@ -43,6 +42,10 @@ struct AckRequest {
     std::string text;                         // MSA-3, versions before 2.7 only
     std::vector<AckIssue> issues;             // one ERR each (before 2.5 only when code is no acceptance)
     std::string application = "RADSCHEDULER"; // MSH-3 when there is no original
+    // A response instead of the general acknowledgement: MSH-9.1 and MSH-9.3 ("SRR", "SRR_S01"), and what follows MSA
+    // and ERR, one segment each in the usual delimiters; they are written in the sender's.
+    std::string message_code = "ACK", structure = "ACK";
+    std::vector<std::string> segments;
 };
 
 std::string build_ack(const AckRequest& request);

@@ -16,6 +16,7 @@ struct Settings {
     std::optional<std::string> redis_url;
     std::string node_env = "development";
     std::optional<std::string> jwt_secret;
+    std::optional<std::string> jwt_secret_previous;
     std::optional<std::string> twilio_account_sid;
     std::optional<std::string> twilio_auth_token;
     std::optional<std::string> twilio_phone_number;
@@ -33,6 +34,13 @@ struct Settings {
     std::size_t http_max_body = 1U << 20U;
     std::size_t http_max_connections = 1000;
     std::chrono::milliseconds http_timeout = std::chrono::seconds(30);
+
+    // Who may come in (auth/policy.hpp)
+    std::string auth = "auto"; // auto, required or open
+    std::optional<std::string> jwks_file;
+    std::string jwt_issuer = "radscheduler";
+    std::string jwt_audience = "radscheduler-users";
+    bool behind_proxy = false; // a proxy in front does TLS
 
     // PostgreSQL
     std::size_t db_connections = 8;

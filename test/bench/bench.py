@@ -31,7 +31,7 @@ class Bench:
         self.cluster = Cluster("benchdb", DATABASE)
         atexit.register(self.cluster.destroy)
         self.database = Database.create(self.cluster, DATABASE)
-        loaded = self.cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", DATABASE, "-f", HERE / "setup.sql")
+        loaded = self.cluster.tool("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", DATABASE, "-f", HERE / "setup.sql", "-f", HERE / "storage_setup.sql")
         assert loaded.returncode == 0, loaded.stderr.decode()
         self.daemon = Daemon(self.database.url)
 
@@ -96,6 +96,8 @@ def main():
     measures = {
         ("floor: one row under the exclusion constraint", 1): lambda: bench.pgbench("floor.sql", 1),
         ("floor: one row under the exclusion constraint", 8): lambda: bench.pgbench("floor.sql", 8),
+        ("storage: the sixteen rows of one message, nothing decided", 1): lambda: bench.pgbench("storage.sql", 1),
+        ("storage: the sixteen rows of one message, nothing decided", 8): lambda: bench.pgbench("storage.sql", 8),
         ("ingest() in SQL", 1): lambda: bench.pgbench("ingest.sql", 1),
         ("ingest() in SQL", 8): lambda: bench.pgbench("ingest.sql", 8),
         ("ingest_batch() of 50 in SQL", 1): lambda: 50 * bench.pgbench("batch.sql", 1),

@@ -17,9 +17,11 @@ MESSAGE = (r"MSH|^~\&|SECRIS|{site}|RADSCHED|RAD|20260101||SIU^S12|{site}1|P|2.5
 
 # How each function that somebody may call is called so that it works; {site} is the caller's, {other} the other one's id.
 CALLS = {
+    "act_as": "radscheduler.act_as(NULL, 'key:x', NULL, NULL)",
     "acting": "radscheduler.acting()",
     "add_procedure": "radscheduler.add_procedure('NEW3', 'New', 'CT', aliases => '{{NEW4}}')",
     "add_resource": "radscheduler.add_resource('NEW', 'New', 'equipment', 'CT')",
+    "admit_api_key": "radscheduler.admit_api_key('x', '', '127.0.0.1')",
     "api_appointments": "radscheduler.api_appointments('{{}}')",
     "api_dashboard": "radscheduler.api_dashboard('{{}}')",
     "api_hl7_appointment": "radscheduler.api_hl7_appointment('{{}}')",
@@ -35,9 +37,12 @@ CALLS = {
     "configuration_export": "radscheduler.configuration_export()",
     "configuration_import": "radscheduler.configuration_import(radscheduler.configuration_export())",
     "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
+    "create_api_key": "radscheduler.create_api_key('New', '{{slots:read}}')",
+    "create_user": "radscheduler.create_user('newuser', 'New User', '$y$j9T$salt$hash', '{{slots:read}}')",
     "current_site": "radscheduler.current_site()",
     "default_zone": "radscheduler.default_zone()",
     "drift_report": "radscheduler.drift_report(ARRAY['x'::bytea])",
+    "drop_task": "(SELECT o.task_id FROM radscheduler.outbox o WHERE o.state = 'ready' LIMIT 1) t, radscheduler.drop_task(t.task_id, 'test')",
     "dry_run": "radscheduler.dry_run('x')",
     "dry_run_batch": "radscheduler.dry_run_batch(ARRAY['x'::bytea])",
     "event_map_fault": "radscheduler.event_map_fault('{{}}', '{{}}')",
@@ -56,8 +61,10 @@ CALLS = {
     "is_rule": "radscheduler.is_rule('OUTSIDE_HOURS')",
     "is_timezone": "radscheduler.is_timezone('UTC')",
     "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
+    "login_of": "radscheduler.login_of('x', NULL)",
     "maintain": "radscheduler.maintain()",
     "nearest_word": "radscheduler.nearest_word('a', '{{}}')",
+    "note_login": "radscheduler.note_login('OWN', 1, true)",
     "orders_of": "radscheduler.orders_of(1)",
     "place_hold": "radscheduler.place_hold('case 1')",
     "profile_faults": "radscheduler.profile_faults('{{}}')",
@@ -65,14 +72,19 @@ CALLS = {
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
     "recheck_conflicts": "radscheduler.recheck_conflicts()",
     "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
+    "revoke_api_key": "radscheduler.create_api_key('New', '{{slots:read}}') k, radscheduler.revoke_api_key(split_part(k, '_', 2))",
+    "retry_task": "(SELECT o.task_id FROM radscheduler.outbox o WHERE o.state = 'dead' LIMIT 1) t, radscheduler.retry_task(t.task_id)",
     "schedule_as_of": "radscheduler.schedule_as_of(now())",
     "sees_every_site": "radscheduler.sees_every_site()",
     "sender_profile": "radscheduler.sender_profile('{{}}')",
     "sender_report": "radscheduler.sender_report()",
     "set_sender": "radscheduler.set_sender('NEWRIS', '')",
+    "set_user": "radscheduler.create_user('olduser', 'Old User', '$y$j9T$salt$hash', '{{slots:read}}'), radscheduler.set_user('olduser', active => false)",
     "sites_for": "radscheduler.sites_for(0)",
+    "siu_build": "(SELECT a.appointment_id FROM radscheduler.appointment a LIMIT 1) a, radscheduler.siu_build(a.appointment_id, 'S12')",
     "siu_parse": r"radscheduler.siu_parse(E'MSH|^~\\&|A|B|||20260101||SIU^S12|1|P|2.5')",
     "siu_read": "radscheduler.siu_read('x')",
+    "task_message": "(SELECT o.task_id FROM radscheduler.outbox o LIMIT 1) t, radscheduler.task_message(t.task_id)",
     "unblock_resource": "radscheduler.resource_block b, radscheduler.unblock_resource(b.block_id)",
     "visible_sites": "radscheduler.visible_sites()",
 }
@@ -86,6 +98,7 @@ EVERY_SITE = {
 # A row each table takes from those who may insert; {site} is its site.
 ROWS = {
     "appointments": "(patient_id, patient_name, modality, datetime) VALUES ('NEW1', 'New Person', 'CT', '2031-06-06 10:00')",
+    "link": "(site_id, name) VALUES ({site}, 'NEWLINK')",
     "modality": "(site_id, code, label, name, default_minutes) VALUES ({site}, 'ZZ', 'ZZ', 'New', 10)",
     "modality_alias": "(site_id, alias, code) VALUES ({site}, 'NEWALIAS', 'CT')",
     "procedure": "(site_id, code, name, modality) VALUES ({site}, 'NEW1', 'New', 'CT')",
@@ -99,12 +112,13 @@ ROWS = {
 }
 # Where such a row is.
 NEW = {
+    "link": "name = 'NEWLINK'",
     "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
     "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
     "rule_setting": "code = 'MAINTENANCE'", "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
-COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered",
+COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered", "link": "is_enabled",
            "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity"}
 
 
@@ -129,6 +143,10 @@ def system(cluster):
         database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT site_id, resource_id, '[2031-07-01,2031-07-02)'"
                          " FROM radscheduler.resource WHERE site_id = radscheduler.current_site() LIMIT 1")
         database.execute("INSERT INTO radscheduler.rule_setting VALUES (radscheduler.current_site(), 'OUTSIDE_HOURS', 'info')")
+        database.execute("INSERT INTO radscheduler.link (site_id, name) VALUES (radscheduler.current_site(), 'PACS')")
+        for patient in ("LINK1", "LINK2"):
+            database.execute("INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, datetime) VALUES (%s, 'Linked Person', 'US', '2031-05-06 10:00')", patient)
+        database.execute("SELECT radscheduler.drop_task((SELECT max(task_id) FROM radscheduler.task), 'test')")
         database.execute("SELECT radscheduler.lift_hold(radscheduler.place_hold('case 0'), 'over')")
     database.execute("RESET radscheduler.site")
     database.execute("SELECT radscheduler.audit_seal_pending()")

@@ -3,6 +3,7 @@
 #include "radscheduler/ack.hpp"
 #include "radscheduler/ack_mode.hpp"
 #include "radscheduler/charset.hpp"
+#include "radscheduler/escape.hpp"
 #include "radscheduler/header.hpp"
 #include "radscheduler/value.hpp"
 
@@ -50,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         request.original = &*message;
         control_id = without_framing(header_field(*message, 10));
     }
+    request.message_code = size % 3 == 0 ? "SRR" : "ACK";
     const std::string ack = build_ack(request);
     FUZZ_CHECK(ack.ends_with('\r'));
     FUZZ_CHECK(ack.size() <= kMaxAckBytes || control_id.size() > kLongControlId);
@@ -58,6 +60,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(answer);
     FUZZ_CHECK(get_raw(*answer, *Path::parse("MSA-2")).raw == control_id);
     FUZZ_CHECK(get(*answer, *Path::parse("MSA-1")).raw == kCodeNames[size % kCodeNames.size()]);
+
+    // A segment of a response says in the sender's delimiters what it said in the usual ones.
+    request.segments = {"NTE|1||" + escape(text, Delimiters()) + "|x^y~z"};
+    const std::string response = build_ack(request);
+    const Result<Message> whole = Message::open(response);
+    FUZZ_CHECK(whole);
+    const Delimiters& written = whole->delimiters();
+    if (written.escape != '\0' && written.subcomponent != '\0' && text.find('\0') == std::string::npos) {
+        FUZZ_CHECK(get_text(*whole, *Path::parse("NTE-3")).value_or("") == text);
+        FUZZ_CHECK(get_text(*whole, *Path::parse("NTE-4[1].2")) == "y");
+    }
 
     if (!message) return 0;
     const AckDue due = ack_due(*message, request.code);

@@ -32,6 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             FUZZ_CHECK(nlohmann::json::accept(json));
             FUZZ_CHECK(lenient || !reading.schedule || reading.error || reading.schedule->filler_id.has_value() ||
                        reading.schedule->placer_id.has_value());
+            FUZZ_CHECK(reading.request.has_value() == (reading.header.message_code == "SRM"));
+            FUZZ_CHECK(!reading.request || (reading.schedule && reading.schedule->status.empty()));
+            for (const SiuWindow& window : reading.request.value_or(SiuRequest()).windows)
+                FUZZ_CHECK(window.path.starts_with("ARQ-11") && window.from.value.size() >= 10);
             FUZZ_CHECK(!reading.merges || (reading.header.message_code == "ADT" && !reading.schedule));
             for (const SiuOrder& order : reading.orders.value_or(std::vector<SiuOrder>())) {
                 FUZZ_CHECK(order.path.starts_with("ORC[") || order.path.starts_with("OBR["));

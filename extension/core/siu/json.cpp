@@ -191,6 +191,7 @@ std::string to_json(const SiuReading& reading) {
         write_array(json, "services", reading.services);
         write_array(json, "resources", reading.resources);
     }
+    if (reading.request) siu::write_request(json, *reading.request);
     if (reading.merges) siu::write_merges(json, *reading.merges);
     if (reading.orders) siu::write_orders(json, *reading.orders);
     json.key("warnings");

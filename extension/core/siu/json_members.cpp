@@ -1,4 +1,4 @@
-// Writing members, and the lists that patient and order messages bring.
+// Writing members, and what requests, patient and order messages bring.
 #include "json_members.hpp"
 
 namespace radscheduler::siu {
@@ -52,6 +52,39 @@ void write_identifiers(JsonWriter& json, const std::vector<SiuIdentifier>& ident
         json.end_object();
     }
     json.end_array();
+}
+
+void write_request(JsonWriter& json, const SiuRequest& request) {
+    const auto write_criteria = [&json](std::string_view name, const std::vector<SiuCriterion>& criteria) {
+        if (criteria.empty()) return;
+        json.key(name);
+        json.begin_array();
+        for (const SiuCriterion& criterion : criteria) {
+            json.begin_object();
+            member(json, "name", criterion.name);
+            member(json, "value", criterion.value);
+            json.end_object();
+        }
+        json.end_array();
+    };
+    json.key("request");
+    json.begin_object();
+    json.key("windows");
+    json.begin_array();
+    for (const SiuWindow& window : request.windows) {
+        json.begin_object();
+        json.member("path", window.path);
+        member(json, "from", window.from);
+        member(json, "until", window.until);
+        json.end_object();
+    }
+    json.end_array();
+    write_criteria("times", request.times);
+    write_criteria("resources", request.resources);
+    write_criteria("locations", request.locations);
+    write_criteria("overrides", request.overrides);
+    member(json, "spacing_minutes", request.spacing_minutes);
+    json.end_object();
 }
 
 void write_merges(JsonWriter& json, const std::vector<SiuMerge>& merges) {

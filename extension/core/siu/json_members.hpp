@@ -19,6 +19,10 @@ void member(JsonWriter& json, std::string_view name, const std::vector<std::stri
 // "identifiers": [{value, authority, type}], an empty list too.
 void write_identifiers(JsonWriter& json, const std::vector<SiuIdentifier>& identifiers);
 
+// "request": {windows: [{path, from, until}], times, resources, locations, overrides: [{name, value}],
+// spacing_minutes}.
+void write_request(JsonWriter& json, const SiuRequest& request);
+
 // "merges": [{into, from}], "orders": [{path, control, …}].
 void write_merges(JsonWriter& json, const std::vector<SiuMerge>& merges);
 void write_orders(JsonWriter& json, const std::vector<SiuOrder>& orders);

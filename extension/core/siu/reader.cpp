@@ -5,6 +5,7 @@
 #include "merges.hpp"
 #include "orders.hpp"
 #include "patient.hpp"
+#include "request.hpp"
 #include "resources.hpp"
 #include "schedule.hpp"
 #include "segment_plan.hpp"
@@ -25,7 +26,7 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
                      "The message has no control id (MSH-10), so it cannot be acknowledged by it; send one.");
     }
     const bool merging = siu::is_merge(reading.header);
-    const siu::SegmentPlan plan = siu::plan_segments(context, message, merging);
+    siu::SegmentPlan plan = siu::plan_segments(context, message, merging);
     if (plan.pid.exists()) reading.patient = siu::read_patient(context, plan);
 
     const bool scheduling =
@@ -39,6 +40,7 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
         siu::add_visit_location(context, plan, reading);
         siu::sort_services(reading.services);
     }
+    if (reading.header.message_code == "SRM") siu::read_request(context, message, plan, reading);
     reading.visit = siu::read_visit(context, plan, reading);
     if (merging) reading.merges = siu::read_merges(context, message, reading.patient);
     if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);

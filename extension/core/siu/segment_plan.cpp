@@ -30,6 +30,12 @@ public:
         if (segment.name == "SCH") {
             take_single(plan_.sch, fields, segment);
             note_target_ = NoteTarget::schedule;
+        } else if (segment.name == "ARQ") {
+            take_single(plan_.request, fields, segment);
+            note_target_ = NoteTarget::schedule;
+        } else if (segment.name == "APR") {
+            take_single(plan_.preferences, fields, segment);
+            note_target_ = NoteTarget::schedule;
         } else if (segment.name == "TQ1") {
             take_many(plan_.timings, fields);
             note_target_ = NoteTarget::schedule;

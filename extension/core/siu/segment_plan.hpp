@@ -28,6 +28,7 @@ struct PlannedSegment {
 
 struct SegmentPlan {
     SegmentFields sch, pid, pv1;
+    SegmentFields request, preferences;   // ARQ, APR
     SegmentFields procedure;              // IPC
     std::vector<SegmentFields> timings;   // TQ1
     std::vector<SegmentFields> orders;    // ORC

@@ -21,7 +21,9 @@ Text referring(const SiuOptions& options, const SegmentPlan& plan, const SiuRead
     for (const SiuResource& resource : reading.resources) {
         if (refers(resource)) return resource.name.has_value() ? resource.name : resource.code;
     }
-    if (reading.schedule && !reading.schedule->placer_contact.absent()) return reading.schedule->placer_contact;
+    // Whoever asks for an appointment (ARQ-15) is not for that the referrer.
+    if (reading.schedule && !reading.request && !reading.schedule->placer_contact.absent())
+        return reading.schedule->placer_contact;
     for (const SegmentFields& order : plan.orders) {
         name = xcn_display(order, 12);
         if (!name.absent()) return name;

@@ -1,11 +1,11 @@
-// Purpose: reads a scheduling message (SIU S12..S27) into an SiuReading, and writes that as the JSON that SQL takes.
-// Other message types give header, patient and visit; ADT merges (A18, A30, A34, A40) also merges, orders (ORM^O01,
-// OMI^O23) also orders.
+// Purpose: reads a scheduling message (SIU S12..S27) or request (SRM S01..S11) into an SiuReading, and writes that as
+// the JSON that SQL takes. Other message types give header, patient and visit; ADT merges (A18, A30, A34, A40) also
+// merges, orders (ORM^O01, OMI^O23) also orders.
 //
 // Lenient (the default): fields that stand in the wrong place are found by their shape within the same segment; every
 // such repair is a warning. Strict: no repair; what would have been repaired is an error with its place.
 // A missing start is no error here (SQL decides by trigger event); neither is a missing patient.
-// Errors (SiuReading::error, HL7 table 0357): 101 required field missing (MSH-10, SCH-2), 102 data type error.
+// Errors (SiuReading::error, HL7 table 0357): 101 required field missing (MSH-10, SCH-2, ARQ-1), 102 data type error.
 #pragma once
 
 #include "radscheduler/message.hpp"

@@ -118,9 +118,27 @@ struct SiuError {
     std::string text;
 };
 
+// What a request (SRM) asks for besides the schedule itself: the ranges a start may lie in (ARQ-11) and preferences
+// (APR).
+struct SiuCriterion {
+    Text name, value; // SCV: a code of HL7 table 0294 or a local one, and what it is to be
+};
+
+struct SiuWindow {
+    std::string path;
+    Text from, until;
+};
+
+struct SiuRequest {
+    std::vector<SiuWindow> windows;
+    std::vector<SiuCriterion> times, resources, locations, overrides; // APR-1, APR-2, APR-3, APR-5
+    std::optional<int> spacing_minutes;                               // APR-4
+};
+
 struct SiuReading {
     MessageHeader header;
-    std::optional<SiuSchedule> schedule; // scheduling messages only
+    std::optional<SiuSchedule> schedule; // scheduling messages, and requests (SRM) as the schedule they ask for
+    std::optional<SiuRequest> request;   // SRM only
     std::optional<SiuPatient> patient;   // when PID was sent
     std::optional<SiuVisit> visit;       // when PV1 was sent or a referrer was found elsewhere
     std::vector<SiuService> services;

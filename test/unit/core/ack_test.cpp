@@ -209,5 +209,37 @@ TEST(Ack, TableTexts) {
     EXPECT_EQ(hl7_error_text("999"), "");
 }
 
+TEST(Ack, ResponseBringsItsSegments) {
+    AckRequest request;
+    request.message_code = "SRR";
+    request.structure = "SRR_S01";
+    request.segments = {"SCH|P1^EHR|7^RADSCHEDULER", "NTE|1||a \\T\\ b"};
+    EXPECT_EQ(answer("MSH|^~\\&|A|B|C|D|2026||SRM^S01^SRM_S01|M1|P|2.5.1\rARQ|P1", request),
+              "MSH|^~\\&|C|D|A|B|20260101120001||SRR^S01^SRR_S01|R1|P|2.5.1\rMSA|AA|M1\r"
+              "SCH|P1^EHR|7^RADSCHEDULER\rNTE|1||a \\T\\ b\r");
+}
+
+TEST(Ack, ResponseToAnEarlyVersionHasNoStructure) {
+    AckRequest request;
+    request.message_code = "SRR";
+    request.structure = "SRR_S01";
+    EXPECT_NE(answer("MSH|^~\\&|A|B|C|D|2026||SRM^S04|M1|P|2.3\rARQ|P1", request).find("||SRR^S04|R1|"),
+              std::string::npos);
+}
+
+TEST(Ack, SegmentsAreWrittenInTheSendersDelimiters) {
+    AckRequest request;
+    request.segments = {"SCH|P1^EH$R~x&y|\\F\\ \\X41\\ %\r\n\x1C|", "PID|é"};
+    EXPECT_EQ(answer("MSH$%*@!$A$B$C$D$2026$$SRM%S01$M1$P$2.5", request),
+              "MSH$%*@!$C$D$A$B$20260101120001$$ACK%S01%ACK$R1$P$2.5\rMSA$AA$M1\r"
+              "SCH$P1%EH@F@R*x!y$| @X41@ @S@$\rPID$é\r");
+}
+
+TEST(Ack, MissingDelimitersBecomeBlanks) {
+    AckRequest request;
+    request.segments = {"SCH|P1^EHR~x&y"};
+    EXPECT_NE(answer("MSH|^~|A|B|C|D|2026||SRM^S01|M1|P|2.5", request).find("SCH|P1^EHR~x y\r"), std::string::npos);
+}
+
 } // namespace
 } // namespace radscheduler
