@@ -130,4 +130,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out; tasks that were done 30 days ago go. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired}.';
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, and tasks that were done 30 days ago. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired}.';
