@@ -56,7 +56,9 @@ DECLARE
 BEGIN
     PERFORM radscheduler.lock_keys(ARRAY[CASE WHEN p_wish.patient_key IS NOT NULL THEN 'patient/' || p_wish.site_id || '/' || p_wish.patient_key END]);
     IF p_wish.patient_key IS NOT NULL THEN
-        lock_wish.patient_id := (radscheduler.find_patient(p_wish.site_id, jsonb_build_array(jsonb_build_object('value', p_wish.patient_key)), '')).patient_id;
+        -- As find_patient() finds one by a number without authority.
+        SELECT i.patient_id INTO lock_wish.patient_id FROM radscheduler.patient_identifier i
+            WHERE i.site_id = p_wish.site_id AND i.value = p_wish.patient_key AND i.type = 'MR' ORDER BY i.authority = '' DESC, i.patient_id LIMIT 1;
         v_patients := ARRAY[lock_wish.patient_id];
     END IF;
     IF p_wish.is_pooled OR p_wish.hold_id IS NOT NULL THEN
