@@ -158,6 +158,9 @@ BEGIN
     v_columns := radscheduler.changed_columns(to_jsonb(v_old), to_jsonb(v_new));
     IF v_columns IS NOT NULL THEN
         PERFORM radscheduler.tell_patient(v_item.site_id, v_patient, v_columns, p_message);
+        IF v_columns && '{sex,birth_date}' THEN
+            PERFORM radscheduler.recheck_patient(v_item.site_id, v_patient);
+        END IF;
     ELSIF v_old.message_time > p_at AND NOT radscheduler.is_arrival(v_item) THEN
         outcome := 'stale';
         warnings := warnings || radscheduler.warning('STALE', 'MSH-7');

@@ -7,9 +7,9 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, radscheduler.is_rule(c.code) AS is_rule, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, radscheduler.is_rule(c.code) OR k.code IS NULL AS is_rule, radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text) AS text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
@@ -26,7 +26,8 @@ BEGIN
                               to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone) END,
               HINT = coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a ->> 'resource'), ', ')
                                                    FROM jsonb_array_elements(v_conflict.alternatives) a) || '.',
-                              'Choose another time; radscheduler.find_slots() lists free ones.');
+                              CASE WHEN radscheduler.is_about_time(v_conflict.code, v_conflict.other_appointment_id) THEN 'Choose another time; radscheduler.find_slots() lists free ones.'
+                                   ELSE 'Another time does not help. Record what the rule asks, or have it looked at; docs/rules.md lists the rules.' END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
