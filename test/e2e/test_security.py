@@ -60,6 +60,7 @@ CALLS = {
     "is_clinical_rule": "radscheduler.is_clinical_rule('PREGNANCY')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_conflict_kind": "radscheduler.is_conflict_kind('PREGNANCY')",
+    "is_fact_kind": "radscheduler.is_fact_kind('egfr')",
     "is_occupying": "radscheduler.is_occupying('CANCELLED')",
     "is_ordered_by": "radscheduler.is_ordered_by('{{}}', '{{}}', 'P1', 'F1', 'A1')",
     "is_path": "radscheduler.is_path('PV1-19')",
