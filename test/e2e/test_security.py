@@ -77,6 +77,7 @@ CALLS = {
     "profile_faults": "radscheduler.profile_faults('{{}}')",
     "profile_value_fault": "radscheduler.profile_key k, radscheduler.profile_value_fault(k, '1')",
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
+    "quarantine": "radscheduler.quarantine('x', 'half_frame')",
     "recheck_conflicts": "radscheduler.recheck_conflicts()",
     "record_fact": "radscheduler.record_fact('SECOWN', 'weight', value => 80)",
     "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
