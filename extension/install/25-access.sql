@@ -54,7 +54,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'resource_hours', 'SELECT', ''),
     ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
     ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
-        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, message_id, created_at, updated_at'),
+        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, hold_until, message_id, created_at, updated_at'),
     ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
     ('analyst', 'appointment_resource', 'SELECT', ''),
     ('analyst', 'occupancy', 'SELECT', ''),

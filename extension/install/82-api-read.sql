@@ -56,7 +56,7 @@ WITH day AS (
 ), today AS MATERIALIZED (
     SELECT a.status, coalesce(m.label, a.modality) AS modality, extract(hour FROM timezone(d.zone, a.starts_at))::integer AS hour
     FROM day d
-    JOIN radscheduler.appointment a ON a.site_id = d.site_id AND a.starts_at >= d.opens AND a.starts_at < d.closes AND a.status <> 'DELETED' AND NOT a.is_test
+    JOIN radscheduler.appointment a ON a.site_id = d.site_id AND a.starts_at >= d.opens AND a.starts_at < d.closes AND a.status <> 'DELETED' AND a.hold_until IS NULL AND NOT a.is_test
     LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
 )
 SELECT radscheduler.reply(200, jsonb_build_object('success', true, 'dashboard', jsonb_build_object(
