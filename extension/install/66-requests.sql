@@ -16,7 +16,7 @@ BEGIN
     IF c_schedule ->> 'filler_namespace' = 'RADSCHEDULER' AND p_item.trigger_event <> 'S01' THEN
         RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_item.site_id AND c_schedule ->> 'filler_id' ~ '^\d{1,18}$' AND a.appointment_id = (c_schedule ->> 'filler_id')::bigint
-                  AND (a.sender_id IS NULL OR a.sender_id = p_item.sender_id));
+                  AND (a.sender_id IS NULL OR a.sender_id = p_item.sender_id) AND a.hold_until IS NULL);
     ELSIF p_item.filler_id IS NOT NULL AND p_item.trigger_event <> 'S01' THEN
         RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_item.site_id AND a.sender_id = p_item.sender_id AND a.filler_id = p_item.filler_id ORDER BY a.generation DESC LIMIT 1);
@@ -208,6 +208,7 @@ DECLARE
     v_old      record;
     v_done     radscheduler.ingest_item;
     v_wanted   jsonb;
+    v_overridden boolean := false;
     r          radscheduler.ingest_item := p_item;
 BEGIN
     PERFORM radscheduler.lock_keys_at_once(radscheduler.appointment_lock_names(c_site, v_id));
@@ -263,7 +264,7 @@ BEGIN
         IF r.error IS NOT NULL AND c_may AND c_override IS NOT NULL THEN
             r.error := NULL;
             r.warnings := r.warnings || radscheduler.warning('CONFLICT_OVERRIDDEN', 'APR-5');
-            PERFORM radscheduler.audit(c_site, 'conflict.overridden', 'appointment', r.appointment_id, jsonb_build_object('message_id', r.message_id));
+            v_overridden := true;
         ELSIF r.error IS NOT NULL THEN
             IF c_override IS NOT NULL THEN
                 r.warnings := r.warnings || radscheduler.warning('OVERRIDE_NOT_ALLOWED', 'APR-5');
@@ -275,8 +276,14 @@ BEGIN
         END IF;
     END IF;
     IF r.error IS NULL THEN
-        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, r.appointment_id), radscheduler.site_zone(c_site), CASE c_event WHEN 'S12' THEN 'A' ELSE 'U' END);
         PERFORM radscheduler.queue_siu(c_site, ARRAY[r.appointment_id], ARRAY[r.event]);
+        -- Why is what the message says; the audit log names only the message.
+        IF v_overridden AND r.appointment_id = ANY (radscheduler.accept_open(c_site, r.appointment_id, NULL, 'conflict.overridden', format('APR-5 of message %s', r.message_id))) THEN
+            UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now() WHERE a.site_id = c_site AND a.appointment_id = r.appointment_id;
+            PERFORM radscheduler.record_version(c_site, r.appointment_id, 'appointment.modified', r.message_id, '{"reason": "CONFLICT_ACCEPTED"}');
+            r.conflicts := radscheduler.conflicts_of(c_site, r.appointment_id);
+        END IF;
+        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, r.appointment_id), radscheduler.site_zone(c_site), CASE c_event WHEN 'S12' THEN 'A' ELSE 'U' END);
     END IF;
     RETURN r;
 END

@@ -22,13 +22,18 @@ BEGIN
         v_flagged := v_flagged || v_row.appointment_id;
     END LOOP;
     IF v_flagged <> '{}' THEN
-        PERFORM radscheduler.review(p_site, v_flagged, ARRAY[p_appointment], NULL);
+        PERFORM radscheduler.review(p_site, v_flagged, v_flagged || p_appointment, NULL);
+        FOR v_row IN UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now()
+            WHERE a.site_id = p_site AND a.appointment_id = ANY (v_flagged) AND a.appointment_id <> p_appointment RETURNING a.appointment_id
+        LOOP
+            PERFORM radscheduler.record_version(p_site, v_row.appointment_id, 'appointment.modified', NULL, '{"reason": "CONFLICT_ACCEPTED"}', p_reason);
+        END LOOP;
     END IF;
     RETURN v_flagged;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.accept_open(integer, bigint, bigint, text, text) IS
-    'Accepts one open conflict of an appointment, or with NULL all critical ones on either side of it, for a reason; tells it in event_log and the audit log under p_event and lifts reviews that have no other reason. Returns the appointments that were flagged. The caller holds the subjects'' locks, counts the version of p_appointment and records it.';
+    'Accepts one open conflict of an appointment, or with NULL all critical ones on either side of it, for a reason; tells it in event_log and the audit log under p_event and lifts reviews that have no other reason. Returns the appointments that were flagged. Others than p_appointment get a version that says so; the caller holds the subjects'' locks, counts the version of p_appointment and records it.';
 
 CREATE FUNCTION radscheduler.decide_conflicts(p_appointment bigint, p_conflict bigint, p_event text, p_reason text, p_version integer, p_actor text) RETURNS radscheduler.booking_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

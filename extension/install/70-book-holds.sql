@@ -49,9 +49,16 @@ CREATE FUNCTION radscheduler.end_holds(p_site integer, p_holds bigint[], p_event
 DECLARE
     v_ids bigint[];
 BEGIN
-    PERFORM radscheduler.release_appointments(p_site, v.ids, NULL) FROM (SELECT array_agg(a.appointment_id) AS ids FROM radscheduler.appointment a
-        WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds) AND a.hold_until IS NOT NULL) v WHERE v.ids IS NOT NULL;
-    v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds) AND a.hold_until IS NOT NULL AND a.status = 'DELETED');
+    -- A hold may be being booked at this moment: what is still one is known under the locks.
+    PERFORM radscheduler.lock_subjects(p_site, radscheduler.pool_scanners(p_site, NULL, p_holds) ||
+        ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = ANY (p_holds)),
+        ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds)));
+    v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds) AND a.hold_until IS NOT NULL
+                   ORDER BY a.appointment_id FOR UPDATE);
+    IF v_ids = '{}' THEN
+        RETURN 0;
+    END IF;
+    PERFORM radscheduler.release_appointments(p_site, v_ids, NULL);
     DELETE FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids);
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id) SELECT p_site, p_event, u.id FROM unnest(v_ids) u(id);
     PERFORM radscheduler.audit(p_site, p_event, 'appointment', u.id, jsonb_strip_nulls(jsonb_build_object('reason', p_reason))) FROM unnest(v_ids) u(id);

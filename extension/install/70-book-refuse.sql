@@ -28,7 +28,7 @@ BEGIN
         'code', v_row.code, 'sqlstate', '23P01',
         'text', radscheduler.conflict_sentence(p_site, v_row.code, v_row.subject_id, v_row.axis, p_appointment),
         'detail', CASE WHEN v_row.appointment_id IS NULL THEN format('%s: rule of this site.', v_row.code)
-                       ELSE format('%s: %s %s holds %s to %s (%s).', v_row.code, CASE WHEN v_row.hold_until IS NULL THEN 'appointment' ELSE 'the hold' END, v_row.appointment_id,
+                       ELSE format('%s: %s %s holds %s to %s (%s).', v_row.code, CASE WHEN v_row.hold_until IS NULL THEN 'appointment' ELSE 'hold' END, v_row.appointment_id,
                                    to_char(timezone(v_zone, v_row.starts_at), 'YYYY-MM-DD HH24:MI'), to_char(timezone(v_zone, v_row.ends_at), 'HH24:MI'), v_zone) END,
         'hint', coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a.item ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a.item ->> 'resource'), ', ' ORDER BY a.place)
                                               FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(item, place)) || '. override_reason books it all the same.',

@@ -5,34 +5,36 @@ CREATE FUNCTION radscheduler.read_resources(p_site integer, p_names text[], OUT 
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_word text;
-    v_kind text;
-    v_row  record;
+    v_row   record;
+    v_place bigint;
 BEGIN
     ids := '{}';
     has_place := false;
     IF p_names IS NULL THEN
         RETURN;
     END IF;
-    FOREACH v_word IN ARRAY p_names LOOP
-        v_kind := CASE WHEN lower(split_part(v_word, ':', 1)) IN ('room', 'equipment', 'staff') AND strpos(v_word, ':') > 0 THEN lower(split_part(v_word, ':', 1)) END;
-        SELECT min(r.resource_id) AS id, count(DISTINCT r.resource_id) AS n, min(r.kind) AS kind, min(r.modality) AS modality, bool_and(r.is_active) AS is_active INTO v_row
-            FROM radscheduler.resource_alias a
-            JOIN radscheduler.resource r ON r.site_id = a.site_id AND r.resource_id = a.resource_id
-            WHERE a.site_id = p_site AND a.alias = upper(btrim(CASE WHEN v_kind IS NULL THEN v_word ELSE substr(v_word, length(v_kind) + 2) END))
-              AND (v_kind IS NULL OR r.kind = v_kind::radscheduler.resource_kind);
-        IF v_row.n = 0 THEN
-            RAISE EXCEPTION 'resource "%" is not known at this site', left(v_word, 100)
+    FOR v_row IN
+        SELECT w.place, left(w.word, 100) AS word, r.resource_id, r.kind, r.modality, r.is_active
+        FROM (SELECT u.place, u.word, CASE WHEN split_part(lower(u.word), ':', 1) IN ('room', 'equipment', 'staff') AND strpos(u.word, ':') > 0 THEN split_part(lower(u.word), ':', 1) END AS kind
+              FROM unnest(p_names) WITH ORDINALITY u(word, place)) w
+        LEFT JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = upper(btrim(CASE WHEN w.kind IS NULL THEN w.word ELSE substr(w.word, length(w.kind) + 2) END))
+                                                AND (w.kind IS NULL OR a.kind::text = w.kind)
+        LEFT JOIN radscheduler.resource r ON r.site_id = a.site_id AND r.resource_id = a.resource_id
+        ORDER BY w.place
+    LOOP
+        IF v_row.resource_id IS NULL THEN
+            RAISE EXCEPTION 'resource "%" is not known at this site', v_row.word
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are; radscheduler.add_resource() records one.';
-        ELSIF v_row.n > 1 THEN
-            RAISE EXCEPTION 'resource "%" is the name of several at this site', left(v_word, 100)
+        ELSIF v_row.place = v_place AND v_row.resource_id <> ids[cardinality(ids)] THEN
+            RAISE EXCEPTION 'resource "%" is the name of several at this site', v_row.word
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Say which is meant by its kind: room:NAME, equipment:NAME or staff:NAME.';
         ELSIF NOT v_row.is_active THEN
-            RAISE EXCEPTION 'resource "%" is out of use', left(v_word, 100)
+            RAISE EXCEPTION 'resource "%" is out of use', v_row.word
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose another; radscheduler.resource.is_active says which are in use.';
         END IF;
-        CONTINUE WHEN v_row.id = ANY (ids);
-        ids := ids || v_row.id;
+        CONTINUE WHEN v_row.resource_id = ANY (ids);
+        v_place := v_row.place;
+        ids := ids || v_row.resource_id;
         IF v_row.kind <> 'staff' THEN
             has_place := true;
             modality := coalesce(CASE WHEN v_row.kind = 'equipment' THEN v_row.modality END, modality, v_row.modality);
@@ -63,16 +65,18 @@ BEGIN
     r.site_id := p_site;
     r.starts_at := p_starts;
     IF nullif(btrim(p_procedure), '') IS NOT NULL THEN
-        SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure_of(p_site, p_procedure, NULL) p;
-        IF v_exam.code IS NULL THEN
-            SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = p_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
+        SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = p_site AND p.code = p_procedure;
+        IF NOT FOUND THEN
+            SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p
+                WHERE p.site_id = p_site AND p.code = coalesce((radscheduler.procedure_of(p_site, p_procedure, NULL)).code,
+                    (SELECT min(q.code) FROM radscheduler.procedure q WHERE q.site_id = p_site AND upper(q.name) = upper(btrim(p_procedure))));
         END IF;
         IF v_exam.code IS NULL THEN
             RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100) USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'radscheduler.procedure and procedure_alias list the codes that are; radscheduler.add_procedure() records one. Without procedure, give modality and study_type.';
         END IF;
         r.study_code := v_exam.code;
-        r.study_text := (SELECT p.name FROM radscheduler.procedure p WHERE p.site_id = p_site AND p.code = v_exam.code);
+        r.study_text := v_exam.name;
         r.modality := v_exam.modality;
         v_minutes := coalesce(v_minutes, v_exam.minutes);
     END IF;

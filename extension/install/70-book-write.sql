@@ -5,35 +5,24 @@ CREATE FUNCTION radscheduler.write_booking(p_wish radscheduler.booking_wish, p_p
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_id bigint;
+    v_id bigint := nextval('radscheduler.appointment_appointment_id_seq');
 BEGIN
-    INSERT INTO radscheduler.appointment AS a (site_id, patient_id, status, starts_at, ends_at, modality, study_code, study_text, referring_physician, urgency, notes,
-                                               source, booked_at, is_pooled, holds_time, hold_until)
-        VALUES (p_wish.site_id, p_patient, p_status, p_wish.starts_at, p_wish.ends_at, p_wish.modality, p_wish.study_code, p_wish.study_text, p_wish.referring_physician,
+    WITH booked AS (
+        INSERT INTO radscheduler.appointment (site_id, appointment_id, patient_id, status, starts_at, ends_at, modality, study_code, study_text, referring_physician, urgency, notes,
+                                              source, booked_at, is_pooled, holds_time, hold_until)
+        VALUES (p_wish.site_id, v_id, p_patient, p_status, p_wish.starts_at, p_wish.ends_at, p_wish.modality, p_wish.study_code, p_wish.study_text, p_wish.referring_physician,
                 p_wish.urgency, p_wish.notes, 'SQL', now(), p_wish.is_pooled, p_status = 'PENDING', p_until)
-        RETURNING a.appointment_id INTO v_id;
-    PERFORM radscheduler.write_booked_parts(p_wish, v_id);
+    ), exam AS (
+        INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, code, name, starts_at, ends_at)
+        SELECT p_wish.site_id, v_id, 1, p_wish.study_code, p_wish.study_text, p_wish.starts_at, p_wish.ends_at WHERE p_wish.study_code IS NOT NULL OR p_wish.study_text IS NOT NULL
+    )
+    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+        SELECT p_wish.site_id, v_id, u.place, 'BOOK', u.id, p_wish.starts_at, p_wish.ends_at FROM unnest(p_wish.resource_ids) WITH ORDINALITY u(id, place);
     RETURN v_id;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.write_booking(radscheduler.booking_wish, bigint, radscheduler.appointment_status, timestamptz) IS
-    'Writes a new appointment with its exam and resources, without its time; returns its id. A PENDING one holds time, until p_until where it is a hold.';
-
-CREATE FUNCTION radscheduler.write_booked_parts(p_wish radscheduler.booking_wish, p_appointment bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF p_wish.study_code IS NOT NULL OR p_wish.study_text IS NOT NULL THEN
-        INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, code, name, starts_at, ends_at)
-            VALUES (p_wish.site_id, p_appointment, 1, p_wish.study_code, p_wish.study_text, p_wish.starts_at, p_wish.ends_at);
-    END IF;
-    IF p_wish.resource_ids <> '{}' THEN
-        INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
-            SELECT p_wish.site_id, p_appointment, u.place, 'BOOK', u.id, p_wish.starts_at, p_wish.ends_at FROM unnest(p_wish.resource_ids) WITH ORDINALITY u(id, place);
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.write_booked_parts(radscheduler.booking_wish, bigint) IS 'Writes the exam and the resources of an appointment that has none.';
+    'Writes a new appointment with its exam and resources, in one statement, without its time; returns its id. A PENDING one holds time, until p_until where it is a hold.';
 
 CREATE FUNCTION radscheduler.take_over_hold(p_wish radscheduler.booking_wish, p_patient bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -45,7 +34,10 @@ BEGIN
         WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id;
     DELETE FROM radscheduler.appointment_service s WHERE s.site_id = p_wish.site_id AND s.appointment_id = p_wish.hold_id;
     DELETE FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id;
-    PERFORM radscheduler.write_booked_parts(p_wish, p_wish.hold_id);
+    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, code, name, starts_at, ends_at)
+        SELECT p_wish.site_id, p_wish.hold_id, 1, p_wish.study_code, p_wish.study_text, p_wish.starts_at, p_wish.ends_at WHERE p_wish.study_code IS NOT NULL OR p_wish.study_text IS NOT NULL;
+    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+        SELECT p_wish.site_id, p_wish.hold_id, u.place, 'BOOK', u.id, p_wish.starts_at, p_wish.ends_at FROM unnest(p_wish.resource_ids) WITH ORDINALITY u(id, place);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.take_over_hold(radscheduler.booking_wish, bigint) IS 'Makes a hold the appointment that is asked for, under its number; its time stays taken where both are the same.';
@@ -75,7 +67,7 @@ BEGIN
         SELECT a.appointment_id INTO lock_wish.hold_id FROM radscheduler.appointment a
             WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id AND a.hold_until IS NOT NULL FOR UPDATE;
         IF NOT FOUND AND EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id) THEN
-            RAISE EXCEPTION '% is an appointment, no hold', p_wish.hold_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            RAISE EXCEPTION 'appointment % is not a hold', p_wish.hold_id USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = 'It may have been booked already with this hold; radscheduler.reschedule() and the like change it.';
         END IF;
     END IF;

@@ -223,13 +223,13 @@ Task<QueryOutcome> Connection::execute_within(StatementId id, std::span<const Pa
             co_return outcome;
         }
     }
-    std::array<const char*, 4> values{};
-    std::array<int, 4> lengths{};
-    std::array<int, 4> formats{};
-    for (std::size_t i = 0; i < params.size() && i < values.size(); ++i) {
-        values[i] = params[i].data;
-        lengths[i] = params[i].length;
-        formats[i] = params[i].format;
+    std::vector<const char*> values;
+    std::vector<int> lengths;
+    std::vector<int> formats;
+    for (const auto& param : params) {
+        values.push_back(param.data);
+        lengths.push_back(param.length);
+        formats.push_back(param.format);
     }
     watchdog_.arm(limit);
     if (PQsendQueryPrepared(connection_.get(), statement(id).name, static_cast<int>(params.size()), values.data(),
