@@ -63,7 +63,8 @@ SELECT n, study, x AS answer FROM (VALUES (1, 'CT CHEST W CONTRAST'), (2, 'CT HE
 SELECT n, rule, x AS answer FROM (VALUES (1, 'CT CHEST W CONTRAST', '[]'), (2, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 72}]'), (3, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 72, "ago": "30 days"}]'),
         (4, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 29.9}]'), (5, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 30}]'), (6, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 44.9}]'), (7, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 45}]'),
         (8, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 20, "ago": "400 days"}]'), (9, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 72, "ago": "-2 hours"}]'), (10, 'CT CHEST', '[{"kind": "egfr", "value": 20}]'),
-        (11, 'CT CHEST', '[]'), (12, 'CT HEAD WITHOUT CONTRAST', '[{"kind": "egfr", "value": 20}]'), (13, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 20, "ago": "5 days"}, {"kind": "egfr", "value": 50}]')) v(n, study, facts),
+        (11, 'CT CHEST', '[]'), (12, 'CT HEAD WITHOUT CONTRAST', '[{"kind": "egfr", "value": 20}]'), (13, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "value": 20, "ago": "5 days"}, {"kind": "egfr", "value": 50}]'),
+        (14, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "code": "<", "value": 60}]'), (15, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "code": "<", "value": 30}]'), (16, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "code": ">", "value": 60}]'), (17, 'CT CHEST W CONTRAST', '[{"kind": "egfr", "code": ">", "value": 20}]')) v(n, study, facts),
     (VALUES ('CONTRAST_LAB_MISSING'), ('EGFR_LOW')) r(rule), LATERAL pg_temp.case_of('LAB' || n || left(rule, 1), rule, study, facts::jsonb) x ORDER BY n, rule;
 
 -- CONTRAST_ALLERGY: severity by that of the allergy; iodine is not gadolinium; an allergy to something else is no answer, and a date in the future none either.

@@ -87,6 +87,8 @@ INSERT INTO radscheduler.site_rule (site_id, code, severity, text) VALUES (:site
 ROLLBACK TO before;
 INSERT INTO radscheduler.site_rule (site_id, code, severity, text, fact_kind, fact_test) VALUES (:site, 'HALF', 'info', 'No number.', 'weight', 'above');
 ROLLBACK TO before;
+INSERT INTO radscheduler.site_rule (site_id, code, severity, text, fact_kind, fact_test) VALUES (:site, 'NO_KIND', 'info', 'No such kind.', 'shoe size', 'present');
+ROLLBACK TO before;
 INSERT INTO radscheduler.site_rule (site_id, code, severity, text, gap_minutes, gap_order, other_study) VALUES (:site, 'ESCAPE', 'info', 'Escape.', 10, 'after', E'abc\\');
 ROLLBACK TO before;
 INSERT INTO radscheduler.site_rule (site_id, code, severity, text, other_study, modalities) VALUES (:site, 'NO_GAP', 'info', 'Other without gap.', '%', '{CT}');

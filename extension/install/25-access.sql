@@ -22,7 +22,7 @@ SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
     unnest(ARRAY['book', 'try_book', 'reschedule', 'try_reschedule', 'cancel', 'set_status', 'check_conflicts', 'hold', 'release', 'override_conflict', 'accept_conflict']) o;
@@ -32,6 +32,7 @@ UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
+    ('ingest', 'quarantine()', 'EXECUTE', ''),
     ('ingest', 'dry_run()', 'EXECUTE', ''),
     ('ingest', 'dry_run_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
@@ -109,8 +110,6 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'retract_fact()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
     ('admin', 'set_clinical_rules()', 'EXECUTE', ''),
-    ('scheduler', 'explain_rules()', 'EXECUTE', ''),
-    ('admin', 'explain_rules()', 'EXECUTE', ''),
     ('scheduler', 'authorize()', 'EXECUTE', ''),
     ('admin', 'authorize()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
@@ -124,6 +123,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'purge()', 'EXECUTE', ''),
     ('admin', 'set_retention()', 'EXECUTE', ''),
     ('admin', 'maintain()', 'EXECUTE', ''),
+    ('admin', 'hl7_quarantine', 'SELECT, DELETE', ''),
     ('admin', 'link', 'SELECT, INSERT, UPDATE, DELETE', ''),
     ('admin', 'task', 'SELECT', ''),
     ('admin', 'outbox', 'SELECT', ''),
@@ -146,6 +146,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_rule()', 'EXECUTE', ''),
     ('public', 'is_clinical_rule()', 'EXECUTE', ''),
     ('public', 'is_conflict_kind()', 'EXECUTE', ''),
+    ('public', 'is_fact_kind()', 'EXECUTE', ''),
     ('public', 'rule_parameters_fault()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),

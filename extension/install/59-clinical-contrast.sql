@@ -84,15 +84,19 @@ DECLARE
     v_need    text := radscheduler.contrast_in(c, p -> 'modalities');
     v_lab     radscheduler.clinical_fact := radscheduler.last_egfr(c);
     v_is_old  boolean := v_lab.observed_at < c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer);
-    v_grade   radscheduler.severity := CASE WHEN v_lab.value < (p ->> 'critical_below')::numeric THEN 'critical' WHEN v_lab.value < (p ->> 'warning_below')::numeric THEN 'warning' END;
+    -- Code < or >: the laboratory told a bound only. Below 60 may be anything, below 30 is low; above 60 is good, above 20 may be anything.
+    v_least   numeric := (p ->> 'warning_below')::numeric;
+    v_grade   radscheduler.severity := CASE WHEN v_lab.code = '>' THEN NULL
+        WHEN v_lab.value < (p ->> 'critical_below')::numeric OR v_lab.code = '<' AND v_lab.value = (p ->> 'critical_below')::numeric THEN 'critical'
+        WHEN v_lab.value < v_least OR v_lab.code = '<' AND v_lab.value = v_least THEN 'warning' END;
     -- A low value of long ago is still a danger that is known; a good one of long ago says nothing.
-    v_verdict text := radscheduler.both_so(v_need, CASE WHEN v_grade IS NOT NULL THEN 'yes' WHEN v_lab.value IS NULL OR v_is_old THEN 'unknown' ELSE 'no' END);
+    v_verdict text := radscheduler.both_so(v_need, CASE WHEN v_grade IS NOT NULL THEN 'yes' WHEN v_lab.value IS NULL OR v_is_old OR v_lab.code = '<' OR v_lab.code = '>' AND v_lab.value < v_least THEN 'unknown' ELSE 'no' END);
 BEGIN
     RETURN (v_verdict, CASE v_verdict WHEN 'fail' THEN v_grade END,
             CASE WHEN v_need = 'no' THEN 'No contrast that the kidneys must clear.' WHEN v_verdict = 'pass' THEN 'The last eGFR is high enough for contrast.'
                  WHEN v_grade IS NOT NULL THEN CASE v_need WHEN 'yes' THEN 'The last eGFR is too low for contrast.' ELSE 'The last eGFR is too low for contrast, which the exam may need.' END
-                 WHEN v_lab.value IS NULL THEN 'No eGFR is recorded.' ELSE 'The last eGFR is too old to count.' END,
-            jsonb_strip_nulls(jsonb_build_object('contrast', v_need, 'egfr', v_lab.value, 'observed_at', v_lab.observed_at, 'critical_below', p -> 'critical_below', 'warning_below', p -> 'warning_below')));
+                 WHEN v_lab.value IS NULL THEN 'No eGFR is recorded.' WHEN v_is_old THEN 'The last eGFR is too old to count.' ELSE 'The last eGFR is only known to be below or above a bound that does not tell.' END,
+            jsonb_strip_nulls(jsonb_build_object('contrast', v_need, 'egfr', v_lab.value, 'bound', v_lab.code, 'observed_at', v_lab.observed_at, 'critical_below', p -> 'critical_below', 'warning_below', p -> 'warning_below')));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.judge_egfr(radscheduler.clinical_case, jsonb) IS 'EGFR_LOW; its parameter max_days is that of CONTRAST_LAB_MISSING.';
@@ -158,7 +162,7 @@ BEGIN
                 AND v_fact.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer);
         END IF;
     END LOOP;
-    IF v_lab.value >= (p ->> 'safe_egfr')::numeric AND v_lab.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer) THEN
+    IF v_lab.value >= (p ->> 'safe_egfr')::numeric AND v_lab.code IS DISTINCT FROM '<' AND v_lab.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer) THEN
         v_verdict := 'pass';
     ELSE
         v_verdict := radscheduler.both_so(v_need, CASE WHEN v_takes THEN 'yes' WHEN v_answers AND NOT v_coming THEN 'no' ELSE 'unknown' END);

@@ -23,7 +23,7 @@ INSERT INTO radscheduler.rule_kind (code, severity, if_unknown, needs_fact, ques
     ('CONTRAST_LAB_MISSING', 'warning', 'warning', false, 'Is there an eGFR for an exam with contrast, not older than max_days at the exam?',
      'The exam may need contrast, and no recent eGFR is recorded.'),
     ('EGFR_LOW', 'critical', 'warning', true, 'Is the last eGFR high enough for contrast? Below critical_below critical, below warning_below a warning, whatever its age. Its absence is told by CONTRAST_LAB_MISSING where that is on.',
-     'The last eGFR is too low for contrast that the exam may need, or none is recorded.'),
+     'It is not known whether the last eGFR is high enough for contrast that the exam needs or may need.'),
     ('CONTRAST_ALLERGY', 'critical', 'warning', true, 'Is an allergy to this kind of contrast agent recorded (severity by that of the allergy), or that there is none?',
      'It is not known whether the patient is allergic to a contrast agent that the exam needs or may need.'),
     ('METFORMIN', 'warning', 'warning', true, 'Does the patient take metformin and get an iodine agent?',

@@ -6,6 +6,15 @@ CREATE FUNCTION radscheduler.all_so(p_conditions text[]) RETURNS text
     RETURN CASE WHEN 'no' = ANY (p_conditions) THEN 'no' WHEN 'unknown' = ANY (p_conditions) THEN 'unknown' ELSE 'yes' END;
 COMMENT ON FUNCTION radscheduler.all_so(text[]) IS 'Conditions put together with AND: no where one is no, else unknown where one is unknown, else yes. NULL is a condition that nobody asked.';
 
+CREATE FUNCTION radscheduler.is_fact_kind(kind text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.fact_kind k WHERE k.kind = is_fact_kind.kind);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_fact_kind(text) IS 'Whether fact_kind has this kind; what site_rule may ask for.';
+
 CREATE FUNCTION radscheduler.yes_no(p_is boolean) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN p_is THEN 'yes' WHEN NOT p_is THEN 'no' ELSE 'unknown' END;

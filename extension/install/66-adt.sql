@@ -158,9 +158,6 @@ BEGIN
     v_columns := radscheduler.changed_columns(to_jsonb(v_old), to_jsonb(v_new));
     IF v_columns IS NOT NULL THEN
         PERFORM radscheduler.tell_patient(v_item.site_id, v_patient, v_columns, p_message);
-        IF v_columns && '{sex,birth_date}' THEN
-            PERFORM radscheduler.recheck_patient(v_item.site_id, v_patient);
-        END IF;
     ELSIF v_old.message_time > p_at AND NOT radscheduler.is_arrival(v_item) THEN
         outcome := 'stale';
         warnings := warnings || radscheduler.warning('STALE', 'MSH-7');
@@ -170,6 +167,10 @@ BEGIN
         appointment_id := v_item.appointment_id;
         warnings := warnings || v_item.warnings;
         outcome := CASE WHEN v_item.outcome = 'applied' OR v_columns IS NOT NULL THEN 'applied' ELSE v_item.outcome END;
+    END IF;
+    -- Settled once: with an appointment that has arrived, his other bookings are looked at too.
+    IF v_columns && '{sex,birth_date}' AND (appointment_id IS NULL OR v_item.outcome <> 'applied') THEN
+        PERFORM radscheduler.recheck_patient(v_item.site_id, v_patient);
     END IF;
 END
 $$;

@@ -38,7 +38,7 @@ CREATE TABLE radscheduler.site_rule (
     max_age           smallint CONSTRAINT site_rule_max_age CHECK (max_age BETWEEN 0 AND 150),
     sex               text     CONSTRAINT site_rule_sex CHECK (sex IN ('F', 'M')),
     resource          text     CONSTRAINT site_rule_resource CHECK (resource <> '' AND pg_catalog.strpos(resource, pg_catalog.chr(92)) = 0),
-    fact_kind         text     CONSTRAINT site_rule_fact_kind CHECK (fact_kind <> ''),
+    fact_kind         text     CONSTRAINT site_rule_fact_kind CHECK (fact_kind IS NULL OR radscheduler.is_fact_kind(fact_kind)),
     fact_code         text     CONSTRAINT site_rule_fact_code CHECK (fact_code <> '' AND pg_catalog.strpos(fact_code, pg_catalog.chr(92)) = 0),
     fact_test         text     CONSTRAINT site_rule_fact_test CHECK (fact_test IN ('present', 'recorded', 'missing', 'below', 'above')),
     fact_value        numeric,
