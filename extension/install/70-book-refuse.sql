@@ -4,7 +4,7 @@ CREATE FUNCTION radscheduler.conflict_sentence(p_site integer, p_code text, p_su
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT format(coalesce(k.text, '%s'), coalesce(r.name, radscheduler.rule_subject(p_site, p_code, p_appointment)))
+    RETURN (SELECT format(radscheduler.conflict_text(p_site, p_code, p_subject, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, p_code, p_appointment)))
         FROM (SELECT 1) one
         LEFT JOIN radscheduler.conflict_kind k ON k.code = p_code
         LEFT JOIN radscheduler.resource r ON p_axis = 'resource' AND r.site_id = p_site AND r.resource_id = p_subject);
@@ -32,7 +32,8 @@ BEGIN
                                    to_char(timezone(v_zone, v_row.starts_at), 'YYYY-MM-DD HH24:MI'), to_char(timezone(v_zone, v_row.ends_at), 'HH24:MI'), v_zone) END,
         'hint', coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a.item ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a.item ->> 'resource'), ', ' ORDER BY a.place)
                                               FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(item, place)) || '. override_reason books it all the same.',
-                         'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'));
+                         CASE WHEN radscheduler.is_about_time(v_row.code, v_row.appointment_id) THEN 'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'
+                              ELSE 'Another time does not help. Record what the rule asks, or have it looked at (docs/rules.md). override_reason books it all the same.' END));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refusal(integer, bigint, jsonb) IS
