@@ -86,16 +86,16 @@ CREATE FUNCTION radscheduler.request_conflict(p_item radscheduler.ingest_item) R
     AS $$
 BEGIN
     RETURN (
-        SELECT jsonb_build_object('code', '207', 'text', format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))),
+        SELECT jsonb_build_object('code', '207', 'text', format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))),
                    'path', coalesce((SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
                                      FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
                                      WHERE c.axis = 'resource' AND p_item.resource_ids[e.place] = c.subject_id ORDER BY e.place LIMIT 1),
                                     CASE c.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'ARQ-11' END))
-        FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
+        FROM radscheduler.conflict c LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND (c.severity = 'critical' OR c.code = 'CAPACITY_EXCEEDED')
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1);
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code) OR k.code IS NULL, c.conflict_id LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.request_conflict(radscheduler.ingest_item) IS
