@@ -29,6 +29,7 @@ UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
+    ('ingest', 'quarantine()', 'EXECUTE', ''),
     ('ingest', 'dry_run()', 'EXECUTE', ''),
     ('ingest', 'dry_run_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
@@ -112,6 +113,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'purge()', 'EXECUTE', ''),
     ('admin', 'set_retention()', 'EXECUTE', ''),
     ('admin', 'maintain()', 'EXECUTE', ''),
+    ('admin', 'hl7_quarantine', 'SELECT, DELETE', ''),
     ('admin', 'link', 'SELECT, INSERT, UPDATE, DELETE', ''),
     ('admin', 'task', 'SELECT', ''),
     ('admin', 'outbox', 'SELECT', ''),

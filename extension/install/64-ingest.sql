@@ -193,7 +193,7 @@ BEGIN
     -- Messages of one batch mostly come from one sender.
     r.context := radscheduler.message_context(v_header, p_channel, p_peer,
         CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
-             THEN p_before || '{"is_new": false}' END);
+             THEN p_before || jsonb_build_object('is_new', false, 'peer', p_peer) END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';

@@ -170,7 +170,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.waves(radscheduler.ingest_item[]) IS
     'Numbers messages by the wave they are applied in, in their order: within a wave each is about an appointment of its own at one site; messages about blocks, patients and orders go alone.';
 
-CREATE FUNCTION radscheduler.ingest_many(p_messages bytea[], p_channel text, p_peer text) RETURNS radscheduler.ingest_item[]
+CREATE FUNCTION radscheduler.ingest_many(p_messages bytea[], p_channel text, p_peers text[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -188,7 +188,7 @@ BEGIN
         PERFORM radscheduler.lock_new_senders(p_messages);
     END IF;
     FOR k IN 1 .. cardinality(p_messages) LOOP
-        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
+        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peers[k], v_item.context);
         v_item.ordinal := k;
         v_items := v_items || v_item;
         IF v_item.outcome IS NULL THEN
@@ -247,7 +247,7 @@ BEGIN
     RETURN v_done;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
+COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text[]) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
 
 CREATE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
@@ -268,7 +268,7 @@ DECLARE
 BEGIN
     FOR v_attempt IN 1..10 LOOP
         BEGIN
-            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
+            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, ARRAY[p_peer]);
             RETURN v_items[1];
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
@@ -326,7 +326,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.ingest(bytea, text, text) IS
     'Takes the bytes of one HL7 v2 message as received: logs them, applies them and returns the acknowledgement to send, in the caller''s transaction. Bad messages are values (AE, AR), never errors; it raises only for what trying again may cure (SQLSTATE classes 08, 40, 53, 55, 57, 58) or for missing rights. channel: mllp, http, sql; peer: network address. Repeated bytes return the stored acknowledgement. A sender in enhanced mode (MSH-15, MSH-16) is answered CA, CE or CR where it asks for that, else AA, AE or AR; no bytes where it asks for nothing.';
 
-CREATE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS SETOF radscheduler.ingest_result
+CREATE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text, peers text[]) RETURNS SETOF radscheduler.ingest_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
@@ -342,7 +342,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        v_items := radscheduler.ingest_many(messages, channel, peer);
+        v_items := radscheduler.ingest_many(messages, channel, peers);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE;
         IF radscheduler.is_passing(v_state) THEN
@@ -354,11 +354,21 @@ BEGIN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
         -- One of them failed: each goes alone, and only that one is answered AE. Their locks are taken together all the same.
-        PERFORM radscheduler.lock_batch(messages, channel, peer);
+        PERFORM radscheduler.lock_batch(messages, channel, NULL);
         FOR k IN 1 .. cardinality(messages) LOOP
-            RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
+            RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peers[k]));
         END LOOP;
     END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.ingest_batch(bytea[], text, text[]) IS
+    'ingest_batch() of messages that came from several network addresses: the peers, one for each message.';
+
+CREATE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS SETOF radscheduler.ingest_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    RETURN QUERY SELECT r.* FROM radscheduler.ingest_batch(messages, channel, array_fill(peer, ARRAY[coalesce(cardinality(messages), 0)])) r;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.ingest_batch(bytea[], text, text) IS

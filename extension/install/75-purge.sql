@@ -222,6 +222,8 @@ BEGIN
         DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.received_at < p_before AND k.message_id <> ALL (v_kept.ids);
         DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND m.message_id <> ALL (v_kept.ids);
         GET DIAGNOSTICS v_messages = ROW_COUNT;
+        -- Whose these are nobody can tell: any hold keeps them all.
+        DELETE FROM radscheduler.hl7_quarantine q WHERE q.site_id = p_site AND q.received_at < p_before AND v_holds.patients = '{}';
     END IF;
     PERFORM radscheduler.release_appointments(p_site, v_own, v_gone);
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);

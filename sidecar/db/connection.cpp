@@ -9,6 +9,7 @@ namespace {
 
 using WaitType = asio::posix::stream_descriptor::wait_type;
 
+constexpr std::size_t most_params = 8;
 constexpr Milliseconds margin{5000}; // between the server's statement_timeout and our own deadline
 
 // Notices may quote data; libpq would print them to stderr.
@@ -223,9 +224,9 @@ Task<QueryOutcome> Connection::execute_within(StatementId id, std::span<const Pa
             co_return outcome;
         }
     }
-    std::array<const char*, 4> values{};
-    std::array<int, 4> lengths{};
-    std::array<int, 4> formats{};
+    std::array<const char*, most_params> values{};
+    std::array<int, most_params> lengths{};
+    std::array<int, most_params> formats{};
     for (std::size_t i = 0; i < params.size() && i < values.size(); ++i) {
         values[i] = params[i].data;
         lengths[i] = params[i].length;

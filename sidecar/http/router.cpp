@@ -15,7 +15,7 @@ struct Route {
     BodyKind body;
 };
 
-constexpr std::array<Route, 8> routes{{
+constexpr std::array<Route, 9> routes{{
     {"POST", "/api/hl7/appointment", RouteId::hl7_appointment, BodyKind::json},
     {"POST", "/api/hl7/raw", RouteId::hl7_raw, BodyKind::hl7},
     {"POST", "/api/hl7/simulate", RouteId::hl7_simulate, BodyKind::json},
@@ -24,6 +24,7 @@ constexpr std::array<Route, 8> routes{{
     {"GET", "/health", RouteId::health, BodyKind::none},
     {"GET", "/health/live", RouteId::health_live, BodyKind::none},
     {"GET", "/health/ready", RouteId::health_ready, BodyKind::none},
+    {"GET", "/metrics", RouteId::metrics, BodyKind::none},
 }};
 
 constexpr std::array<std::string_view, 1> json_types{"application/json"};

@@ -70,6 +70,7 @@ CALLS = {
     "profile_faults": "radscheduler.profile_faults('{{}}')",
     "profile_value_fault": "radscheduler.profile_key k, radscheduler.profile_value_fault(k, '1')",
     "purge": "radscheduler.purge('test', before => '2000-01-01')",
+    "quarantine": "radscheduler.quarantine('x', 'half_frame')",
     "recheck_conflicts": "radscheduler.recheck_conflicts()",
     "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
     "revoke_api_key": "radscheduler.create_api_key('New', '{{slots:read}}') k, radscheduler.revoke_api_key(split_part(k, '_', 2))",
