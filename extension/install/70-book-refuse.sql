@@ -33,7 +33,7 @@ BEGIN
         'hint', coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a.item ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a.item ->> 'resource'), ', ' ORDER BY a.place)
                                               FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(item, place)) || '. override_reason books it all the same.',
                          CASE WHEN radscheduler.is_about_time(v_row.code, v_row.appointment_id) THEN 'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'
-                              ELSE 'Another time does not help. Record what the rule asks, or have it looked at; override_reason books it all the same.' END));
+                              ELSE 'Another time does not help. Record what the rule asks, or have it looked at (docs/rules.md). override_reason books it all the same.' END));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refusal(integer, bigint, jsonb) IS
