@@ -239,6 +239,11 @@ SAVEPOINT before;
 \set SHOW_CONTEXT never
 INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, study_type, datetime) VALUES ('OWN1', 'Tester One', 'CT', 'CT HEAD WITH CONTRAST', current_date + 55 + time '09:00');
 ROLLBACK TO before;
+-- The functions say the same as values: why, and that another time does not help; a reason overrides it.
+SELECT c.code, c.severity, c.message FROM radscheduler.check_conflicts('OWN1', current_date + 56 + time '09:00', 'CT', 'CT002') c WHERE radscheduler.is_clinical_rule(c.code) ORDER BY c.code;
+SELECT b.outcome, b.error ->> 'code' AS code, b.error ->> 'text' AS text, b.error ->> 'detail' AS detail, b.error ->> 'hint' AS hint, b.alternatives FROM radscheduler.try_book('OWN1', current_date + 56 + time '09:00', 'CT', 'CT002') b;
+SELECT b.outcome, b.status, (SELECT string_agg(concat_ws(' ', c ->> 'code', c ->> 'state'), ', ' ORDER BY c ->> 'code') FROM jsonb_array_elements(b.conflicts) c WHERE c ->> 'severity' = 'critical') AS critical
+    FROM radscheduler.try_book('OWN1', current_date + 56 + time '09:00', 'CT', 'CT002', override_reason => 'dialysis is arranged') b;
 -- An exam that the RIS moves close to a booking made here is seen from there.
 INSERT INTO radscheduler.appointments (patient_id, patient_name, modality, study_type, datetime) VALUES ('OWN2', 'Tester Two', 'CT', 'CT CHEST W CONTRAST', current_date + 60 + time '09:00') RETURNING id AS own \gset
 SELECT pg_temp.exam('OWN2', 40, '09:00', 'MRI BRAIN W CONTRAST', filler => 'MOVES') AS fed \gset

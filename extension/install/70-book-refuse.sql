@@ -4,7 +4,7 @@ CREATE FUNCTION radscheduler.conflict_sentence(p_site integer, p_code text, p_su
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT format(coalesce(k.text, '%s'), coalesce(r.name, radscheduler.rule_subject(p_site, p_code, p_appointment)))
+    RETURN (SELECT format(radscheduler.conflict_text(p_site, p_code, p_subject, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, p_code, p_appointment)))
         FROM (SELECT 1) one
         LEFT JOIN radscheduler.conflict_kind k ON k.code = p_code
         LEFT JOIN radscheduler.resource r ON p_axis = 'resource' AND r.site_id = p_site AND r.resource_id = p_subject);
@@ -32,7 +32,8 @@ BEGIN
                                    to_char(timezone(v_zone, v_row.starts_at), 'YYYY-MM-DD HH24:MI'), to_char(timezone(v_zone, v_row.ends_at), 'HH24:MI'), v_zone) END,
         'hint', coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a.item ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a.item ->> 'resource'), ', ' ORDER BY a.place)
                                               FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(item, place)) || '. override_reason books it all the same.',
-                         'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'));
+                         CASE WHEN radscheduler.is_about_time(v_row.code, v_row.appointment_id) THEN 'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'
+                              ELSE 'Another time does not help. Record what the rule asks, or have it looked at (docs/rules.md). override_reason books it all the same.' END));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.refusal(integer, bigint, jsonb) IS
@@ -60,7 +61,7 @@ BEGIN
         r.conflicts := radscheduler.conflicts_of(p_site, p_appointment);
         r.alternatives := coalesce(
             (SELECT c.alternatives FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical'
-             ORDER BY c.conflict_id LIMIT 1), radscheduler.alternatives(p_site, p_appointment));
+             ORDER BY c.alternatives = '[]', c.conflict_id LIMIT 1), radscheduler.alternatives(p_site, p_appointment));
         r.error := radscheduler.refusal(p_site, p_appointment, r.alternatives);
         RETURN;
     ELSIF v_critical THEN
@@ -73,7 +74,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.judge_booking(integer, bigint, text, radscheduler.booking_result) IS
     'After settle() found open conflicts of an appointment that is being booked or moved: refuses (outcome, error, alternatives) where one is critical, on either side, or accepts those for the reason given. The caller takes back what was refused.';
 
-CREATE FUNCTION radscheduler.refused_for(p_state text, p_text text, p_detail text, p_hint text) RETURNS radscheduler.booking_result
+CREATE FUNCTION radscheduler.refused_for(p_state text, p_text text, p_hint text) RETURNS radscheduler.booking_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -85,8 +86,8 @@ BEGIN
     r.warnings := '[]';
     r.error := jsonb_strip_nulls(jsonb_build_object(
         'code', CASE p_state WHEN '40001' THEN 'VERSION_CHANGED' WHEN 'P0002' THEN 'NOT_FOUND' WHEN '55000' THEN 'NOT_POSSIBLE' ELSE 'INVALID_VALUE' END,
-        'sqlstate', p_state, 'text', p_text, 'detail', nullif(p_detail, ''), 'hint', nullif(p_hint, '')));
+        'sqlstate', p_state, 'text', p_text, 'hint', nullif(p_hint, '')));
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.refused_for(text, text, text, text) IS 'An error of book(), reschedule() and the like as the result of their try_ forms.';
+COMMENT ON FUNCTION radscheduler.refused_for(text, text, text) IS 'An error of book(), reschedule() and the like as the result of their try_ forms; without DETAIL, which PostgreSQL''s own errors fill with rows.';
