@@ -16,7 +16,6 @@ DECLARE
     v_anchor  CONSTANT timestamptz := coalesce(p_search.wanted, p_search.earliest);
     v_limit   CONSTANT integer := CASE WHEN NOT p_search.is_best THEN p_search.max_slots END;
     v_allowed tstzmultirange := radscheduler.wall_starts(p_search, v_zone, p_from, p_until);
-    v_people  bigint[];
     v_codes   text[];
     v_places  integer[];
     v_free    tstzmultirange[];
@@ -25,12 +24,10 @@ DECLARE
     v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
 BEGIN
     IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
-        SELECT array_agg(u.person ORDER BY u.place, u.person = ANY (p_search.prefer) IS NOT TRUE, r.code), array_agg(r.code ORDER BY u.place, u.person = ANY (p_search.prefer) IS NOT TRUE, r.code),
-               array_agg(u.place ORDER BY u.place, u.person = ANY (p_search.prefer) IS NOT TRUE, r.code),
-               array_agg(coalesce(f.starts, '{}') ORDER BY u.place, u.person = ANY (p_search.prefer) IS NOT TRUE, r.code),
-               coalesce(range_agg(f.starts) FILTER (WHERE u.person = ANY (p_search.prefer)), '{}')
-            INTO v_people, v_codes, v_places, v_free, v_same
-            FROM unnest(p_search.people, p_search.places) u(person, place)
+        SELECT array_agg(r.code ORDER BY u.place, NOT u.is_preferred, r.code), array_agg(u.place ORDER BY u.place, NOT u.is_preferred, r.code),
+               array_agg(coalesce(f.starts, '{}') ORDER BY u.place, NOT u.is_preferred, r.code), coalesce(range_agg(f.starts) FILTER (WHERE u.is_preferred), '{}')
+            INTO v_codes, v_places, v_free, v_same
+            FROM (SELECT p.person, p.place, coalesce(p.person = ANY (p_search.prefer), false) AS is_preferred FROM unnest(p_search.people, p_search.places) p(person, place)) u
             JOIN radscheduler.resource r ON r.site_id = p_search.site_id AND r.resource_id = u.person
             LEFT JOIN (SELECT g.resource_id, range_agg(tstzrange(lower(g.gap), upper(g.gap) - v_length, '[]')) AS starts
                        FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true) g
@@ -48,9 +45,11 @@ BEGIN
         SELECT m.code, radscheduler.pool_forbids(p_search, m.code, p_from, p_until) AS starts
         FROM (SELECT DISTINCT unnest(r.modality || r.modalities) AS code FROM radscheduler.resource r
               WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m
+    ), patient AS MATERIALIZED (
+        SELECT f.resource_id, f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f
     ), place AS MATERIALIZED (
         SELECT r.resource_id, r.code,
-               v_allowed - coalesce((SELECT f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f WHERE f.resource_id = r.resource_id), '{}')
+               v_allowed - coalesce((SELECT f.starts FROM patient f WHERE f.resource_id = r.resource_id), '{}')
                          - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE p.code = r.modality OR p.code = ANY (r.modalities)), '{}') AS starts
         FROM radscheduler.resource r
         WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
@@ -76,11 +75,12 @@ BEGIN
                v_prefers_resource AND c.resource_id <> ALL (p_search.prefer) AS is_other,
                v_prefers_person AND NOT v_same @> c.start AS is_stranger
         FROM candidate c
+    ), priced AS (
+        SELECT c.*, c.distance + CASE WHEN c.is_other THEN c_other_resource ELSE 0 END + CASE WHEN c.is_stranger THEN c_other_person ELSE 0 END
+                    + c_fragment * c.fragments AS cost
+        FROM costed c
     ), chosen AS (
-        SELECT c.*, c.distance + CASE WHEN c.is_other THEN c_other_resource ELSE 0 END + CASE WHEN c.is_stranger THEN c_other_person ELSE 0 END + c_fragment * c.fragments AS cost
-        FROM costed c ORDER BY CASE WHEN p_search.is_best THEN c.distance + CASE WHEN c.is_other THEN c_other_resource ELSE 0 END + CASE WHEN c.is_stranger THEN c_other_person ELSE 0 END + c_fragment * c.fragments END,
-            c.start, c.code
-        LIMIT p_search.max_slots
+        SELECT c.* FROM priced c ORDER BY CASE WHEN p_search.is_best THEN c.cost END, c.start, c.code LIMIT p_search.max_slots
     )
     SELECT c.resource_id, c.code, c.start, c.start + v_length,
            CASE WHEN v_codes IS NULL THEN '{}' ELSE (SELECT array_agg(w.code ORDER BY w.place) FROM (
@@ -88,8 +88,10 @@ BEGIN
                WHERE u.starts @> c.start ORDER BY u.place, u.rank) w) END,
            c.cost,
            jsonb_build_array(jsonb_build_object('code', 'distance', 'minutes', c.distance))
-           || CASE WHEN NOT v_prefers_resource THEN '[]' WHEN c.is_other THEN jsonb_build_array(jsonb_build_object('code', 'other_resource', 'minutes', c_other_resource)) ELSE '[{"code": "same_resource"}]' END
-           || CASE WHEN NOT v_prefers_person THEN '[]' WHEN c.is_stranger THEN jsonb_build_array(jsonb_build_object('code', 'other_person', 'minutes', c_other_person)) ELSE '[{"code": "same_person"}]' END
+           || CASE WHEN NOT v_prefers_resource THEN '[]' WHEN NOT c.is_other THEN '[{"code": "same_resource"}]'
+                   ELSE jsonb_build_array(jsonb_build_object('code', 'other_resource', 'minutes', c_other_resource)) END
+           || CASE WHEN NOT v_prefers_person THEN '[]' WHEN NOT c.is_stranger THEN '[{"code": "same_person"}]'
+                   ELSE jsonb_build_array(jsonb_build_object('code', 'other_person', 'minutes', c_other_person)) END
            || CASE WHEN c.at_edge THEN '[{"code": "gap_edge"}]'::jsonb ELSE '[]' END
            || CASE WHEN c.fragments > 0 THEN jsonb_build_array(jsonb_build_object('code', 'fragment', 'minutes', c_fragment * c.fragments)) ELSE '[]' END
     FROM chosen c ORDER BY CASE WHEN p_search.is_best THEN c.cost END, c.start, c.code;
@@ -116,7 +118,8 @@ BEGIN
     IF v_stop <= p_search.earliest THEN
         RETURN;
     END IF;
-    FOREACH v_reach IN ARRAY ARRAY[timezone(v_zone, date_trunc('day', timezone(v_zone, v_anchor)) + interval '1 day') - v_anchor, interval '7 days', interval '30 days', interval '90 days', interval '800 days'] LOOP
+    FOREACH v_reach IN ARRAY ARRAY[timezone(v_zone, date_trunc('day', timezone(v_zone, v_anchor)) + interval '1 day') - v_anchor,
+                                   interval '7 days', interval '30 days', interval '90 days', interval '800 days'] LOOP
         -- So many are not found in less.
         CONTINUE WHEN v_reach < make_interval(days => least(90, p_search.max_slots / 300));
         v_edge := least(v_stop, v_anchor + v_reach);

@@ -9,12 +9,12 @@ CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_f
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_window CONSTANT tstzrange := tstzrange(p_from, p_until);
-    v_dead   CONSTANT bigint[] := radscheduler.dead_holds(p_site);
-    v_row    record;
-    v_open   tstzmultirange;
-    v_taken  tstzmultirange;
-    v_near   tstzrange;
+    v_window   CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
+    v_row      record;
+    v_open     tstzmultirange;
+    v_taken    tstzmultirange;
+    v_near     tstzrange;
     v_capacity integer;
 BEGIN
     FOR v_row IN
@@ -119,7 +119,8 @@ BEGIN
     FROM radscheduler.resource r
     CROSS JOIN taken t
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN r.kind = 'staff' OR count(*) = 0 OR bool_or(p.campus = coalesce(r.campus, '') AND p.name = coalesce(r.location, '#' || r.resource_id)) THEN interval '0'
+        SELECT CASE WHEN r.kind = 'staff' OR count(*) = 0 THEN interval '0'
+                    WHEN bool_or(p.campus = coalesce(r.campus, '') AND p.name = coalesce(r.location, '#' || r.resource_id)) THEN interval '0'
                     WHEN bool_and(p.campus <> coalesce(r.campus, '')) THEN v_campus ELSE v_travel END AS needed
         FROM place p WHERE p.appointment_id = t.appointment_id AND p.rank = 1) w
     WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)

@@ -60,7 +60,8 @@ DECLARE
     v_days  integer[] := '{}';
 BEGIN
     FOREACH v_word IN ARRAY radscheduler.wish_words('weekdays', p_value) LOOP
-        v_day := CASE WHEN v_word ~ '^[1-7]$' THEN v_word::integer WHEN length(v_word) >= 3 THEN (SELECT n FROM unnest(c_names) WITH ORDINALITY u(name, n) WHERE starts_with(name, lower(v_word))) END;
+        v_day := CASE WHEN v_word ~ '^[1-7]$' THEN v_word::integer
+                      WHEN length(v_word) >= 3 THEN (SELECT n FROM unnest(c_names) WITH ORDINALITY u(name, n) WHERE starts_with(name, lower(v_word))) END;
         IF v_day IS NULL THEN
             PERFORM radscheduler.wish_fault('weekdays', format('has "%s", which is no day', left(v_word, 30)), 'Write 1 (Monday) to 7 (Sunday), or "mon", "tuesday" …');
         END IF;
@@ -124,11 +125,13 @@ BEGIN
         RAISE EXCEPTION 'constraints must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Write for example {"day_parts": ["morning"], "weekdays": [1, 2]}.';
     END IF;
     FOR v_key IN SELECT k FROM jsonb_object_keys(p_wishes) k WHERE k <> ALL (c_keys) ORDER BY k LOOP
-        PERFORM radscheduler.wish_fault(v_key, 'is not known', coalesce('Did you mean "' || radscheduler.nearest_word(v_key, c_keys) || '"? ', '') || 'Known are ' || array_to_string(c_keys, ', ') || '.');
+        PERFORM radscheduler.wish_fault(v_key, 'is not known',
+            coalesce('Did you mean "' || radscheduler.nearest_word(v_key, c_keys) || '"? ', '') || 'Known are ' || array_to_string(c_keys, ', ') || '.');
     END LOOP;
     -- People before wishes about them.
     IF coalesce(p_wishes -> 'technologist', 'null') NOT IN ('null', 'false') THEN
-        v_words := CASE WHEN p_wishes -> 'technologist' = 'true' THEN '{TECHNOLOGIST}' ELSE radscheduler.wish_words('technologist', p_wishes -> 'technologist') END;
+        v_words := CASE WHEN p_wishes -> 'technologist' = 'true' THEN '{TECHNOLOGIST}'
+                        ELSE radscheduler.wish_words('technologist', p_wishes -> 'technologist') END;
     END IF;
     IF coalesce(p_wishes -> 'staff', 'null') <> 'null' THEN
         v_words := v_words || radscheduler.wish_words('staff', p_wishes -> 'staff');
@@ -165,7 +168,8 @@ BEGIN
             v_search.urgency := radscheduler.urgency_of(v_value #>> '{}');
         WHEN 'campus' THEN
             v_words := radscheduler.wish_words(v_key, v_value);
-            v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r WHERE r.site_id = v_site AND r.resource_id = ANY (v_search.resources) AND upper(r.campus) = ANY (SELECT upper(w) FROM unnest(v_words) w));
+            v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
+                WHERE r.site_id = v_site AND r.resource_id = ANY (v_search.resources) AND upper(r.campus) IN (SELECT upper(w) FROM unnest(v_words) w));
         WHEN 'include' THEN
             v_ids := (radscheduler.read_resources(v_site, radscheduler.wish_words(v_key, v_value))).ids;
             v_search.resources := ARRAY(SELECT u FROM unnest(v_search.resources) u WHERE u = ANY (v_ids));
@@ -173,7 +177,8 @@ BEGIN
             v_search.resources := ARRAY(SELECT u FROM unnest(v_search.resources) u WHERE u <> ALL (v_without));
         WHEN 'prefer' THEN
             v_ids := (radscheduler.read_resources(v_site, radscheduler.wish_words(v_key, v_value))).ids;
-            IF EXISTS (SELECT FROM unnest(v_ids) u JOIN radscheduler.resource r ON r.site_id = v_site AND r.resource_id = u AND r.kind = 'staff' WHERE u = ANY (v_search.people) IS NOT TRUE) THEN
+            IF EXISTS (SELECT FROM unnest(v_ids) u JOIN radscheduler.resource r ON r.site_id = v_site AND r.resource_id = u AND r.kind = 'staff'
+                       WHERE u = ANY (v_search.people) IS NOT TRUE) THEN
                 PERFORM radscheduler.wish_fault(v_key, 'names somebody who is not asked for', 'Ask for the role with "technologist": true or "staff": ["ROLE"].');
             END IF;
             v_search.prefer := v_search.prefer || v_ids;
