@@ -83,9 +83,9 @@ BEGIN
         LIMIT p_search.max_slots
     )
     SELECT c.resource_id, c.code, c.start, c.start + v_length,
-           coalesce((SELECT array_agg(w.code ORDER BY w.place) FROM (
+           CASE WHEN v_codes IS NULL THEN '{}' ELSE (SELECT array_agg(w.code ORDER BY w.place) FROM (
                SELECT DISTINCT ON (u.place) u.code, u.place FROM unnest(v_codes, v_places, v_free) WITH ORDINALITY u(code, place, starts, rank)
-               WHERE u.starts @> c.start ORDER BY u.place, u.rank) w), '{}'),
+               WHERE u.starts @> c.start ORDER BY u.place, u.rank) w) END,
            c.cost,
            jsonb_build_array(jsonb_build_object('code', 'distance', 'minutes', c.distance))
            || CASE WHEN NOT v_prefers_resource THEN '[]' WHEN c.is_other THEN jsonb_build_array(jsonb_build_object('code', 'other_resource', 'minutes', c_other_resource)) ELSE '[{"code": "same_resource"}]' END
@@ -117,6 +117,8 @@ BEGIN
         RETURN;
     END IF;
     FOREACH v_reach IN ARRAY ARRAY[timezone(v_zone, date_trunc('day', timezone(v_zone, v_anchor)) + interval '1 day') - v_anchor, interval '7 days', interval '30 days', interval '90 days', interval '800 days'] LOOP
+        -- So many are not found in less.
+        CONTINUE WHEN v_reach < make_interval(days => least(90, p_search.max_slots / 300));
         v_edge := least(v_stop, v_anchor + v_reach);
         IF NOT p_search.is_best THEN
             RETURN QUERY SELECT c.* FROM radscheduler.slot_candidates(v_search, v_after, v_edge) c WHERE v_after < v_edge;

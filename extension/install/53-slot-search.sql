@@ -13,6 +13,9 @@ DECLARE
     v_dead   CONSTANT bigint[] := radscheduler.dead_holds(p_site);
     v_row    record;
     v_open   tstzmultirange;
+    v_taken  tstzmultirange;
+    v_near   tstzrange;
+    v_capacity integer;
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
@@ -23,17 +26,28 @@ BEGIN
         CONTINUE WHEN isempty(v_open);
         v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
                                      WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
-        -- Who is overbooked stands in no lane of his own, so his time is nobody's.
-        RETURN QUERY
-        SELECT v_row.id, g
-        FROM generate_series(0, v_row.capacity - 1) l(lane),
-             unnest(v_open - coalesce((
-                 SELECT range_agg(tstzrange(lower(o.buffered) - v_row.turnover, upper(o.buffered) + v_row.setup))
-                 FROM radscheduler.occupancy o
-                 WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = v_row.id
-                   AND o.buffered && tstzrange(p_from - v_row.setup, p_until + v_row.turnover)
-                   AND (v_row.capacity = 1 OR o.lane = l.lane OR o.lane >= v_row.capacity)
-                   AND o.appointment_id IS DISTINCT FROM p_without AND o.appointment_id <> ALL (v_dead)), '{}')) g;
+        FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
+            v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
+            v_capacity := v_row.capacity;
+            -- Who is overbooked stands in no lane of his own, so his time is nobody's. When nobody is passed over the index alone can answer.
+            IF p_without IS NULL AND v_dead = '{}' THEN
+                SELECT range_agg(o.buffered) INTO v_taken
+                    FROM radscheduler.occupancy o
+                    WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = v_row.id AND o.buffered && v_near
+                      AND (v_capacity = 1 OR o.lane = v_lane OR o.lane >= v_capacity);
+            ELSE
+                SELECT range_agg(o.buffered) INTO v_taken
+                    FROM radscheduler.occupancy o
+                    WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = v_row.id AND o.buffered && v_near
+                      AND (v_capacity = 1 OR o.lane = v_lane OR o.lane >= v_capacity)
+                      AND o.appointment_id IS DISTINCT FROM p_without AND o.appointment_id <> ALL (v_dead);
+            END IF;
+            -- The buffers of the new exam, around what is united already: that is much less to compute with.
+            IF v_row.setup + v_row.turnover > interval '0' AND v_taken IS NOT NULL THEN
+                v_taken := (SELECT range_agg(tstzrange(lower(t) - v_row.turnover, upper(t) + v_row.setup)) FROM unnest(v_taken) t);
+            END IF;
+            RETURN QUERY SELECT v_row.id, g FROM unnest(v_open - coalesce(v_taken, '{}')) g;
+        END LOOP;
     END LOOP;
 END
 $$;

@@ -60,7 +60,7 @@ DECLARE
     v_days  integer[] := '{}';
 BEGIN
     FOREACH v_word IN ARRAY radscheduler.wish_words('weekdays', p_value) LOOP
-        v_day := CASE WHEN v_word ~ '^[1-7]$' THEN v_word::integer WHEN length(v_word) >= 3 THEN (SELECT n FROM unnest(c_names) WITH ORDINALITY u(name, n) WHERE name LIKE replace(lower(v_word), '%', '_') || '%') END;
+        v_day := CASE WHEN v_word ~ '^[1-7]$' THEN v_word::integer WHEN length(v_word) >= 3 THEN (SELECT n FROM unnest(c_names) WITH ORDINALITY u(name, n) WHERE starts_with(name, lower(v_word))) END;
         IF v_day IS NULL THEN
             PERFORM radscheduler.wish_fault('weekdays', format('has "%s", which is no day', left(v_word, 30)), 'Write 1 (Monday) to 7 (Sunday), or "mon", "tuesday" …');
         END IF;

@@ -78,7 +78,7 @@ BEGIN
     v_search.without := p_without;
     v_search.is_best := false;
     v_search.urgency := 'routine';
-    RETURN CASE WHEN p_wishes IS NULL OR v_search.resources IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
+    RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.read_slot_search(text, text, text, timestamptz, timestamptz, integer, integer, text, bigint, jsonb) IS

@@ -102,7 +102,7 @@ COMMENT ON FUNCTION radscheduler.request_conflict(radscheduler.ingest_item) IS
     'Why what a request asks for may not stand: an open critical conflict on either side of its appointment, or a modality without a scanner left, as an error at the AIx that asks for the resource, at the patient, or at the time. NULL when nothing is in the way.';
 
 CREATE FUNCTION radscheduler.place_request(p_item radscheduler.ingest_item, p_appointment bigint) RETURNS radscheduler.ingest_item
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     c_site     CONSTANT integer := p_item.site_id;
@@ -129,6 +129,10 @@ BEGIN
     v_starts := radscheduler.to_instant(r.reading #>> '{schedule,starts_at}', c_zone);
     v_windows := CASE WHEN v_starts IS NULL THEN radscheduler.request_windows(r.reading, c_zone) ELSE tstzmultirange(tstzrange(v_starts, v_starts, '[]')) END;
     SELECT * INTO v_scanners FROM radscheduler.request_scanners(c_site, r.reading, c_named, CASE WHEN p_item.trigger_event <> 'S01' THEN p_appointment END, v_modality);
+    -- All that the booking may concern, in one call: what is found free then cannot be taken by another before it is booked.
+    PERFORM radscheduler.lock_subjects(c_site, c_named || v_scanners.resources || radscheduler.pool_scanners(c_site, ARRAY[v_modality], ARRAY[p_appointment])
+            || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = p_appointment),
+        ARRAY[c_patient, v_old.patient_id]);
     IF isempty(v_windows) THEN
         r.error := '{"code": "101", "path": "ARQ-11", "text": "The request does not say when. Send a range in ARQ-11, or a start in AIS-4."}';
         v_starts := now();
@@ -162,7 +166,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.place_request(radscheduler.ingest_item, bigint) IS
-    'A request that asks for time, with the start that is to be booked in its reading and, where it names none, the scanner that is free then; or with the error. In best: what alternatives are to be looked for with.';
+    'A request that asks for time, its subjects locked, with the start that is to be booked in its reading and, where it names none, the scanner that is free then; or with the error. In best: what alternatives are to be looked for with.';
 
 CREATE FUNCTION radscheduler.refused_reply(p_item radscheduler.ingest_item, p_alternatives jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

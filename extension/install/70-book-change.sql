@@ -151,11 +151,10 @@ CREATE FUNCTION radscheduler.try_reschedule(appointment_id bigint, starts_at tim
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
-    v_state  text;
-    v_text   text;
-    v_detail text;
-    v_hint   text;
-    r        radscheduler.booking_result;
+    v_state text;
+    v_text  text;
+    v_hint  text;
+    r       radscheduler.booking_result;
 BEGIN
     r := radscheduler.move_booking(appointment_id, starts_at, duration_minutes, resources, version, override_reason, actor, reason);
     IF r.outcome = 'refused' THEN
@@ -166,8 +165,8 @@ EXCEPTION
     WHEN SQLSTATE 'RS006' THEN
         RETURN r; -- which says why
     WHEN invalid_parameter_value OR not_null_violation OR datetime_field_overflow OR string_data_right_truncation OR object_not_in_prerequisite_state OR no_data_found OR serialization_failure THEN
-        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_text = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT;
-        RETURN radscheduler.refused_for(v_state, v_text, v_detail, v_hint);
+        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_text = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+        RETURN radscheduler.refused_for(v_state, v_text, v_hint);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.try_reschedule(bigint, timestamptz, integer, text[], integer, text, text, text) IS

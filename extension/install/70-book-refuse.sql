@@ -61,7 +61,7 @@ BEGIN
         r.conflicts := radscheduler.conflicts_of(p_site, p_appointment);
         r.alternatives := coalesce(
             (SELECT c.alternatives FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical'
-             ORDER BY c.conflict_id LIMIT 1), radscheduler.alternatives(p_site, p_appointment));
+             ORDER BY c.alternatives = '[]', c.conflict_id LIMIT 1), radscheduler.alternatives(p_site, p_appointment));
         r.error := radscheduler.refusal(p_site, p_appointment, r.alternatives);
         RETURN;
     ELSIF v_critical THEN
@@ -74,7 +74,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.judge_booking(integer, bigint, text, radscheduler.booking_result) IS
     'After settle() found open conflicts of an appointment that is being booked or moved: refuses (outcome, error, alternatives) where one is critical, on either side, or accepts those for the reason given. The caller takes back what was refused.';
 
-CREATE FUNCTION radscheduler.refused_for(p_state text, p_text text, p_detail text, p_hint text) RETURNS radscheduler.booking_result
+CREATE FUNCTION radscheduler.refused_for(p_state text, p_text text, p_hint text) RETURNS radscheduler.booking_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -86,8 +86,8 @@ BEGIN
     r.warnings := '[]';
     r.error := jsonb_strip_nulls(jsonb_build_object(
         'code', CASE p_state WHEN '40001' THEN 'VERSION_CHANGED' WHEN 'P0002' THEN 'NOT_FOUND' WHEN '55000' THEN 'NOT_POSSIBLE' ELSE 'INVALID_VALUE' END,
-        'sqlstate', p_state, 'text', p_text, 'detail', nullif(p_detail, ''), 'hint', nullif(p_hint, '')));
+        'sqlstate', p_state, 'text', p_text, 'hint', nullif(p_hint, '')));
     RETURN r;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.refused_for(text, text, text, text) IS 'An error of book(), reschedule() and the like as the result of their try_ forms.';
+COMMENT ON FUNCTION radscheduler.refused_for(text, text, text) IS 'An error of book(), reschedule() and the like as the result of their try_ forms; without DETAIL, which PostgreSQL''s own errors fill with rows.';

@@ -30,7 +30,11 @@ CREATE FUNCTION radscheduler.take_over_hold(p_wish radscheduler.booking_wish, p_
 BEGIN
     UPDATE radscheduler.appointment a SET patient_id = p_patient, status = 'SCHEDULED', hold_until = NULL, holds_time = false, starts_at = p_wish.starts_at, ends_at = p_wish.ends_at,
            modality = p_wish.modality, study_code = p_wish.study_code, study_text = p_wish.study_text, referring_physician = p_wish.referring_physician,
-           urgency = p_wish.urgency, notes = p_wish.notes, created_at = now(), updated_at = now()
+           urgency = p_wish.urgency, notes = p_wish.notes, created_at = now(), updated_at = now(),
+           -- What was not held is claimed from now on.
+           moved_at = CASE WHEN a.hold_until > clock_timestamp() AND (a.starts_at, a.ends_at) = (p_wish.starts_at, p_wish.ends_at)
+                                AND NOT EXISTS (SELECT FROM unnest(p_wish.resource_ids) u(id) WHERE NOT EXISTS (SELECT FROM radscheduler.appointment_resource ar
+                                    WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id AND ar.resource_id = u.id)) THEN a.moved_at ELSE now() END
         WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id;
     DELETE FROM radscheduler.appointment_service s WHERE s.site_id = p_wish.site_id AND s.appointment_id = p_wish.hold_id;
     DELETE FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id;
@@ -52,7 +56,9 @@ DECLARE
 BEGIN
     PERFORM radscheduler.lock_keys(ARRAY[CASE WHEN p_wish.patient_key IS NOT NULL THEN 'patient/' || p_wish.site_id || '/' || p_wish.patient_key END]);
     IF p_wish.patient_key IS NOT NULL THEN
-        lock_wish.patient_id := (radscheduler.find_patient(p_wish.site_id, jsonb_build_array(jsonb_build_object('value', p_wish.patient_key)), '')).patient_id;
+        -- As find_patient() finds one by a number without authority.
+        SELECT i.patient_id INTO lock_wish.patient_id FROM radscheduler.patient_identifier i
+            WHERE i.site_id = p_wish.site_id AND i.value = p_wish.patient_key AND i.type = 'MR' ORDER BY i.authority = '' DESC, i.patient_id LIMIT 1;
         v_patients := ARRAY[lock_wish.patient_id];
     END IF;
     IF p_wish.is_pooled OR p_wish.hold_id IS NOT NULL THEN
@@ -144,7 +150,7 @@ BEGIN
     v_moved := radscheduler.occupy(v_site, v_id, v_locked.hold_id IS NULL);
     r.outcome := 'booked';
     r.appointment_id := v_id;
-    r.version := 1;
+    r.version := CASE WHEN v_locked.hold_id IS NULL THEN 1 ELSE (SELECT a.version FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id) END;
     r.status := 'SCHEDULED';
     r.conflicts := '[]';
     r.alternatives := '[]';

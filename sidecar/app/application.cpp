@@ -1,5 +1,6 @@
 #include "app/application.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
@@ -45,7 +46,8 @@ auth::KeySet read_keys(const Settings& settings) {
 } // namespace
 
 Application::Application(Settings settings)
-    : settings_(std::move(settings)), signals_(io_), drain_deadline_(io_), housekeeping_wake_(io_.get_executor()) {
+    : settings_(std::move(settings)), signals_(io_), drain_deadline_(io_), housekeeping_wake_(io_.get_executor()),
+      supervisor_(io_.get_executor()) {
     const auto targets = read_targets(settings_.database_url).list;
     db::SessionOptions session;
     session.connect_timeout = settings_.db_connect_timeout;
@@ -56,13 +58,27 @@ Application::Application(Settings settings)
     pool_options.size = settings_.db_connections;
     pool_ = std::make_shared<db::Pool>(io_.get_executor(), std::move(pool_options), counters_);
 
-    mllp::ServerOptions mllp_options;
-    mllp_options.host = settings_.mllp_host;
-    mllp_options.port = settings_.mllp_port;
-    mllp_options.http_port = settings_.http_port;
-    mllp_options.max_connections = settings_.mllp_max_connections;
-    mllp_options.limits = {settings_.mllp_max_frame, settings_.mllp_idle_timeout, settings_.mllp_frame_timeout};
-    mllp_ = std::make_shared<mllp::Server>(io_.get_executor(), std::move(mllp_options), pool_, counters_);
+    mllp::BatchLimits batches;
+    batches.messages = settings_.mllp_batch;
+    batches.sessions = settings_.mllp_db_sessions;
+    batches.most_sessions = settings_.db_connections;
+    mllp::Limits limits;
+    limits.max_frame = settings_.mllp_max_frame;
+    limits.max_connections = settings_.mllp_max_connections;
+    limits.max_per_peer = settings_.mllp_max_per_peer;
+    limits.max_memory = settings_.mllp_max_memory;
+    limits.start_timeout = settings_.mllp_start_timeout;
+    limits.idle_timeout = settings_.mllp_idle_timeout;
+    limits.frame_timeout = settings_.mllp_frame_timeout;
+    limits.write_timeout = settings_.mllp_write_timeout;
+    limits.http_port = settings_.http_port;
+    const auto executor = io_.get_executor();
+    mllp_house_ = std::make_shared<mllp::House>(
+        limits, std::make_shared<mllp::Intake>(executor, batches, pool_, counters_),
+        std::make_shared<mllp::Quarantine>(executor, pool_, counters_), counters_);
+    for (const auto& listener : settings_.mllp_listeners) {
+        mllp_.push_back(std::make_shared<mllp::Server>(executor, listener, mllp_house_));
+    }
 
     http::DoorOptions door;
     door.required = auth::is_required(settings_);
@@ -98,7 +114,9 @@ int Application::run() {
     signals_.add(SIGHUP);
     asio::co_spawn(io_, watch_signals(), asio::detached);
     pool_->start();
-    mllp_->start();
+    for (const auto& server : mllp_) {
+        server->start();
+    }
     http_->start();
     asio::co_spawn(io_, housekeeping(), asio::detached);
     if (relay_) {
@@ -110,6 +128,7 @@ int Application::run() {
                {"mllp", settings_.mllp_host + ":" + std::to_string(settings_.mllp_port)},
                {"http", settings_.http_host + ":" + std::to_string(settings_.http_port)},
                {"db_connections", settings_.db_connections}});
+    supervisor_.ready();
     io_.run();
     log::info("app.stopped", "stopped", {{"uptime_s", since(started_).count() / 1000}});
     log::flush();
@@ -117,17 +136,35 @@ int Application::run() {
 }
 
 bool Application::listen() {
-    const auto mllp_problem = mllp_->listen();
-    if (!mllp_problem.empty()) {
-        log::error("app.port",
-                   port_problem("RADSCHED_MLLP_PORT", settings_.mllp_host, settings_.mllp_port, mllp_problem));
+    bool good = true;
+    for (const auto& server : mllp_) {
+        const auto& listener = server->listener();
+        const auto problem = server->listen();
+        if (!problem.empty()) {
+            good = false;
+            log::error("app.port",
+                       port_problem(&listener == &mllp_.front()->listener() ? "RADSCHED_MLLP_PORT" : listener.name,
+                                    listener.host, listener.port, problem));
+        }
     }
     const auto http_problem = http_->listen();
     if (!http_problem.empty()) {
         log::error("app.port",
                    port_problem("RADSCHED_HTTP_PORT", settings_.http_host, settings_.http_port, http_problem));
     }
-    return mllp_problem.empty() && http_problem.empty();
+    return good && http_problem.empty();
+}
+
+bool Application::mllp_listening() const {
+    return std::all_of(mllp_.begin(), mllp_.end(), [](const auto& server) { return server->listening(); });
+}
+
+std::size_t Application::mllp_open() const {
+    std::size_t open = 0;
+    for (const auto& server : mllp_) {
+        open += server->open();
+    }
+    return open;
 }
 
 Task<void> Application::watch_signals() {
@@ -138,7 +175,12 @@ Task<void> Application::watch_signals() {
             co_return;
         }
         if (number == SIGHUP) {
-            log::info("app.hangup", "SIGHUP changes nothing; restart the daemon to read a new configuration");
+            log::info("app.hangup", "SIGHUP: certificates are read again; for anything else restart the daemon");
+            supervisor_.reloading();
+            for (const auto& server : mllp_) {
+                server->reload();
+            }
+            supervisor_.ready();
             continue;
         }
         if (draining_) {
@@ -147,6 +189,7 @@ Task<void> Application::watch_signals() {
             std::_Exit(128 + number);
         }
         draining_ = true;
+        supervisor_.stopping();
         log::info("app.draining", "finishing the work in hand",
                   {{"signal", number}, {"limit_ms", settings_.drain_timeout.count()}});
         asio::co_spawn(io_, drain(), asio::detached);
@@ -158,14 +201,16 @@ Task<void> Application::drain() {
     drain_deadline_.async_wait([this](const error_code& ec) {
         if (!ec) {
             log::warn("app.drain_cut", "not everything ended in time; unanswered messages stay with their senders",
-                      {{"mllp", mllp_->open()}, {"http", http_->open()}});
+                      {{"mllp", mllp_open()}, {"http", http_->open()}});
             io_.stop();
         }
     });
-    mllp_->stop();
+    for (const auto& server : mllp_) {
+        server->stop();
+    }
     http_->stop();
     asio::steady_timer look(io_);
-    while (mllp_->open() > 0 || http_->open() > 0) {
+    while (mllp_open() > 0 || http_->open() > 0) {
         error_code ec;
         look.expires_after(drain_look_interval);
         co_await look.async_wait(into(ec));
@@ -178,6 +223,7 @@ Task<void> Application::drain() {
     housekeeping_wake_.notify();
     pool_->stop();
     drain_deadline_.cancel();
+    supervisor_.end();
     signals_.cancel();
 }
 
@@ -206,7 +252,7 @@ Task<void> Application::housekeeping() {
 }
 
 void Application::describe(http::Probes& probes) const {
-    probes.mllp_listening = mllp_->listening();
+    probes.mllp_listening = mllp_listening();
     probes.draining = draining_;
     probes.uptime_seconds = since(started_).count() / 1000;
     if (relay_) {

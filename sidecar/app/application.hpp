@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "app/supervisor.hpp"
 #include "config/settings.hpp"
 #include "db/pool.hpp"
 #include "http/server.hpp"
@@ -32,6 +33,8 @@ public:
 
 private:
     bool listen();
+    bool mllp_listening() const;
+    std::size_t mllp_open() const;
     Task<void> watch_signals();
     Task<void> drain();
     Task<void> housekeeping();
@@ -44,8 +47,10 @@ private:
     asio::signal_set signals_;
     asio::steady_timer drain_deadline_;
     Signal housekeeping_wake_;
+    Supervisor supervisor_;
     std::shared_ptr<db::Pool> pool_;
-    std::shared_ptr<mllp::Server> mllp_;
+    std::shared_ptr<mllp::House> mllp_house_;
+    std::vector<std::shared_ptr<mllp::Server>> mllp_;
     std::shared_ptr<http::Server> http_;
     std::shared_ptr<relay::Relay> relay_;           // only when Redis is on
     std::shared_ptr<relay::WakeListener> listener_; // only when Redis is on

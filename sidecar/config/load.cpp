@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -85,7 +86,45 @@ void apply(const Option& option, const std::string& value, const std::string& so
                               " in the environment (or the flag " + option.flag + ") and start again.");
 }
 
+// The listener of the variables, then those of the file.
+void gather_listeners(Loaded& loaded) {
+    auto& settings = loaded.settings;
+    mllp::Listener first;
+    first.host = settings.mllp_host;
+    first.port = settings.mllp_port;
+    first.site = settings.mllp_site;
+    first.networks = settings.mllp_networks;
+    first.tls = {settings.mllp_tls_certificate, settings.mllp_tls_key, settings.mllp_tls_client_ca};
+    settings.mllp_listeners = {first};
+    if (first.tls.certificate.empty() != first.tls.key.empty() ||
+        (first.tls.certificate.empty() && !first.tls.client_ca.empty())) {
+        loaded.problems.push_back("RADSCHED_MLLP_TLS_CERT and RADSCHED_MLLP_TLS_KEY belong together, and "
+                                  "RADSCHED_MLLP_TLS_CLIENT_CA needs both. Set what is missing.");
+    }
+    if (settings.mllp_listeners_file.empty()) {
+        return;
+    }
+    std::ifstream file(settings.mllp_listeners_file);
+    std::ostringstream text;
+    text << file.rdbuf();
+    auto read = mllp::read_listeners(text.str());
+    const std::string problem = file ? read.problem : "it cannot be read";
+    if (!problem.empty()) {
+        loaded.problems.push_back("RADSCHED_MLLP_LISTENERS: " + settings.mllp_listeners_file + ": " + problem +
+                                  ". Correct the file and start again.");
+        return;
+    }
+    for (auto& listener : read.list) {
+        if (listener.name == first.name) {
+            loaded.problems.push_back("RADSCHED_MLLP_LISTENERS: the name \"main\" is taken by the listener of the "
+                                      "variables. Give yours another name.");
+        }
+        settings.mllp_listeners.push_back(std::move(listener));
+    }
+}
+
 void check_together(Loaded& loaded) {
+    gather_listeners(loaded);
     const auto& settings = loaded.settings;
     if (settings.database_url.empty()) {
         loaded.problems.push_back(

@@ -8,6 +8,7 @@
 #include "config/access_options.hpp"
 #include "config/values.hpp"
 #include "db/targets.hpp"
+#include "obs/text.hpp"
 #include "redis/url.hpp"
 
 namespace radscheduler::sidecar {
@@ -37,6 +38,42 @@ Option text(std::string variable, std::string meaning, std::optional<std::string
                 return std::nullopt;
             },
             [member](const Settings& settings) { return (settings.*member).value_or(""); }};
+}
+
+Option plain_text(std::string variable, std::string meaning, std::string Settings::*member) {
+    auto flag = flag_of(variable);
+    return {std::move(variable),
+            std::move(flag),
+            std::move(meaning),
+            false,
+            [member](Settings& settings, const std::string& value) -> Rule {
+                settings.*member = value;
+                return std::nullopt;
+            },
+            [member](const Settings& settings) { return settings.*member; }};
+}
+
+Rule read_networks(Settings& settings, const std::string& value) {
+    std::size_t from = 0;
+    settings.mllp_networks.clear();
+    while (from <= value.size()) {
+        const auto comma = std::min(value.find(',', from), value.size());
+        const std::string item(trim(std::string_view(value).substr(from, comma - from)));
+        if (!mllp::is_network(item)) {
+            return "it must be networks separated by commas, such as 10.1.0.0/16,192.0.2.7,fd00::/8";
+        }
+        settings.mllp_networks.push_back(item);
+        from = comma + 1;
+    }
+    return std::nullopt;
+}
+
+std::string show_networks(const Settings& settings) {
+    std::string shown;
+    for (const auto& network : settings.mllp_networks) {
+        shown += (shown.empty() ? "" : ",") + network;
+    }
+    return shown;
 }
 
 Option port(std::string variable, std::string meaning, std::uint16_t Settings::*member) {
@@ -186,6 +223,33 @@ std::vector<Option> make_options() {
                          256U << 20U));
     table.push_back(count("RADSCHED_MLLP_MAX_CONNECTIONS", "MLLP connections at the same time",
                           &Settings::mllp_max_connections, 1, 20000));
+    table.push_back(count("RADSCHED_MLLP_MAX_PER_PEER", "MLLP connections from one address at the same time",
+                          &Settings::mllp_max_per_peer, 1, 20000));
+    table.push_back(size("RADSCHED_MLLP_MAX_MEMORY", "memory for MLLP messages that have not arrived completely, in all",
+                         &Settings::mllp_max_memory, 1U << 20U, std::size_t{64} << 30U));
+    table.push_back(count("RADSCHED_MLLP_BATCH", "messages that wait together and share a transaction; 1: each its own",
+                          &Settings::mllp_batch, 1, 1000));
+    table.push_back(count("RADSCHED_MLLP_DB_SESSIONS",
+                          "PostgreSQL connections that MLLP messages use at a time while none is held up by a lock",
+                          &Settings::mllp_db_sessions, 1, 500));
+    table.push_back(duration("RADSCHED_MLLP_START_TIMEOUT",
+                             "an MLLP connection must bring its first message within this time",
+                             &Settings::mllp_start_timeout, 1s, 24h));
+    table.push_back(duration("RADSCHED_MLLP_WRITE_TIMEOUT", "a peer must take an answer within this time",
+                             &Settings::mllp_write_timeout, 1s, 1h));
+    table.push_back({"RADSCHED_MLLP_NETWORKS", flag_of("RADSCHED_MLLP_NETWORKS"),
+                     "networks that may connect to the MLLP listener, separated by commas; unset: all", false,
+                     read_networks, show_networks});
+    table.push_back(plain_text("RADSCHED_MLLP_SITE", "code of the site that the MLLP listener serves; unset: the sender decides",
+                               &Settings::mllp_site));
+    table.push_back(plain_text("RADSCHED_MLLP_TLS_CERT", "PEM file with the certificate of the MLLP listener; unset: plain",
+                               &Settings::mllp_tls_certificate));
+    table.push_back(plain_text("RADSCHED_MLLP_TLS_KEY", "PEM file with its key", &Settings::mllp_tls_key));
+    table.push_back(plain_text("RADSCHED_MLLP_TLS_CLIENT_CA",
+                               "PEM file with the CA of client certificates; set: every client needs one",
+                               &Settings::mllp_tls_client_ca));
+    table.push_back(plain_text("RADSCHED_MLLP_LISTENERS", "JSON file with further MLLP listeners",
+                               &Settings::mllp_listeners_file));
     table.push_back(duration("RADSCHED_MLLP_IDLE_TIMEOUT",
                              "an MLLP connection without a message is closed after this time",
                              &Settings::mllp_idle_timeout, 1s, 8760h));

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "mllp/listener.hpp"
 #include "obs/log.hpp"
 
 namespace radscheduler::sidecar {
@@ -27,6 +29,19 @@ struct Settings {
     std::uint16_t mllp_port = 8661;
     std::size_t mllp_max_frame = 16U << 20U;
     std::size_t mllp_max_connections = 1000;
+    std::size_t mllp_max_per_peer = 1000;
+    std::size_t mllp_max_memory = 256U << 20U;
+    std::size_t mllp_batch = 50;
+    std::size_t mllp_db_sessions = 3;
+    std::chrono::milliseconds mllp_start_timeout = std::chrono::minutes(5);
+    std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
+    std::vector<std::string> mllp_networks;
+    std::string mllp_site;
+    std::string mllp_tls_certificate;
+    std::string mllp_tls_key;
+    std::string mllp_tls_client_ca;
+    std::string mllp_listeners_file;
+    std::vector<mllp::Listener> mllp_listeners; // all of them, the one of the variables first
     std::chrono::milliseconds mllp_idle_timeout = std::chrono::hours(24);
     std::chrono::milliseconds mllp_frame_timeout = std::chrono::seconds(60);
     std::string http_host = "0.0.0.0";

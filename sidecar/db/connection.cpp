@@ -9,6 +9,7 @@ namespace {
 
 using WaitType = asio::posix::stream_descriptor::wait_type;
 
+constexpr std::size_t most_params = 8;
 constexpr Milliseconds margin{5000}; // between the server's statement_timeout and our own deadline
 
 // Notices may quote data; libpq would print them to stderr.
@@ -223,13 +224,13 @@ Task<QueryOutcome> Connection::execute_within(StatementId id, std::span<const Pa
             co_return outcome;
         }
     }
-    std::vector<const char*> values;
-    std::vector<int> lengths;
-    std::vector<int> formats;
-    for (const auto& param : params) {
-        values.push_back(param.data);
-        lengths.push_back(param.length);
-        formats.push_back(param.format);
+    std::array<const char*, most_params> values{};
+    std::array<int, most_params> lengths{};
+    std::array<int, most_params> formats{};
+    for (std::size_t i = 0; i < params.size() && i < values.size(); ++i) {
+        values[i] = params[i].data;
+        lengths[i] = params[i].length;
+        formats[i] = params[i].format;
     }
     watchdog_.arm(limit);
     if (PQsendQueryPrepared(connection_.get(), statement(id).name, static_cast<int>(params.size()), values.data(),

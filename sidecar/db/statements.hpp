@@ -8,6 +8,10 @@ namespace radscheduler::sidecar::db {
 
 enum class StatementId {
     ingest,
+    ingest_batch,
+    ingest_at,
+    ingest_batch_at,
+    quarantine,
     api_hl7_appointment,
     api_hl7_raw,
     api_hl7_simulate,
@@ -41,6 +45,20 @@ inline constexpr std::size_t statement_count = static_cast<std::size_t>(Statemen
 inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
                   "FROM radscheduler.ingest($1::bytea, 'mllp'::text, $2::text) AS r"},
+    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+                        "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
+    // For a listener of one site: the setting narrows this statement to it.
+    {"rs_ingest_at",
+     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
+     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, $2::text) AS r"},
+    {"rs_ingest_batch_at",
+     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
+     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+     "FROM c, LATERAL radscheduler.ingest_batch($1::bytea[], CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, "
+     "$2::text[]) AS r"},
+    {"rs_quarantine",
+     "SELECT radscheduler.quarantine($1::bytea, $2::text, $3::text, $4::bigint, $5::bigint, $6::text)"},
     {"rs_appointment", RADSCHED_AS_PRINCIPAL("$5::bytea AS body", "radscheduler.api_hl7_appointment(p.body)")},
     {"rs_raw", RADSCHED_AS_PRINCIPAL("$5::bytea AS body, $6::text AS type, $7::text AS accept",
                                      "radscheduler.api_hl7_raw(p.body, p.type, p.accept)")},

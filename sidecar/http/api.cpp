@@ -6,6 +6,7 @@
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "obs/log.hpp"
+#include "obs/metrics.hpp"
 #include "obs/text.hpp"
 
 namespace radscheduler::sidecar::http {
@@ -83,6 +84,15 @@ Task<Response> Api::handle(const Request& request) {
         co_return json_response(200, R"({"status":"alive"})");
     case RouteId::health_ready:
         co_return co_await health(false);
+    case RouteId::metrics: {
+        Probes probes;
+        probes.pool = pool_->state();
+        describe_(probes);
+        Response response;
+        response.content_type = "text/plain; version=0.0.4";
+        response.body = Payload(metrics_text(counters_, probes, version_text()));
+        co_return response;
+    }
     case RouteId::health:
         break;
     }
@@ -154,7 +164,7 @@ Task<Response> Api::health(bool full) {
     if (full) {
         co_return json_response(report.serving ? 200 : 503, report.json);
     }
-    const bool ready = report.serving && !probes.draining;
+    const bool ready = report.serving && probes.mllp_listening && !probes.draining;
     co_return json_response(ready ? 200 : 503, ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
 }
 

@@ -16,7 +16,7 @@ struct Route {
     std::string_view scope;
 };
 
-constexpr std::array<Route, 10> routes{{
+constexpr std::array<Route, 11> routes{{
     {"POST", "/api/hl7/appointment", RouteId::hl7_appointment, BodyKind::json, "hl7:ingest"},
     {"POST", "/api/hl7/raw", RouteId::hl7_raw, BodyKind::hl7, "hl7:ingest"},
     {"POST", "/api/hl7/simulate", RouteId::hl7_simulate, BodyKind::json, "hl7:ingest"},
@@ -27,6 +27,7 @@ constexpr std::array<Route, 10> routes{{
     {"GET", "/health/ready", RouteId::health_ready, BodyKind::none, ""},
     {"POST", "/api/v1/auth/login", RouteId::login, BodyKind::json, ""},
     {"GET", "/api/v1/auth/me", RouteId::me, BodyKind::none, any_credential},
+    {"GET", "/metrics", RouteId::metrics, BodyKind::none, ""},
 }};
 
 constexpr std::array<std::string_view, 1> json_types{"application/json"};

@@ -18,6 +18,7 @@ enum class RouteId {
     health,
     health_live,
     health_ready,
+    metrics,
     login,
     me,
 };

@@ -40,7 +40,8 @@ std::vector<FrameEvent> FrameReader::feed(std::span<const std::uint8_t> bytes) {
     while (at < input.size() && state_ != State::closed) {
         switch (state_) {
         case State::between:
-            outside(input[at++], events);
+            outside(input[at], base_ + at, events);
+            ++at;
             break;
         case State::body: {
             // Copies whole runs: the only bytes that matter inside a frame are the two marks.
@@ -53,7 +54,7 @@ std::vector<FrameEvent> FrameReader::feed(std::span<const std::uint8_t> bytes) {
             at += run.size();
             if (at < input.size()) {
                 if (input[at] == start_block) {
-                    restart(events);
+                    restart(base_ + at, events);
                 } else {
                     state_ = State::after_end_block;
                 }
@@ -73,12 +74,15 @@ std::vector<FrameEvent> FrameReader::feed(std::span<const std::uint8_t> bytes) {
             break;
         }
     }
+    base_ += input.size();
     return events;
 }
 
-void FrameReader::outside(char byte, std::vector<FrameEvent>& events) {
+void FrameReader::outside(char byte, std::uint64_t offset, std::vector<FrameEvent>& events) {
     if (byte == start_block) {
         state_ = State::body;
+        frame_offset_ = offset;
+        ++stats_.frames;
         fresh_ = false;
         after_frame_ = false;
         opening_.clear();
@@ -104,7 +108,7 @@ void FrameReader::outside(char byte, std::vector<FrameEvent>& events) {
     if (!fresh_ && !told_outside_) {
         told_outside_ = true;
         opening_.clear();
-        events.push_back({FrameEvent::Kind::outside_frame, {}});
+        events.push_back({FrameEvent::Kind::outside_frame, {}, offset});
     }
 }
 
@@ -114,13 +118,15 @@ void FrameReader::complete(std::vector<FrameEvent>& events) {
     if (frame_.empty()) {
         ++stats_.empty_frames;
     }
-    events.push_back({FrameEvent::Kind::message, Payload(std::exchange(frame_, {}))});
+    events.push_back({FrameEvent::Kind::message, Payload(std::exchange(frame_, {})), frame_offset_});
 }
 
-void FrameReader::restart(std::vector<FrameEvent>& events) {
+void FrameReader::restart(std::uint64_t offset, std::vector<FrameEvent>& events) {
     if (!frame_.empty()) {
-        events.push_back({FrameEvent::Kind::half_frame, Payload(std::exchange(frame_, {}))});
+        events.push_back({FrameEvent::Kind::half_frame, Payload(std::exchange(frame_, {})), frame_offset_});
     }
+    frame_offset_ = offset;
+    ++stats_.frames;
 }
 
 bool FrameReader::append(std::string_view bytes, std::vector<FrameEvent>& events) {
@@ -135,7 +141,9 @@ bool FrameReader::append(std::string_view bytes, std::vector<FrameEvent>& events
 
 void FrameReader::close(FrameEvent::Kind kind, std::vector<FrameEvent>& events) {
     state_ = State::closed;
-    events.push_back({kind, Payload(std::exchange(frame_, {}))});
+    const bool framed = kind == FrameEvent::Kind::too_large;
+    events.push_back({kind, Payload(std::exchange(framed ? frame_ : opening_, {})), framed ? frame_offset_ : 0});
+    frame_.clear();
     opening_.clear();
 }
 

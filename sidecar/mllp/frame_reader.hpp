@@ -26,17 +26,19 @@ struct FrameEvent {
         message,     // bytes: the message without its framing; may be empty, so that an empty frame gets a clear answer
         half_frame,  // bytes: the beginning of a frame that another 0x0B cut off
         too_large,   // bytes: what was kept of a frame over the cap; reading has ended
-        speaks_http, // the peer speaks HTTP; reading has ended
-        speaks_tls,  // the peer speaks TLS; reading has ended
+        speaks_http, // bytes: the opening; the peer speaks HTTP; reading has ended
+        speaks_tls,  // bytes: the opening; the peer speaks TLS; reading has ended
         outside_frame, // the first byte of this stream that lies outside a frame; told once
     };
     Kind kind;
     Payload bytes;
+    std::uint64_t offset = 0; // where in the stream its 0x0B stood; for the last three kinds, their first byte
 };
 
 struct FrameStats {
     std::uint64_t junk_bytes = 0; // bytes outside frames, without CR and LF at the start or right after a frame
     std::uint64_t empty_frames = 0;
+    std::uint64_t frames = 0; // begun, complete or not
 };
 
 class FrameReader {
@@ -51,6 +53,8 @@ public:
     std::size_t pending() const { return frame_.size(); }
     // Takes the incomplete frame away, for a stream that has ended inside one.
     Payload take_pending();
+    // Where in the stream the incomplete frame began.
+    std::uint64_t frame_offset() const { return frame_offset_; }
     // True when reading has ended for good.
     bool closed() const { return state_ == State::closed; }
     const FrameStats& stats() const { return stats_; }
@@ -58,9 +62,9 @@ public:
 private:
     enum class State { between, body, after_end_block, closed };
 
-    void outside(char byte, std::vector<FrameEvent>& events);
+    void outside(char byte, std::uint64_t offset, std::vector<FrameEvent>& events);
     void complete(std::vector<FrameEvent>& events);
-    void restart(std::vector<FrameEvent>& events);
+    void restart(std::uint64_t offset, std::vector<FrameEvent>& events);
     bool append(std::string_view bytes, std::vector<FrameEvent>& events);
     void close(FrameEvent::Kind kind, std::vector<FrameEvent>& events);
 
@@ -71,6 +75,8 @@ private:
     bool fresh_ = true;       // no frame and no foreign opening was seen yet
     bool after_frame_ = true; // at the start of the stream or right behind a frame: CR and LF are tolerated
     bool told_outside_ = false;
+    std::uint64_t base_ = 0; // bytes fed before this feed()
+    std::uint64_t frame_offset_ = 0;
     FrameStats stats_;
 };
 

@@ -1,63 +1,65 @@
-// One MLLP connection: read, hand each message to the database, answer each in order with one write.
-// Invariant: one message at a time. While a message is at the database nothing more is read; the kernel's buffer and
-// one chunk of input bound what waits.
+// One MLLP connection: read, hand the messages to the intake, answer each in order.
+// Invariants: nothing is read while messages are at the database; the kernel's buffer and one chunk of input bound what
+// waits. The messages of one read travel together, and so do their answers. An answer is written after the commit only.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "db/pool.hpp"
 #include "mllp/delivery.hpp"
 #include "mllp/frame_reader.hpp"
+#include "mllp/house.hpp"
+#include "mllp/listener.hpp"
+#include "mllp/transport.hpp"
 #include "net/signal.hpp"
-#include "net/tcp.hpp"
 #include "net/watchdog.hpp"
-#include "obs/counters.hpp"
 
 namespace radscheduler::sidecar::mllp {
 
-struct SessionLimits {
-    std::size_t max_frame = 16U << 20U;
-    Milliseconds idle_timeout{86'400'000};
-    Milliseconds frame_timeout{60'000};
-};
-
 class Session {
 public:
-    Session(tcp::socket socket, std::shared_ptr<db::Pool> pool, SessionLimits limits, std::uint16_t http_port,
-            Counters& counters);
+    Session(Transport transport, std::string peer, std::shared_ptr<const Listener> listener,
+            std::shared_ptr<House> house);
+    ~Session();
 
     Task<void> run();
-    // Finish the message in hand, then close.
+    // Finish the messages in hand, then close.
     void request_stop();
 
 private:
     enum class Next { go_on, close };
 
-    Task<Next> handle(FrameEvent event);
-    Task<Next> deliver(Payload message);
-    Task<Delivery::Event> attempt(const Payload& message, bool first_try);
-    Task<Next> answer(Clock::time_point arrived, std::size_t bytes, const Delivery& delivery);
+    Task<bool> begin_tls();
+    Task<Next> handle(std::vector<FrameEvent>& events);
+    Task<Next> flush(std::vector<Payload>& messages);
+    Task<Next> refuse(const FrameEvent& event);
+    Task<Next> deliver(std::vector<Payload>& messages);
+    Task<Delivery::Event> attempt(std::vector<Payload>& messages, const Delivery& delivery, Clock::time_point arrived);
+    Task<bool> answer(const std::vector<Receipt>& receipts, const std::vector<std::size_t>& sizes, int attempts,
+                      Clock::time_point arrived);
     Task<bool> write(std::string_view bytes);
     Task<void> refuse_http();
-    void report_dropped(std::string_view event, std::string_view sentence, const Payload& bytes) const;
+    void end_inside_frame(std::string_view reason);
+    void reject(std::string_view reason, std::string_view sentence, Payload bytes, std::uint64_t offset);
+    void keep(std::string_view reason, Payload bytes, std::uint64_t offset);
+    Milliseconds patience() const;
+    void note_memory();
 
-    tcp::socket socket_;
-    std::shared_ptr<db::Pool> pool_;
-    SessionLimits limits_;
-    std::uint16_t http_port_;
-    Counters& counters_;
+    Transport transport_;
     std::string peer_;
+    std::shared_ptr<const Listener> listener_;
+    std::shared_ptr<House> house_;
+    Counters& counters_;
+    std::vector<std::string> certificate_names_;
     FrameReader reader_;
     FrameStats counted_;
     Watchdog watchdog_;
     Signal wake_;
-    // The outcome of the last attempt that committed.
-    std::string message_id_;
-    std::string code_;
-    std::string outcome_;
-    std::string appointment_id_;
-    Payload ack_;
+    Clock::time_point opened_ = Clock::now();
+    Clock::time_point frame_began_;
+    std::size_t memory_ = 0; // what of house_->memory is ours
+    bool began_ = false;     // something that was a message has arrived
     bool reading_ = false;
     bool stopping_ = false;
 };

@@ -2,8 +2,11 @@
 // Invariant: counters only grow; gauges are named *_now. Relaxed atomics, so that any thread may count.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace radscheduler::sidecar {
 
@@ -17,7 +20,43 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
+// How long messages took, by upper bound in seconds.
+class Durations {
+public:
+    static constexpr std::array<double, 14> bounds{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30};
+
+    void add(double seconds) {
+        std::size_t place = 0;
+        while (place < bounds.size() && seconds > bounds[place]) {
+            ++place;
+        }
+        counts_[place].add();
+        microseconds_.add(static_cast<std::uint64_t>(seconds * 1e6));
+    }
+    std::uint64_t count(std::size_t place) const { return counts_[place].value(); } // the last is above all bounds
+    double sum() const { return static_cast<double>(microseconds_.value()) / 1e6; }
+
+private:
+    std::array<Counter, bounds.size() + 1> counts_;
+    Counter microseconds_;
+};
+
 struct Counters {
+    // Outcomes of ingest(), in the order of `by_outcome`.
+    static constexpr std::array<std::string_view, 7> outcomes{"applied", "flagged", "duplicate", "stale",
+                                                              "ignored", "error",   "rejected"};
+    std::array<Counter, outcomes.size()> by_outcome;
+    Durations mllp_ack_seconds; // from the last byte of a message to its answer
+
+    void note_message(std::string_view outcome, double seconds) {
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+            if (outcomes[i] == outcome) {
+                by_outcome[i].add();
+            }
+        }
+        mllp_ack_seconds.add(seconds);
+    }
+
     Counter mllp_connections_now;
     Counter mllp_connections;
     Counter mllp_connections_refused;
@@ -26,11 +65,17 @@ struct Counters {
     Counter mllp_acks_negative; // AE, AR, CE, CR
     Counter mllp_held;          // messages that had to wait for the database
     Counter mllp_unanswered;    // messages whose connection was closed without an acknowledgement
+    Counter mllp_batches;       // transactions that several messages shared
+    Counter mllp_batched;       // messages in them
+    Counter mllp_batches_failed;
+    Counter mllp_quarantined;
+    Counter mllp_quarantine_lost; // rejected frames that could not be kept
     Counter mllp_junk_bytes;
     Counter mllp_empty_frames;
     Counter mllp_half_frames;
     Counter mllp_too_large;
     Counter mllp_not_mllp;
+    Counter mllp_tls_failed;
 
     Counter http_connections_now;
     Counter http_requests;

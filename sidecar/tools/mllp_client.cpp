@@ -97,8 +97,12 @@ Task<Answer> MllpClient::receive() {
     watchdog_.arm(destination_.timeout);
     while (received_.empty()) {
         error_code ec;
-        const auto size = link_->tls ? co_await link_->tls->async_read_some(asio::buffer(chunk), into(ec))
-                                     : co_await link_->socket.async_read_some(asio::buffer(chunk), into(ec));
+        std::size_t size = 0;
+        if (link_->tls) {
+            size = co_await link_->tls->async_read_some(asio::buffer(chunk), into(ec));
+        } else {
+            size = co_await link_->socket.async_read_some(asio::buffer(chunk), into(ec));
+        }
         if (ec) {
             co_return Answer{{}, failed("no acknowledgement came", ec)};
         }

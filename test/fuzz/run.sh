@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -21,18 +21,21 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
+sources="$sources $root/sidecar/mllp/frame_reader.cpp"
 for fuzzer in $fuzzers; do
     sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
 done
 echo "$sources" | tr ' ' '\n' | grep . | xargs -P 2 -I SOURCE sh -c '
     object=$1/objects/$(basename "${0%.cpp}").o
-    exec $2 clang++ $3 -fsanitize=fuzzer-no-link -I"$4/include" -I"$4/extension/core" -c "$0" -o "$object"
+    exec $2 clang++ $3 -fsanitize=fuzzer-no-link -I"$4/include" -I"$4/extension/core" -I"$4/sidecar" -DSPDLOG_FMT_EXTERNAL -c "$0" -o "$object"
 ' SOURCE "$out" "$launcher" "$flags" "$root"
 
 objects=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
+
+objects="$objects $out/objects/frame_reader.o"
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086

@@ -262,4 +262,29 @@ TEST(FrameReader, AgreesWithTheReferenceOnRandomStreamsInRandomPieces) {
     }
 }
 
+TEST(FrameReader, SaysWhereEachFrameBegan) {
+    const std::string stream = "ab" + VT + "m1" + end + "\n" + VT + "half" + VT + "m2" + end + VT + std::string(20, 'x');
+    for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+        FrameReader reader(10);
+        std::vector<std::pair<Kind, std::uint64_t>> seen;
+        for (const auto& part : {stream.substr(0, cut), stream.substr(cut)}) {
+            for (const auto& event : reader.feed(as_bytes(part))) {
+                seen.emplace_back(event.kind, event.offset);
+            }
+        }
+        EXPECT_EQ(seen, (std::vector<std::pair<Kind, std::uint64_t>>{{Kind::outside_frame, 0},
+                                                                     {Kind::message, 2},
+                                                                     {Kind::half_frame, 8},
+                                                                     {Kind::message, 13},
+                                                                     {Kind::too_large, 18}}))
+            << "cut at " << cut;
+        EXPECT_EQ(reader.stats().frames, 4U);
+    }
+}
+
+TEST(FrameReader, KeepsTheOpeningOfAnotherProtocol) {
+    EXPECT_EQ(read_all("GET / HTTP/1.1\r\n"), (std::vector<Seen>{{Kind::speaks_http, "GET "}}));
+    EXPECT_EQ(read_all("\x16\x03\x01xx"), (std::vector<Seen>{{Kind::speaks_tls, "\x16\x03"}}));
+}
+
 } // namespace

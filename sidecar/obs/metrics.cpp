@@ -1,0 +1,135 @@
+#include "obs/metrics.hpp"
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace radscheduler::sidecar {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+struct Page {
+    std::vector<MetricFamily> families;
+
+    MetricFamily& family(std::string name, std::string help, MetricType type) {
+        MetricFamily made;
+        made.name = std::move(name);
+        made.help = std::move(help);
+        made.type = type;
+        families.push_back(std::move(made));
+        return families.back();
+    }
+    static ClientMetric labelled(const Labels& labels) {
+        ClientMetric metric;
+        for (const auto& [name, value] : labels) {
+            ClientMetric::Label label;
+            label.name = name;
+            label.value = value;
+            metric.label.push_back(std::move(label));
+        }
+        return metric;
+    }
+    static void value(MetricFamily& family, const Labels& labels, double number) {
+        auto metric = labelled(labels);
+        if (family.type == MetricType::Counter) {
+            metric.counter.value = number;
+        } else {
+            metric.gauge.value = number;
+        }
+        family.metric.push_back(std::move(metric));
+    }
+    void counter(std::string name, std::string help, const Counter& counter) {
+        value(family(std::move(name), std::move(help), MetricType::Counter), {}, static_cast<double>(counter.value()));
+    }
+    void gauge(std::string name, std::string help, double number) {
+        value(family(std::move(name), std::move(help), MetricType::Gauge), {}, number);
+    }
+};
+
+void add_durations(Page& page, const Durations& durations) {
+    auto& family = page.family("radsched_hl7_ack_seconds", "Time from the arrival of a message to its acknowledgement.",
+                               MetricType::Histogram);
+    ClientMetric metric;
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i <= Durations::bounds.size(); ++i) {
+        below += durations.count(i);
+        ClientMetric::Bucket bucket;
+        bucket.cumulative_count = below;
+        bucket.upper_bound =
+            i < Durations::bounds.size() ? Durations::bounds[i] : std::numeric_limits<double>::infinity();
+        metric.histogram.bucket.push_back(bucket);
+    }
+    metric.histogram.sample_count = below;
+    metric.histogram.sample_sum = durations.sum();
+    family.metric.push_back(std::move(metric));
+}
+
+void add_mllp(Page& page, const Counters& counters) {
+    auto& messages = page.family("radsched_hl7_messages_total", "Messages processed, by what became of them.",
+                                 MetricType::Counter);
+    for (std::size_t i = 0; i < Counters::outcomes.size(); ++i) {
+        Page::value(messages, {{"direction", "in"}, {"outcome", std::string(Counters::outcomes[i])}},
+                    static_cast<double>(counters.by_outcome[i].value()));
+    }
+    add_durations(page, counters.mllp_ack_seconds);
+    page.gauge("radsched_mllp_connections", "Open MLLP connections.",
+               static_cast<double>(counters.mllp_connections_now.value()));
+    page.counter("radsched_mllp_connections_total", "MLLP connections let in.", counters.mllp_connections);
+    page.counter("radsched_mllp_connections_refused_total", "MLLP connections refused by a limit or network.",
+                 counters.mllp_connections_refused);
+    page.counter("radsched_mllp_tls_failed_total", "TLS handshakes that failed.", counters.mllp_tls_failed);
+    auto& rejected = page.family("radsched_mllp_rejected_frames_total", "Frames that never became a message.",
+                                 MetricType::Counter);
+    Page::value(rejected, {{"reason", "half"}}, static_cast<double>(counters.mllp_half_frames.value()));
+    Page::value(rejected, {{"reason", "too_large"}}, static_cast<double>(counters.mllp_too_large.value()));
+    Page::value(rejected, {{"reason", "not_mllp"}}, static_cast<double>(counters.mllp_not_mllp.value()));
+    page.counter("radsched_mllp_junk_bytes_total", "Bytes outside frames.", counters.mllp_junk_bytes);
+    page.counter("radsched_mllp_quarantined_total", "Rejected frames kept in hl7_quarantine.",
+                 counters.mllp_quarantined);
+    page.counter("radsched_mllp_quarantine_lost_total", "Rejected frames that could not be kept.",
+                 counters.mllp_quarantine_lost);
+    page.counter("radsched_mllp_held_total", "Messages that had to wait for the database.", counters.mllp_held);
+    page.counter("radsched_mllp_unanswered_total", "Messages whose connection was closed without an answer.",
+                 counters.mllp_unanswered);
+    page.counter("radsched_mllp_batches_total", "Transactions that several messages shared.", counters.mllp_batches);
+    page.counter("radsched_mllp_batched_messages_total", "Messages in such transactions.", counters.mllp_batched);
+    page.counter("radsched_mllp_batches_failed_total", "Such transactions that failed; their messages went one by one.",
+                 counters.mllp_batches_failed);
+}
+
+} // namespace
+
+std::string metrics_text(const Counters& counters, const http::Probes& probes, const std::string& version) {
+    Page page;
+    Page::value(page.family("radsched_build_info", "The version that runs.", MetricType::Gauge), {{"version", version}}, 1);
+    page.gauge("radsched_uptime_seconds", "Time since the start.", static_cast<double>(probes.uptime_seconds));
+    page.gauge("radsched_draining", "1 while the daemon ends.", probes.draining ? 1 : 0);
+    add_mllp(page, counters);
+    page.gauge("radsched_http_connections", "Open HTTP connections.",
+               static_cast<double>(counters.http_connections_now.value()));
+    page.counter("radsched_http_answers_total", "HTTP requests answered.", counters.http_requests);
+    page.counter("radsched_http_errors_total", "HTTP answers with status 500 and above.", counters.http_errors);
+    auto& pool = page.family("radsched_pg_pool", "PostgreSQL sessions by state; waiting: users without one.",
+                             MetricType::Gauge);
+    Page::value(pool, {{"state", "size"}}, static_cast<double>(probes.pool.size));
+    Page::value(pool, {{"state", "connected"}}, static_cast<double>(probes.pool.connected));
+    Page::value(pool, {{"state", "idle"}}, static_cast<double>(probes.pool.idle));
+    Page::value(pool, {{"state", "waiting"}}, static_cast<double>(probes.pool.waiters));
+    page.counter("radsched_pg_connects_total", "PostgreSQL sessions opened.", counters.db_connects);
+    page.counter("radsched_pg_connect_failures_total", "Tries to open one that failed.", counters.db_connect_failures);
+    page.gauge("radsched_redis_up", "1 while Redis is on and connected.", probes.redis_connected ? 1 : 0);
+    page.gauge("radsched_outbox_lag_seconds", "Age of the oldest event that is not published to Redis.",
+               static_cast<double>(probes.relay_lag_ms) / 1000);
+    page.counter("radsched_relay_published_total", "Events published to Redis.", counters.relay_published);
+    page.counter("radsched_relay_failures_total", "Tries to publish that failed.", counters.relay_failures);
+    return prometheus::TextSerializer().Serialize(page.families);
+}
+
+} // namespace radscheduler::sidecar
