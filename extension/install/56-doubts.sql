@@ -59,7 +59,7 @@ BEGIN
               WHERE v_clinical <> 'off' AND a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
                 AND (v_clinical = 'all' OR EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = p_site AND f.patient_id = a.patient_id)
                      OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment o WHERE o.site_id = p_site AND o.patient_id = a.patient_id AND o.sender_id IS NULL)) OFFSET 0) p
-        JOIN radscheduler.appointment q ON q.site_id = p_site AND q.patient_id = p.patient_id
+        CROSS JOIN LATERAL (SELECT x.appointment_id, x.status, x.holds_time, x.ends_at FROM radscheduler.appointment x WHERE x.site_id = p_site AND x.patient_id = p.patient_id OFFSET 0) q
         WHERE radscheduler.takes_time(q.status, q.holds_time) AND (q.ends_at > now() OR q.appointment_id = ANY (p_appointments))
         UNION ALL
         SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
