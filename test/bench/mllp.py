@@ -30,7 +30,7 @@ from support.services import Daemon  # noqa: E402
 OFFERED = 500  # messages a second
 CONNECTIONS = 32
 IDLE = 1000
-WARM_UP = 400  # each run of the load tool has scanners of its own, which its first messages make known
+WARM_UP = 80  # each run of the load tool has scanners of its own, which its first messages make known
 
 
 class MllpBench(Bench):
