@@ -33,7 +33,8 @@ struct Run {
     Clock::time_point started = Clock::now();
     Clock::time_point measuring_since = started;
 
-    bool warm() const { return handed_out >= options.warm_up; }
+    // The first message that counts has its turn.
+    bool warm() const { return handed_out > options.warm_up; }
     double seconds() const {
         return warm() ? std::chrono::duration<double>(Clock::now() - measuring_since).count() : 0;
     }

@@ -30,7 +30,7 @@ from support.services import Daemon  # noqa: E402
 OFFERED = 500  # messages a second
 CONNECTIONS = 32
 IDLE = 1000
-WARM_UP = 400  # each run of the load tool has scanners of its own, which its first messages make known
+WARM_UP = 80  # each run of the load tool has scanners of its own, which its first messages make known
 
 
 class MllpBench(Bench):
@@ -64,7 +64,7 @@ class MllpBench(Bench):
 
     def idle_cost(self):
         """Kilobytes of a fresh daemon for each thousand connections that say nothing."""
-        daemon = Daemon(self.database.url, RADSCHED_MLLP_MAX_CONNECTIONS=str(IDLE + 10))
+        daemon = Daemon(self.database.url, RADSCHED_MLLP_MAX_CONNECTIONS=str(IDLE + 10), RADSCHED_MLLP_MAX_PER_PEER=str(IDLE + 10))
         try:
             load(daemon.mllp_port, "--connections", 8, "--messages", 80, timeout=60)
             before = anonymous_kilobytes(daemon.process.pid)

@@ -160,7 +160,7 @@ def test_a_burst_on_sixty_four_connections(fresh_system):
 
 def test_a_thousand_idle_connections(system):
     """They cost under 60 MB, and the first and the last of them work."""
-    daemon = Daemon(system.db.url, RADSCHED_MLLP_MAX_CONNECTIONS="1100")
+    daemon = Daemon(system.db.url, RADSCHED_MLLP_MAX_CONNECTIONS="1100", RADSCHED_MLLP_MAX_PER_PEER="1100")
     idle = []
     try:
         assert send(daemon, Booking()).code == "AA"

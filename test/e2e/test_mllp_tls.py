@@ -86,6 +86,7 @@ def test_node_hl7_client_speaks_it(encrypted, authority):
     assert [answer["code"] for answer in answers] == ["AA", "AA"]
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_tls_is_at_least_1_2(encrypted, authority):
     for version, good in ((ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_1, False)):
         context = client_context(authority)
