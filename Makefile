@@ -70,7 +70,7 @@ check-docs: ## the SQL and shell lines of README.md and docs/
 check-logs: ## the suites that start servers, then: no patient of theirs stands in any log
 	@scripts/check.sh regress isolation e2e docs logs
 
-check-long: ## what takes too long for every day (under 90 minutes): sanitizers, arm64 (emulated), fuzzers, soak, contention, kill -9; results in build/check-long.md
+check-long: ## what takes too long for every day (90 minutes and more): sanitizers, arm64 (emulated), fuzzers, soak, contention, kill -9, bursts, a million messages; results in build/check-long.md
 	@scripts/check-long.sh
 
 bench: install ## measure reading, ingest and MLLP beside their floors; results in build/bench

@@ -5,6 +5,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "config/access_options.hpp"
 #include "config/values.hpp"
 #include "db/targets.hpp"
 #include "obs/text.hpp"
@@ -206,7 +207,9 @@ std::vector<Option> make_options() {
                          return one_of(value, {"development", "production", "test"});
                      },
                      [](const Settings& settings) { return settings.node_env; }});
-    table.push_back(text("JWT_SECRET", "key for signing in; not used by this version", &Settings::jwt_secret, true));
+    for (auto& option : access_options()) {
+        table.push_back(std::move(option));
+    }
     table.push_back(text("TWILIO_ACCOUNT_SID", "SMS; not used by this version", &Settings::twilio_account_sid, false));
     table.push_back(text("TWILIO_AUTH_TOKEN", "SMS; not used by this version", &Settings::twilio_auth_token, true));
     table.push_back(

@@ -55,7 +55,8 @@ struct Settings {
     std::optional<std::string> jwks_file;
     std::string jwt_issuer = "radscheduler";
     std::string jwt_audience = "radscheduler-users";
-    bool behind_proxy = false; // a proxy in front does TLS
+    bool behind_proxy = false;    // a proxy in front does TLS
+    std::size_t rate_limit = 100; // requests a second of one principal; 0: none
 
     // PostgreSQL
     std::size_t db_connections = 8;

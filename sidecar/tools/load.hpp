@@ -2,38 +2,44 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 
-#include "net/asio.hpp"
+#include "tools/latency.hpp"
+#include "tools/load_plan.hpp"
+#include "tools/mllp_client.hpp"
 
 namespace radscheduler::sidecar::tools {
 
 struct LoadOptions {
-    std::string host;
-    std::uint16_t port = 0;
-    Milliseconds timeout{10'000};
+    Destination to;
     std::uint64_t connections = 1;
-    std::uint64_t messages = 100; // over all connections
+    std::uint64_t messages = 100; // over all connections; 0: until the time is over
+    double seconds = 0;           // no new message after that; 0: until all are sent
     double rate = 0;              // messages per second over all connections; 0: as fast as answers come
+    std::uint64_t warm_up = 0;    // so many of the messages, or before the time begins, are sent but not measured
+    std::uint64_t burst = 1;      // messages a connection sends before it waits for their answers
     bool colliding = false;
+    LoadMix mix;
+    std::uint64_t seed = 1;
+    bool progress = false; // a line on standard error while it runs
 };
 
 struct LoadResult {
+    std::string run; // what the ids of its messages begin with
     std::uint64_t sent = 0;
     std::uint64_t positive = 0; // AA, CA
     std::uint64_t negative = 0; // any other acknowledgement
     std::uint64_t lost = 0;     // no acknowledgement, or one for another message
-    double seconds = 0;
-    double p50_ms = 0;
-    double p95_ms = 0;
-    double p99_ms = 0;
-    double max_ms = 0;
+    std::map<std::string, std::uint64_t> codes;
+    std::map<std::string_view, std::uint64_t> events; // sent, by name
+    std::uint64_t measured = 0;                       // answers after the warm-up
+    double seconds = 0;                               // since the warm-up
+    Latencies latencies; // at a rate from the moment a message was due, so that waiting for its turn counts too
     std::string first_problem;
 };
 
 LoadResult run_load(const LoadOptions& options);
-
-std::string to_text(const LoadOptions& options, const LoadResult& result);
-std::string to_json(const LoadOptions& options, const LoadResult& result);
 
 } // namespace radscheduler::sidecar::tools

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@
 
 #include "app/version.hpp"
 #include "tools/load.hpp"
+#include "tools/load_report.hpp"
 #include "tools/message_file.hpp"
 #include "tools/message_maker.hpp"
 #include "tools/mllp_client.hpp"
@@ -37,13 +39,25 @@ struct Common {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8661;
     double timeout = 10;
+    TlsOptions tls;
     std::vector<std::string> expected;
     bool json = false;
     bool quiet = false;
 };
 
-Milliseconds timeout_of(const Common& common) {
-    return Milliseconds(static_cast<std::int64_t>(common.timeout * 1000));
+// Nothing after telling what is wrong with the certificates.
+std::optional<Destination> destination_of(const Common& common) {
+    Destination to{common.host, common.port, Milliseconds(static_cast<std::int64_t>(common.timeout * 1000)), nullptr,
+                   common.tls.server_name};
+    if (common.tls.enabled) {
+        auto made = make_tls(common.tls);
+        if (const auto* problem = std::get_if<std::string>(&made)) {
+            std::fprintf(stderr, "error: %s\n", problem->c_str());
+            return std::nullopt;
+        }
+        to.tls = std::get<std::shared_ptr<asio::ssl::context>>(std::move(made));
+    }
+    return to;
 }
 
 bool is_expected(const Common& common, const std::string& code) {
@@ -77,9 +91,9 @@ void report(const Common& common, const Item& item, const Answer& answer, double
     }
 }
 
-Task<void> send_all(const Common& common, const std::vector<Item>& items, std::uint64_t& unexpected,
-                    asio::any_io_executor executor) {
-    MllpClient client(executor, common.host, common.port, timeout_of(common));
+Task<void> send_all(const Common& common, const Destination& to, const std::vector<Item>& items,
+                    std::uint64_t& unexpected, asio::any_io_executor executor) {
+    MllpClient client(executor, to);
     for (const auto& item : items) {
         const auto begun = Clock::now();
         const auto answer = co_await client.exchange(item.message);
@@ -91,9 +105,13 @@ Task<void> send_all(const Common& common, const std::vector<Item>& items, std::u
 }
 
 int send(const Common& common, const std::vector<Item>& items) {
+    const auto to = destination_of(common);
+    if (!to) {
+        return 1;
+    }
     asio::io_context io(1);
     std::uint64_t unexpected = 0;
-    asio::co_spawn(io, send_all(common, items, unexpected, io.get_executor()), asio::detached);
+    asio::co_spawn(io, send_all(common, *to, items, unexpected, io.get_executor()), asio::detached);
     io.run();
     if (items.size() > 1 && !common.json) {
         std::printf("%zu sent, %zu as expected, %zu not\n", items.size(), items.size() - unexpected,
@@ -155,12 +173,15 @@ int send_folder(const Common& common, const std::string& folder) {
 }
 
 int send_load(const Common& common, LoadOptions options) {
-    options.host = common.host;
-    options.port = common.port;
-    options.timeout = timeout_of(common);
+    auto to = destination_of(common);
+    if (!to) {
+        return 1;
+    }
+    options.to = std::move(*to);
+    options.progress = options.progress || (::isatty(STDERR_FILENO) == 1 && !common.quiet);
     const auto result = run_load(options);
     std::fputs((common.json ? to_json(options, result) : to_text(options, result)).c_str(), stdout);
-    return result.positive == result.sent ? 0 : 1;
+    return result.sent > 0 && result.positive == result.sent ? 0 : 1;
 }
 
 int run(int argc, char** argv) {
@@ -177,6 +198,13 @@ int run(int argc, char** argv) {
         ->check(CLI::Range(0.1, 3600.0));
     app.add_option("--expect", common.expected, "acknowledgement codes that count as success (default AA and CA)")
         ->delimiter(',');
+    auto* tls = app.add_flag("--tls", common.tls.enabled, "speak TLS (1.2 or newer)");
+    app.add_option("--ca", common.tls.ca, "file with the certificates to believe (default: the system's)")->needs(tls);
+    auto* certificate = app.add_option("--cert", common.tls.certificate, "file with a client certificate")->needs(tls);
+    app.add_option("--key", common.tls.key, "file with its key (default: the certificate's file)")->needs(certificate);
+    app.add_option("--server-name", common.tls.server_name, "whom the certificate must name (default: the host)")
+        ->needs(tls);
+    app.add_flag("!--no-verify", common.tls.verify, "believe any certificate; for trials only")->needs(tls);
     app.add_flag("--json", common.json, "one JSON object per line instead of text");
     app.add_flag("--quiet", common.quiet, "one line per message, without the acknowledgement itself");
 
@@ -192,12 +220,30 @@ int run(int argc, char** argv) {
     load->add_option("--connections", options.connections, "connections at the same time")
         ->capture_default_str()
         ->check(CLI::Range(1, 5000));
-    load->add_option("--messages", options.messages, "messages over all connections")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 100'000'000));
+    auto* messages = load->add_option("--messages", options.messages, "messages over all connections")
+                         ->capture_default_str()
+                         ->check(CLI::Range(1, 1'000'000'000));
+    load->add_option("--seconds", options.seconds, "send for so long, instead of a number of messages")
+        ->check(CLI::PositiveNumber)
+        ->excludes(messages)
+        ->each([&options](const std::string&) { options.messages = 0; });
     load->add_option("--rate", options.rate, "messages per second over all connections (0: as fast as answers come)")
         ->check(CLI::NonNegativeNumber);
+    load->add_option("--warm-up", options.warm_up, "send so many messages first, without measuring them");
+    load->add_option("--burst", options.burst, "messages a connection sends before it waits for their answers")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1'000'000));
     load->add_flag("--colliding", options.colliding, "appointments that want the same scanners at the same times");
+    load->add_option_function<std::string>(
+            "--mix", [&options](const std::string& text) { options.mix = std::get<LoadMix>(parse_mix(text)); },
+            "shares of events: S12, S13, S14, S15, S26, repeat, as in S12=70,S13=20,repeat=10 (default: S12 alone)")
+        ->check([](const std::string& text) {
+            auto mix = parse_mix(text);
+            auto* problem = std::get_if<std::string>(&mix);
+            return problem == nullptr ? std::string() : std::move(*problem);
+        });
+    load->add_option("--seed", options.seed, "the same seed draws the same events")->capture_default_str();
+    load->add_flag("--progress", options.progress, "tell how far it is, also when standard error is no terminal");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 """What /proc says about processes of ours and of PostgreSQL."""
 
 import contextlib
+import os
 import pathlib
 
 
@@ -22,3 +23,14 @@ def anonymous_kilobytes(pid):
             if line.startswith("RssAnon:"):
                 return int(line.split()[1])
     return None
+
+
+def open_files(pid):
+    """How many file descriptors a process has open."""
+    return sum(1 for _ in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+
+
+def cpu_seconds(pid):
+    """Processor time a process has used, of all its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -20,7 +20,9 @@ import requests
 from support.processes import children_of
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
-BIN = REPO / "build" / "cmake" / "bin"
+# scripts/check-long.sh names a folder of programs built with sanitizers.
+SANITIZED = os.environ.get("RADSCHED_BIN")
+BIN = pathlib.Path(SANITIZED) if SANITIZED else REPO / "build" / "cmake" / "bin"
 DAEMON = BIN / "radschedulerd"
 SEND = BIN / "radsched-send"
 # scripts/check.sh names a folder for the logs of all suites, which its last suite reads.
@@ -279,3 +281,5 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError("radschedulerd did not end within 30 s of SIGTERM") from None
+            if SANITIZED:  # a sanitizer tells what it found by the exit code
+                assert self.process.returncode == 0, f"radschedulerd ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}"

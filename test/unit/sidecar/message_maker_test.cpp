@@ -28,11 +28,15 @@ TEST(GuideSample, IsTheGuidesMessage) {
     EXPECT_EQ(sample.find('\n'), std::string_view::npos);
 }
 
+LoadStep booking(std::uint64_t number) {
+    return {LoadEvent::book, number, number, number, 17'957'000'000'000 + static_cast<std::int64_t>(number), false};
+}
+
 TEST(LoadMessage, NeverRepeatsAControlIdOrABooking) {
     std::set<std::string> ids;
     std::set<std::string> bookings;
     for (std::uint64_t i = 0; i < 5000; ++i) {
-        const auto message = load_message("R", i, false);
+        const auto message = load_message("R", booking(i), false);
         ids.insert(message.substr(0, message.find('\r')));
         bookings.insert(segment(message, "AIG"));
     }
@@ -43,8 +47,8 @@ TEST(LoadMessage, NeverRepeatsAControlIdOrABooking) {
 TEST(LoadMessage, BooksWhenANewSiteIsOpen) {
     std::set<std::string> days;
     for (std::uint64_t i = 0; i < 10000; i += 640) { // 40 scanners x 16 half hours a day
-        const auto booking = segment(load_message("R", i, false), "AIS");
-        days.insert(booking.substr(booking.rfind('|') + 1, 8));
+        const auto service = segment(load_message("R", booking(i), false), "AIS");
+        days.insert(service.substr(service.rfind('|') + 1, 8));
     }
     const std::set<std::string> open{"20300107", "20300108", "20300109", "20300110", "20300111", "20300114",
                                      "20300115", "20300116", "20300117", "20300118", "20300121", "20300122",
@@ -55,14 +59,38 @@ TEST(LoadMessage, BooksWhenANewSiteIsOpen) {
 TEST(LoadMessage, CrowdsOntoFewBookingsWhenColliding) {
     std::set<std::string> bookings;
     for (std::uint64_t i = 0; i < 5000; ++i) {
-        bookings.insert(segment(load_message("R", i, true), "AIG"));
+        bookings.insert(segment(load_message("R", booking(i), true), "AIG"));
     }
     EXPECT_EQ(bookings.size(), 64U); // 4 scanners x 16 half hours
 }
 
 TEST(LoadMessage, SharesNothingBetweenRuns) {
-    EXPECT_NE(segment(load_message("R1", 0, false), "AIG"), segment(load_message("R2", 0, false), "AIG"));
-    EXPECT_NE(segment(load_message("R1", 0, false), "PID"), segment(load_message("R2", 0, false), "PID"));
+    EXPECT_NE(segment(load_message("R1", booking(0), false), "AIG"),
+              segment(load_message("R2", booking(0), false), "AIG"));
+    EXPECT_NE(segment(load_message("R1", booking(0), false), "PID"),
+              segment(load_message("R2", booking(0), false), "PID"));
+}
+
+TEST(LoadMessage, SaysWhatHappensToWhichAppointment) {
+    auto step = booking(4);
+    step.number = 9;
+    step.event = LoadEvent::cancel;
+    const auto cancelled = load_message("R", step, false);
+    EXPECT_NE(cancelled.find("||SIU^S15^SIU_S12|R-9|P|2.5.1\r"), std::string::npos);
+    EXPECT_TRUE(segment(cancelled, "SCH").starts_with("SCH||R-4|"));
+    EXPECT_TRUE(segment(cancelled, "SCH").ends_with("|CANCELLED"));
+    EXPECT_EQ(segment(cancelled, "PID"), segment(load_message("R", booking(4), false), "PID"));
+    step.event = LoadEvent::no_show;
+    EXPECT_TRUE(segment(load_message("R", step, false), "SCH").ends_with("|NOSHOW"));
+    step.event = LoadEvent::modify;
+    EXPECT_EQ(segment(load_message("R", step, false), "NTE"), "NTE|1||CHANGED BY MESSAGE 9");
+    EXPECT_EQ(load_control_id("R", step), "R-9");
+}
+
+TEST(LoadMessage, TellsItsTimeToATenthOfAMillisecond) {
+    auto step = booking(0);
+    step.stamp = 17'957'412'005'678; // 2026-11-27 01:00:00.5678 UTC
+    EXPECT_NE(load_message("R", step, false).find("|RAD|20261127010000.5678+0000||SIU^S12"), std::string::npos);
 }
 
 } // namespace
