@@ -73,9 +73,9 @@ Application::Application(Settings settings)
     limits.write_timeout = settings_.mllp_write_timeout;
     limits.http_port = settings_.http_port;
     const auto executor = io_.get_executor();
-    mllp_house_ = std::make_shared<mllp::House>(
-        limits, std::make_shared<mllp::Intake>(executor, batches, pool_, counters_),
-        std::make_shared<mllp::Quarantine>(executor, pool_, counters_), counters_);
+    mllp_house_ =
+        std::make_shared<mllp::House>(limits, std::make_shared<mllp::Intake>(executor, batches, pool_, counters_),
+                                      std::make_shared<mllp::Quarantine>(executor, pool_, counters_), counters_);
     for (const auto& listener : settings_.mllp_listeners) {
         mllp_.push_back(std::make_shared<mllp::Server>(executor, listener, mllp_house_));
     }

@@ -32,7 +32,7 @@ struct Settings {
     std::size_t mllp_max_per_peer = 1000;
     std::size_t mllp_max_memory = 256U << 20U;
     std::size_t mllp_batch = 50;
-    std::size_t mllp_db_sessions = 3;
+    std::size_t mllp_db_sessions = 2;
     std::chrono::milliseconds mllp_start_timeout = std::chrono::minutes(5);
     std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
     std::vector<std::string> mllp_networks;

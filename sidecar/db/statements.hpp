@@ -48,10 +48,10 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
                         "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
     // For a listener of one site: the setting narrows this statement to it.
-    {"rs_ingest_at",
-     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
-     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, $2::text) AS r"},
+    {"rs_ingest_at", "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
+                     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+                     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
+                     "'mllp' END, $2::text) AS r"},
     {"rs_ingest_batch_at",
      "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
      "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
