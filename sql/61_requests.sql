@@ -91,6 +91,10 @@ SELECT local, moved, resources, placer_id FROM public.booked WHERE mrn = 'MRQ1';
 SELECT answer FROM public.ask(public.srm('S03', 's4', 'PQ1^EHR', '', E'NTE|1||no films\rRGS|1|U\rAIS|1|U|MRI002^MRI SPINE', p_minutes => '45'));
 SELECT local, minutes, study_text, notes, resources FROM public.booked WHERE placer_id = 'PQ1^EHR';
 SELECT answer FROM public.ask(public.srm('S03', 's5', 'PQ1^EHR', '', E'NTE|1||only a note', p_minutes => ''));
+-- A scanner cannot be exchanged for another at a time at which it is taken; the appointment stays as it was.
+SELECT outcome FROM ingest(public.srm('S01', 's6', 'PQ10^EHR', '20310703100000', E'PID|1||MRQ10^^^NORTH^MR||HARPER^HARRY\rRGS|1\rAIS|1|A|CT001^CT CHEST\rAIG|1|A|QCT1'));
+SELECT answer FROM public.ask(public.srm('S08', 's8', 'PQ1^EHR', '', E'RGS|1|U\rAIG|1|U|QCT1', p_minutes => ''));
+SELECT local, resources, holds FROM public.booked WHERE placer_id = 'PQ1^EHR';
 -- S07 to S11: single exams and resources.
 SELECT t.label, a.answer FROM (VALUES
     (1, 'S07 add', public.srm('S07', 't1', 'PQ1^EHR', '', E'RGS|1|U\rAIS|2|A|MRI003^MRI NECK', p_minutes => '')),
