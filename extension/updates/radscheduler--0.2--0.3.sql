@@ -23,7 +23,11 @@ DROP FUNCTION radscheduler.replace_overbooked(integer, bigint[], bigint[], bigin
 
 DROP FUNCTION radscheduler.settle(integer, bigint, bigint[], bigint[], bigint);
 
+DROP FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb);
+
 DROP FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint);
+
+DROP FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint);
 
 DROP FUNCTION radscheduler.resolve_patient(integer, jsonb, text, text);
 
@@ -77,6 +81,14 @@ CREATE OR REPLACE FUNCTION radscheduler.siu_read(bytes bytea, profile jsonb DEFA
 
 COMMENT ON FUNCTION radscheduler.siu_read(bytea, jsonb) IS
     'siu_parse() for bytes as received, in the light of a sender''s profile: its keys charset, repair, id_source, start_source, location_source, referrer_source, modality_source and priority_notes (radscheduler.profile_key); others change nothing. Never raises for bad bytes: {error: {code, path, text}}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hl7_response(original bytea, code text, control_id text, stamp text, note text,
+                                          error_codes text[], error_paths text[], error_severities text[], error_texts text[], charset text,
+                                          message_code text, structure text, segments text[]) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'rad_hl7_response' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 40;
+
+COMMENT ON FUNCTION radscheduler.hl7_response(bytea, text, text, text, text, text[], text[], text[], text[], text, text, text, text[]) IS
+    'hl7_answer() as an application''s response of its own, such as SRR^S01^SRR_S01: message_code and structure make MSH-9, and segments (texts in the usual delimiters |^~\&) follow MSA and ERR, written in the sender''s delimiters and charset. Where the sender asks for an accept acknowledgement, that is the answer, an ACK without them. Under 1,000 bytes apart from the segments.';
 
 INSERT INTO radscheduler.modality_catalogue VALUES
     ('MR', 'MRI',    'Magnetic resonance',   45, '{MR,MRI,MRA,MRV,MRCP,MRE,FMRI,CMR,NMR,MAGNETIC}'),
@@ -198,6 +210,8 @@ COMMENT ON FUNCTION radscheduler.status_rank(radscheduler.appointment_status) IS
     'How far an appointment has come: 0 waiting, 1 booked, 2 arrived, 3 in progress, 4 closed. It goes back only by a newer message that says so in SCH-25.';
 
 INSERT INTO radscheduler.warning_kind VALUES
+    ('CONFLICT_OVERRIDDEN', 'The sender overrides conflicts (APR-5), and its profile allows that; the appointment stands, and its conflicts are accepted.'),
+    ('OVERRIDE_NOT_ALLOWED', 'The sender asks to override conflicts (APR-5), which its profile does not allow (override_requests).'),
     ('CONTROL_ID_REUSED', 'This sender has used this control id for other bytes before; the message was processed as a new one.'),
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),
     ('RESOURCE_UNKNOWN', 'This resource was not known; it was recorded with capacity 1 and no buffers.'),
@@ -278,7 +292,8 @@ INSERT INTO radscheduler.profile_key (key, place, shape, words, default_value, e
     ('on_conflict', 18, 'word', '{flag,reject}', '"flag"', '"reject"', 'What becomes of a booking with a critical conflict: flag takes it for review, reject answers AE 207 and books nothing.'),
     ('pending_occupies', 19, 'boolean', '{}', 'false', 'true', 'Whether a booking that is only pending holds its time.'),
     ('no_show_after_arrival', 20, 'boolean', '{}', 'false', 'true', 'Whether a no-show (S26) may close an appointment whose patient has arrived.'),
-    ('test_messages', 21, 'word', '{flag,ignore,refuse}', '"flag"', '"refuse"', 'What becomes of messages whose MSH-11 is not P: flag takes them and marks the appointment, ignore keeps them and changes nothing, refuse answers AR.');
+    ('test_messages', 21, 'word', '{flag,ignore,refuse}', '"flag"', '"refuse"', 'What becomes of messages whose MSH-11 is not P: flag takes them and marks the appointment, ignore keeps them and changes nothing, refuse answers AR.'),
+    ('override_requests', 22, 'boolean', '{}', 'false', 'true', 'Whether a request (SRM) whose APR-5 says why may be booked in spite of a conflict.');
 
 CREATE TABLE radscheduler.profile_preset (
     name    text  PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -478,6 +493,90 @@ $$;
 COMMENT ON FUNCTION radscheduler.event_meant(jsonb, text) IS
     'The trigger event of the standard that a sender means, by the event_map of its profile (presets written out); IGNORE where nothing is to be done.';
 
+CREATE TYPE radscheduler.booking_result AS (
+    outcome        text,
+    appointment_id bigint,
+    version        integer,
+    status         radscheduler.appointment_status,
+    conflicts      jsonb,
+    alternatives   jsonb,
+    warnings       jsonb,
+    error          jsonb
+);
+
+COMMENT ON TYPE radscheduler.booking_result IS
+    'What became of a booking or change: outcome (booked, changed, unchanged, refused); the appointment, its version and status; its conflicts as conflicts_of() writes them; when refused free times as alternatives() writes them, and error {code, sqlstate, text, detail, hint}; warnings [{code, text}].';
+
+CREATE TYPE radscheduler.booking_wish AS (
+    site_id             integer,
+    patient_key         text,
+    patient_name        text,
+    patient_phone       text,
+    starts_at           timestamptz,
+    ends_at             timestamptz,
+    modality            text,
+    study_code          text,
+    study_text          text,
+    resource_ids        bigint[],
+    is_pooled           boolean,
+    referring_physician text,
+    urgency             text,
+    notes               text,
+    hold_id             bigint
+);
+
+COMMENT ON TYPE radscheduler.booking_wish IS 'A booking that was asked for, in stored values: read_wish() makes it. is_pooled: among its resources there is neither a scanner nor a room.';
+
+CREATE TYPE radscheduler.conflict_found AS (
+    code                 text,
+    severity             radscheduler.severity,
+    axis                 radscheduler.axis,
+    resource             text,
+    other_appointment_id bigint,
+    starts_at            timestamptz,
+    ends_at              timestamptz,
+    message              text
+);
+
+COMMENT ON TYPE radscheduler.conflict_found IS 'A conflict as check_conflicts() tells of it: code, severity, axis, the resource''s code, the other appointment, the time it concerns, the sentence.';
+
+CREATE TYPE radscheduler.slot_search AS (
+    site_id    integer,
+    resources  bigint[],
+    patients   bigint[],
+    minutes    integer,
+    earliest   timestamptz,
+    latest     timestamptz,
+    max_slots  integer,
+    without    bigint,
+    wanted     timestamptz,
+    prefer     bigint[],
+    is_best    boolean,
+    weekdays   integer[],
+    from_times time[],
+    to_times   time[],
+    opens      time,
+    closes     time,
+    people     bigint[],
+    places     integer[],
+    urgency    text
+);
+
+COMMENT ON TYPE radscheduler.slot_search IS
+    'A search for free times, in stored values. The window bounds start and end; wanted is the time distances are counted from. prefer: resources and people wished for. is_best: by cost, else by start. weekdays (ISO), from_times and to_times (side by side: where the start lies), opens and closes (the whole exam) are the site''s wall time. people and places, side by side: who can take which place beside the scanner, one for each place. urgency: routine, urgent or stat.';
+
+CREATE TYPE radscheduler.slot AS (
+    resource_id   bigint,
+    resource_code text,
+    starts_at     timestamptz,
+    ends_at       timestamptz,
+    staff         text[],
+    cost          integer,
+    reasons       jsonb
+);
+
+COMMENT ON TYPE radscheduler.slot IS 'A free time: scanner, start and end, one free person for each place asked for, its cost in minutes (0 is what was wished) and what that is made of.';
+
 CREATE TYPE radscheduler.ingest_item AS (
     ordinal        integer,
     message_id     bigint,
@@ -514,11 +613,22 @@ CREATE TYPE radscheduler.ingest_item AS (
     is_overbook    boolean,
     is_heeded      boolean,
     best           jsonb,
-    is_complete    boolean
+    is_complete    boolean,
+    reply          jsonb
 );
 
 COMMENT ON TYPE radscheduler.ingest_item IS
-    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status; entry: what appointment.ending will hold of it), who and what it names (best, is_complete: what find_patient() said of its patient), whether it asks for time that its appointment did not have (asks_time), whether its sender knows that it overbooks (is_overbook), whether it is late and still tells something (is_heeded), what became of it, and what event_log and the audit log will tell of it (patient_event, event, event_data).';
+    'A message on its way through ingest(): its bytes, what it is read in the light of (context, see message_context()), its reading (siu_parse shape), order key (at, sequence), appointment key, what is to be done (action, status; entry: what appointment.ending will hold of it), who and what it names (best, is_complete: what find_patient() said of its patient), whether it asks for time that its appointment did not have (asks_time), whether its sender knows that it overbooks (is_overbook), whether it is late and still tells something (is_heeded), what became of it, and what event_log and the audit log will tell of it (patient_event, event, event_data); for a request, the segments of its response (reply).';
+
+CREATE TYPE radscheduler.wanted_time AS (
+    appointment_id bigint,
+    axis           radscheduler.axis,
+    subject_id     bigint,
+    during         tstzrange,
+    buffered       tstzrange
+);
+
+COMMENT ON TYPE radscheduler.wanted_time IS 'An interval that an appointment asks for: of which subject, the time itself and with set-up and turnover; a row of occupancy to be.';
 
 ALTER TABLE radscheduler.procedure_catalogue
     ADD COLUMN contrast text   NOT NULL DEFAULT 'unknown' CHECK (contrast IN ('none', 'with', 'with_and_without', 'unknown')),
@@ -784,20 +894,25 @@ INSERT INTO radscheduler.procedure_catalogue VALUES
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting',
-                 'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting', 'site_rule',
+                 'patient', 'patient_identifier', 'patient_merge', 'patient_fact', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['book', 'try_book', 'reschedule', 'try_reschedule', 'cancel', 'set_status', 'check_conflicts', 'hold', 'release', 'override_conflict', 'accept_conflict']) o;
 
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting', 'site_rule');
 
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
+    ('ingest', 'quarantine()', 'EXECUTE', ''),
     ('ingest', 'dry_run()', 'EXECUTE', ''),
     ('ingest', 'dry_run_batch()', 'EXECUTE', ''),
     ('ingest', 'ingest_json()', 'EXECUTE', ''),
@@ -806,6 +921,10 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'api_hl7_simulate()', 'EXECUTE', ''),
     ('ingest', 'relay_fetch()', 'EXECUTE', ''),
     ('ingest', 'relay_advance()', 'EXECUTE', ''),
+    ('ingest', 'admit_api_key()', 'EXECUTE', ''),
+    ('ingest', 'login_of()', 'EXECUTE', ''),
+    ('ingest', 'note_login()', 'EXECUTE', ''),
+    ('ingest', 'act_as()', 'EXECUTE', ''),
     ('ingest', 'maintain()', 'EXECUTE', ''),
     ('ingest', 'health()', 'EXECUTE', ''),
     ('analyst', 'site', 'SELECT', ''),
@@ -815,7 +934,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'resource_hours', 'SELECT', ''),
     ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
     ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
-        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, message_id, created_at, updated_at'),
+        'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, hold_until, message_id, created_at, updated_at'),
     ('analyst', 'appointment_service', 'SELECT', 'site_id, appointment_id, position, group_no, code, starts_at, ends_at'),
     ('analyst', 'appointment_resource', 'SELECT', ''),
     ('analyst', 'occupancy', 'SELECT', ''),
@@ -832,6 +951,8 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('scheduler', 'block_resource()', 'EXECUTE', ''),
     ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
     ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('scheduler', 'record_fact()', 'EXECUTE', ''),
+    ('scheduler', 'retract_fact()', 'EXECUTE', ''),
     ('auditor', 'site', 'SELECT', ''),
     ('auditor', 'audit_event', 'SELECT', ''),
     ('auditor', 'audit_seal', 'SELECT', ''),
@@ -843,7 +964,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'sender_report()', 'EXECUTE', ''),
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
-    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, unknown_senders, default_profile'),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, clinical_rules, unknown_senders, default_profile'),
     ('admin', 'sender', 'SELECT, DELETE', ''),
     ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
     ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
@@ -853,13 +974,24 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'event_log', 'SELECT', ''),
     ('admin', 'legal_hold', 'SELECT', ''),
     ('admin', 'retention', 'SELECT', ''),
+    ('admin', 'api_key', 'SELECT', 'site_id, key_id, name, scopes, networks, expires_at, revoked_at, last_used_at, created_by, created_at'),
+    ('admin', 'app_user', 'SELECT', 'site_id, user_id, login, name, scopes, is_active, token_version, failures, closed_until, last_login_at, created_at'),
+    ('admin', 'create_api_key()', 'EXECUTE', ''),
+    ('admin', 'revoke_api_key()', 'EXECUTE', ''),
+    ('admin', 'create_user()', 'EXECUTE', ''),
+    ('admin', 'set_user()', 'EXECUTE', ''),
     ('admin', 'create_site()', 'EXECUTE', ''),
     ('admin', 'add_procedure()', 'EXECUTE', ''),
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'block_resource()', 'EXECUTE', ''),
     ('admin', 'unblock_resource()', 'EXECUTE', ''),
     ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('admin', 'record_fact()', 'EXECUTE', ''),
+    ('admin', 'retract_fact()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
+    ('admin', 'set_clinical_rules()', 'EXECUTE', ''),
+    ('scheduler', 'authorize()', 'EXECUTE', ''),
+    ('admin', 'authorize()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
     ('admin', 'dry_run()', 'EXECUTE', ''),
     ('admin', 'dry_run_batch()', 'EXECUTE', ''),
@@ -871,6 +1003,15 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'purge()', 'EXECUTE', ''),
     ('admin', 'set_retention()', 'EXECUTE', ''),
     ('admin', 'maintain()', 'EXECUTE', ''),
+    ('admin', 'hl7_quarantine', 'SELECT, DELETE', ''),
+    ('admin', 'link', 'SELECT, INSERT, UPDATE, DELETE', ''),
+    ('admin', 'task', 'SELECT', ''),
+    ('admin', 'outbox', 'SELECT', ''),
+    ('admin', 'task_message()', 'EXECUTE', ''),
+    ('admin', 'retry_task()', 'EXECUTE', ''),
+    ('admin', 'drop_task()', 'EXECUTE', ''),
+    ('admin', 'siu_build()', 'EXECUTE', ''),
+    ('scheduler', 'siu_build()', 'EXECUTE', ''),
     ('public', 'caller()', 'EXECUTE', ''),
     ('public', 'acting()', 'EXECUTE', ''),
     ('public', 'sites_for()', 'EXECUTE', ''),
@@ -883,6 +1024,10 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
     ('public', 'is_rule()', 'EXECUTE', ''),
+    ('public', 'is_clinical_rule()', 'EXECUTE', ''),
+    ('public', 'is_conflict_kind()', 'EXECUTE', ''),
+    ('public', 'is_fact_kind()', 'EXECUTE', ''),
+    ('public', 'rule_parameters_fault()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),
     ('public', 'event_map_fault()', 'EXECUTE', ''),
@@ -893,6 +1038,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_occupying()', 'EXECUTE', ''),
     ('public', 'is_closed()', 'EXECUTE', ''),
     ('public', 'is_ordered_by()', 'EXECUTE', ''),
+    ('public', 'contrast_meant()', 'EXECUTE', ''),
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 
@@ -907,13 +1053,164 @@ BEGIN
 END
 $$;
 
+CREATE TABLE radscheduler.api_scope (
+    scope   text PRIMARY KEY,
+    meaning text NOT NULL
+);
+
+COMMENT ON TABLE  radscheduler.api_scope IS 'The scopes of the HTTP API. A credential with area:* holds all of an area, one with admin:* everything.';
+
+COMMENT ON COLUMN radscheduler.api_scope.scope IS 'area:action.';
+
+COMMENT ON COLUMN radscheduler.api_scope.meaning IS 'What it opens.';
+
+INSERT INTO radscheduler.api_scope (scope, meaning) VALUES
+    ('appointments:read',  'The schedule, with its patients.'),
+    ('appointments:write', 'Booking, moving, cancelling.'),
+    ('slots:read',         'Free times.'),
+    ('conflicts:override', 'Booking over a conflict, with a reason.'),
+    ('hl7:ingest',         'Handing in messages.'),
+    ('hl7:read',           'Messages as they were received.'),
+    ('hl7:replay',         'Reading past messages again.'),
+    ('analytics:read',     'Figures without patients.'),
+    ('events:read',        'Events as they happen, without patient data.'),
+    ('config:read',        'Resources, hours, senders, catalogues.'),
+    ('config:write',       'Changing them.'),
+    ('audit:read',         'The audit log.'),
+    ('phi:read',           'Names and phone numbers in answers that would otherwise leave them out.'),
+    ('admin:*',            'Everything, users and keys included.');
+
+CREATE OR REPLACE FUNCTION radscheduler.check_scopes(p_scopes text[]) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_bad text;
+BEGIN
+    IF coalesce(cardinality(p_scopes), 0) = 0 THEN
+        RAISE EXCEPTION 'no scope was given' USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT scope, meaning FROM radscheduler.api_scope;';
+    END IF;
+    SELECT s INTO v_bad FROM unnest(p_scopes) s
+        WHERE s IS NULL OR NOT EXISTS (SELECT FROM radscheduler.api_scope k WHERE k.scope = s OR split_part(k.scope, ':', 1) || ':*' = s) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no scope "%"', coalesce(v_bad, 'NULL') USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'SELECT scope, meaning FROM radscheduler.api_scope; area:* stands for all of an area.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.check_scopes(text[]) IS 'Raises 22023 unless each is a scope of api_scope or all of an area (area:*), and there is one at least.';
+
+CREATE TABLE radscheduler.fact_kind (
+    kind    text    PRIMARY KEY,
+    takes   text    NOT NULL CHECK (takes IN ('value', 'code', 'either')),
+    unit    text,
+    low     numeric,
+    high    numeric,
+    codes   text[],
+    meaning text    NOT NULL
+);
+
+COMMENT ON TABLE  radscheduler.fact_kind IS 'Kinds of patient_fact.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.kind IS 'The word for it.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.takes IS 'What a fact of this kind must have: value, a number; code, what it is; either: it may be without.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.unit IS 'Unit in which its numbers are kept; NULL: it has none.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.low IS 'Least number that is believed.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.high IS 'Greatest number that is believed.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.codes IS 'Its only codes; NULL: any.';
+
+COMMENT ON COLUMN radscheduler.fact_kind.meaning IS 'What it says.';
+
+INSERT INTO radscheduler.fact_kind VALUES
+    ('egfr',           'value', 'mL/min/1.73m2', 0,    250, NULL, 'Estimated glomerular filtration rate. Code < or >: the laboratory told a bound only.'),
+    ('creatinine',     'value', 'mg/dL',         0.05, 40,  NULL, 'Creatinine in serum or plasma. Code < or >: the laboratory told a bound only.'),
+    ('weight',         'value', 'kg',            0.2,  650, NULL, 'Body weight.'),
+    ('height',         'value', 'cm',            20,   280, NULL, 'Body height.'),
+    ('allergy',        'code',  NULL,            NULL, NULL, NULL, 'An allergy: to what; none or NKA: to nothing. Severity as in HL7 table 0128: SV, MO, MI.'),
+    ('implant',        'code',  NULL,            NULL, NULL, NULL, 'Something in the body that matters in a magnet; none: there is nothing.'),
+    ('pregnancy',      'code',  NULL,            NULL, NULL, '{pregnant,not_pregnant}', 'Whether the patient is pregnant.'),
+    ('medication',     'code',  NULL,            NULL, NULL, NULL, 'A drug that the patient takes; none: takes none.'),
+    ('diagnosis',      'code',  NULL,            NULL, NULL, NULL, 'A diagnosis, as a code of ICD-10 or in words.'),
+    ('contrast_given', 'either', NULL,           NULL, NULL, NULL, 'A contrast agent was given at that time: which.'),
+    ('claustrophobia', 'either', NULL,           NULL, NULL, NULL, 'Fear of narrow places: how bad; none: there is none.');
+
+CREATE TABLE radscheduler.fact_unit (
+    kind   text    NOT NULL REFERENCES radscheduler.fact_kind,
+    word   text    NOT NULL,
+    factor numeric NOT NULL CHECK (factor > 0),
+    PRIMARY KEY (kind, word)
+);
+
+COMMENT ON TABLE  radscheduler.fact_unit IS 'Units in which numbers of patient_fact are told, UCUM''s and others. One that is not listed is not understood.';
+
+COMMENT ON COLUMN radscheduler.fact_unit.kind IS 'Kind of fact.';
+
+COMMENT ON COLUMN radscheduler.fact_unit.word IS 'The unit without blanks, in lower case.';
+
+COMMENT ON COLUMN radscheduler.fact_unit.factor IS 'By what a number is multiplied to have it in fact_kind.unit.';
+
+INSERT INTO radscheduler.fact_unit
+SELECT v.kind, w, v.factor FROM (VALUES
+    ('egfr', 'ml/min/1.73m2 ml/min/1.73m^2 ml/min/1.73m² ml/min/1.73 ml/min/{1.73_m2} ml/min/1.73sqm ml/min/1.73_m2 ml/min/1.73sq.m ml/min ml/min/bsa ml/min/1.73m*2 ml/min/1.73m**2', 1),
+    ('egfr', 'ml/s/1.73m2 ml/s/{1.73_m2} ml/s', 60),
+    ('creatinine', 'mg/dl mg/100ml mg%', 1),
+    ('creatinine', 'umol/l µmol/l μmol/l mcmol/l micromol/l', 0.0113097),
+    ('creatinine', 'mmol/l', 11.3097),
+    ('creatinine', 'mg/l', 0.1),
+    ('weight', 'kg kgs kilogram kilograms kilo', 1),
+    ('weight', 'g gm gram grams', 0.001),
+    ('weight', 'lb lbs [lb_av] pound pounds', 0.45359237),
+    ('weight', 'oz [oz_av] ounce ounces', 0.028349523125),
+    ('height', 'cm centimeter centimeters', 1),
+    ('height', 'm meter meters', 100),
+    ('height', 'mm', 0.1),
+    ('height', 'in [in_i] [in_us] inch inches', 2.54),
+    ('height', 'ft [ft_i] [ft_us] foot feet', 30.48)) v(kind, words, factor), pg_catalog.unnest(pg_catalog.string_to_array(v.words, ' ')) w;
+
+CREATE OR REPLACE FUNCTION radscheduler.fact_value(p_kind text, p_value numeric, p_unit text, OUT value numeric, OUT unit text, OUT fault text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_kind   radscheduler.fact_kind;
+    v_factor numeric := 1;
+BEGIN
+    SELECT k.* INTO v_kind FROM radscheduler.fact_kind k WHERE k.kind = p_kind;
+    fact_value.unit := CASE WHEN p_value IS NOT NULL THEN v_kind.unit END;
+    IF p_value IS NULL OR v_kind.unit IS NULL THEN
+        RETURN;
+    END IF;
+    IF coalesce(btrim(p_unit), '') <> '' THEN
+        SELECT u.factor INTO v_factor FROM radscheduler.fact_unit u WHERE u.kind = p_kind AND u.word = lower(replace(p_unit, ' ', ''));
+        IF NOT FOUND THEN
+            fault := 'unit';
+            RETURN;
+        END IF;
+    END IF;
+    fact_value.value := round(p_value * v_factor, 4);
+    IF fact_value.value BETWEEN v_kind.low AND v_kind.high IS NOT TRUE THEN
+        fault := 'range';
+    ELSIF scale(fact_value.value) > 0 THEN
+        fact_value.value := trim_scale(fact_value.value);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.fact_value(text, numeric, text) IS
+    'A number in the unit of its kind of fact; without a unit it is taken to be in that one. fault is unit for a unit that is not understood, range for a number that no person has.';
+
 CREATE OR REPLACE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name text, OUT is_code boolean) RETURNS SETOF record
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
        c.relname::text,
        c.relname IN ('storage_step', 'modality_catalogue', 'procedure_catalogue', 'status_alias', 'event_rule',
-                     'warning_kind', 'conflict_kind', 'rule_kind', 'order_rule', 'phone_region', 'role_right', 'profile_key', 'profile_preset')
+                     'warning_kind', 'conflict_kind', 'rule_kind', 'rule_parameter', 'exam_gap', 'fact_kind', 'fact_unit', 'order_rule', 'phone_region', 'role_right', 'api_scope', 'profile_key', 'profile_preset')
 FROM pg_depend d
 JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
@@ -1118,6 +1415,12 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.set_sender(text, text, jsonb, boolean, boolean) IS
     'Records or changes the sender known by MSH-3 (application) and MSH-4 (facility) at the session''s site. The keys of profile are set, one that is null is removed, those not named stay; with replace => true the profile becomes exactly this. registered => NULL leaves that as it is; only who may use every site registers a sender, for others it stays unregistered with a notice. Returns the sender''s id, whether it is new, whether it is registered, its own profile, and the whole one: preset written out, over site.default_profile. Writes one audit event when something changed. Raises 22023 with every fault of the profile and what to write instead.';
+
+CREATE OR REPLACE FUNCTION radscheduler.contrast_meant(text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_contrast_meant' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION radscheduler.contrast_meant(text) IS
+    'What words say about an intravascular contrast agent: with, without, both (without and with), none (no word about it), unknown (words about it that are not understood or leave it open: somebody must look).';
 
 CREATE OR REPLACE FUNCTION radscheduler.stock_site(p_site integer, p_procedures text[] DEFAULT '{}', p_words text[] DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
@@ -1450,6 +1753,39 @@ $$;
 COMMENT ON FUNCTION radscheduler.reseat(integer, bigint[]) IS
     'Gives these intervals, and those that must follow them, the lanes they are due to by the age of their claims; returns the appointments whose lanes changed, NULL when none. The caller holds the locks of the subjects.';
 
+CREATE OR REPLACE FUNCTION radscheduler.dead_holds(p_site integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    RETURN ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.hold_until <= v_now);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.dead_holds(integer) IS 'The holds of a site that have run out and still stand in the tables, by the clock on the wall; {} nearly always.';
+
+CREATE OR REPLACE FUNCTION radscheduler.yield_dead_holds(p_site integer, p_wanted radscheduler.wanted_time[]) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_dead bigint[] := radscheduler.dead_holds(p_site);
+    v_rows bigint[];
+BEGIN
+    IF v_dead = '{}' OR p_wanted = '{}' THEN
+        RETURN NULL;
+    END IF;
+    -- Only on subjects that are wanted, for whose locks the caller holds; the rest of the hold goes with maintain().
+    v_rows := ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
+                    WHERE o.site_id = p_site AND o.appointment_id = ANY (v_dead)
+                      AND EXISTS (SELECT FROM unnest(p_wanted) w WHERE w.axis = o.axis AND w.subject_id = o.subject_id AND w.buffered && o.buffered AND w.appointment_id <> o.appointment_id));
+    RETURN CASE WHEN v_rows <> '{}' THEN radscheduler.give_back(p_site, v_rows, NULL) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.yield_dead_holds(integer, radscheduler.wanted_time[]) IS
+    'Has holds that have run out give back the time that is wanted, where it is; returns the appointments this concerns (give_back()), NULL when nobody.';
+
 CREATE OR REPLACE FUNCTION radscheduler.held_until(p_status radscheduler.appointment_status, p_holds_time boolean, p_ending jsonb) RETURNS timestamptz
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1463,53 +1799,68 @@ $$;
 COMMENT ON FUNCTION radscheduler.held_until(radscheduler.appointment_status, boolean, jsonb) IS
     'Until when a completed, discontinued or missed appointment had its time: it keeps what lay before it ended. NULL for other states, and for one that took no time before.';
 
-CREATE OR REPLACE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[],
-        OUT appointment_id bigint, OUT axis radscheduler.axis, OUT subject_id bigint, OUT during tstzrange, OUT buffered tstzrange) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION radscheduler.occupancy_wanted(p_site integer, p_appointments bigint[]) RETURNS radscheduler.wanted_time[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
+DECLARE
+    v_wanted radscheduler.wanted_time[] := '{}';
+    v_row    radscheduler.wanted_time;
+    v_one    record;
+    v_part   record;
+    v_until  timestamptz;
+    v_from   timestamptz;
+    v_ends   timestamptz;
 BEGIN
-    RETURN QUERY
-    -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
-    SELECT w.appointment_id, 'resource'::radscheduler.axis, w.resource_id,
-           tstzrange(lower(w.span) + make_interval(mins => w.setup), least(upper(w.span) - make_interval(mins => w.turnover), w.until)),
-           CASE WHEN upper(w.span) - make_interval(mins => w.turnover) > w.until THEN tstzrange(lower(w.span), w.until) ELSE w.span END
-    FROM (SELECT u.id AS appointment_id, x.resource_id, x.setup, x.turnover, x.until, unnest(range_agg(x.span)) AS span
-          FROM unnest(p_appointments) u(id)
-          CROSS JOIN LATERAL (
-              SELECT ar.resource_id, r.setup, r.turnover, a.until,
-                     tstzrange(coalesce(ar.starts_at, a.starts_at) - make_interval(mins => r.setup), coalesce(ar.ends_at, a.ends_at) + make_interval(mins => r.turnover)) AS span
-              FROM (SELECT a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
-                    FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL
-                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
-              CROSS JOIN LATERAL (SELECT * FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = u.id AND ar.status IS NULL OFFSET 0) ar
-              CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
-                                  FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
-              WHERE coalesce(ar.starts_at, a.starts_at) < coalesce(ar.ends_at, a.ends_at) OFFSET 0) x
-          GROUP BY u.id, x.resource_id, x.setup, x.turnover, x.until) w
-    WHERE w.until IS NULL OR lower(w.span) + make_interval(mins => w.setup) < w.until
-    UNION ALL
-    SELECT p.appointment_id, 'patient', p.patient_id, x.held, x.held
-    FROM (SELECT u.id AS appointment_id, x.patient_id, x.until, unnest(range_agg(x.span)) AS span
-          FROM unnest(p_appointments) u(id)
-          CROSS JOIN LATERAL (
-              SELECT a.patient_id, a.until, tstzrange(coalesce(s.starts_at, a.starts_at), coalesce(s.ends_at, a.ends_at)) AS span
-              FROM (SELECT a.patient_id, a.starts_at, a.ends_at, CASE WHEN a.ending IS NOT NULL THEN radscheduler.held_until(a.status, a.holds_time, a.ending) END AS until
-                    FROM radscheduler.appointment a
-                    WHERE a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
-                      AND (radscheduler.takes_time(a.status, a.holds_time) OR radscheduler.held_until(a.status, a.holds_time, a.ending) IS NOT NULL) OFFSET 0) a
-              LEFT JOIN LATERAL (SELECT s.starts_at, s.ends_at FROM radscheduler.appointment_service s
-                                 WHERE s.site_id = p_site AND s.appointment_id = u.id AND s.status IS NULL OFFSET 0) s ON true
-              WHERE coalesce(s.starts_at, a.starts_at) < coalesce(s.ends_at, a.ends_at) OFFSET 0) x
-          GROUP BY u.id, x.patient_id, x.until) p
-    CROSS JOIN LATERAL (SELECT CASE WHEN upper(p.span) > p.until THEN tstzrange(lower(p.span), p.until) ELSE p.span END AS held) x
-    WHERE p.until IS NULL OR lower(p.span) < p.until;
+    FOR k IN 1 .. cardinality(p_appointments) LOOP
+        SELECT a.patient_id, a.starts_at, a.ends_at, a.status, a.holds_time, a.ending INTO v_one
+            FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointments[k];
+        CONTINUE WHEN v_one.starts_at IS NULL;
+        v_until := CASE WHEN v_one.ending IS NOT NULL THEN radscheduler.held_until(v_one.status, v_one.holds_time, v_one.ending) END;
+        CONTINUE WHEN v_until IS NULL AND NOT radscheduler.takes_time(v_one.status, v_one.holds_time);
+        v_row.appointment_id := p_appointments[k];
+        v_row.subject_id := NULL;
+        FOR v_part IN
+            -- OFFSET 0: rows are looked up by id, whatever the planner thinks of the tables' sizes.
+            SELECT 'resource'::radscheduler.axis AS axis, ar.resource_id AS subject_id, make_interval(mins => r.setup) AS setup, make_interval(mins => r.turnover) AS turnover,
+                   coalesce(ar.starts_at, v_one.starts_at) AS starts, coalesce(ar.ends_at, v_one.ends_at) AS ends
+                FROM radscheduler.appointment_resource ar
+                CROSS JOIN LATERAL (SELECT r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover
+                                    FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ar.resource_id OFFSET 0) r
+                WHERE ar.site_id = p_site AND ar.appointment_id = v_row.appointment_id AND ar.status IS NULL
+            UNION ALL
+            SELECT 'patient', v_one.patient_id, interval '0', interval '0', coalesce(s.starts_at, v_one.starts_at), coalesce(s.ends_at, v_one.ends_at)
+                FROM radscheduler.appointment_service s
+                WHERE s.site_id = p_site AND s.appointment_id = v_row.appointment_id AND s.status IS NULL AND v_one.patient_id IS NOT NULL
+            UNION ALL
+            SELECT 'patient', v_one.patient_id, interval '0', interval '0', v_one.starts_at, v_one.ends_at
+                WHERE v_one.patient_id IS NOT NULL AND NOT EXISTS (SELECT FROM radscheduler.appointment_service s
+                    WHERE s.site_id = p_site AND s.appointment_id = v_row.appointment_id AND s.status IS NULL)
+            ORDER BY 1, 2, 5
+        LOOP
+            CONTINUE WHEN v_part.starts >= v_part.ends;
+            -- Intervals of one subject that meet are one: it takes the place of the one before.
+            IF v_part.axis = v_row.axis AND v_part.subject_id = v_row.subject_id AND v_part.starts - v_part.setup <= v_ends THEN
+                v_ends := greatest(v_ends, v_part.ends + v_part.turnover);
+                CONTINUE WHEN v_from + v_part.setup >= v_until;
+                v_wanted := v_wanted[1 : cardinality(v_wanted) - 1];
+            ELSE
+                v_row.axis := v_part.axis;
+                v_row.subject_id := v_part.subject_id;
+                v_from := v_part.starts - v_part.setup;
+                v_ends := v_part.ends + v_part.turnover;
+                CONTINUE WHEN v_part.starts >= v_until;
+            END IF;
+            v_row.during := tstzrange(v_from + v_part.setup, least(v_ends - v_part.turnover, v_until));
+            v_row.buffered := tstzrange(v_from, CASE WHEN v_ends - v_part.turnover > v_until THEN v_until ELSE v_ends END);
+            v_wanted := v_wanted || v_row;
+        END LOOP;
+    END LOOP;
+    RETURN v_wanted;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.occupancy_wanted(integer, bigint[]) IS
-    'What appointments occupy by their own rows: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
+    'What appointments occupy by their own rows, by appointment in the order given: each resource over its intervals widened by set-up and turnover, the patient over the exams; until it ended where held_until() says so. Nothing for other states that do not occupy.';
 
 CREATE OR REPLACE FUNCTION radscheduler.place(p_site integer, p_axis radscheduler.axis, p_subject bigint, p_during tstzrange, p_buffered tstzrange, p_appointment bigint,
                                    OUT occupancy_id bigint, OUT is_overbooked boolean) RETURNS record
@@ -1578,8 +1929,10 @@ CREATE OR REPLACE FUNCTION radscheduler.occupy(p_site integer, p_appointments bi
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_item     record;
+    v_wanted   radscheduler.wanted_time[] := radscheduler.occupancy_wanted(p_site, p_appointments);
+    v_item     radscheduler.wanted_time;
     v_seat     record;
+    v_placed   integer;
     v_rows     bigint[];
     v_unseated bigint[];
     v_moved    bigint[];
@@ -1589,32 +1942,33 @@ BEGIN
         v_rows := ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o
             JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND (NOT radscheduler.is_closed(a.status) OR a.ending IS NOT NULL)
             WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)
-              AND NOT EXISTS (SELECT FROM radscheduler.occupancy_wanted(p_site, p_known) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
+              AND NOT EXISTS (SELECT FROM unnest(v_wanted) w WHERE w.appointment_id = o.appointment_id AND w.axis = o.axis
                               AND w.subject_id = o.subject_id AND w.during = o.during AND w.buffered = o.buffered));
         v_moved := radscheduler.pool_waiting(p_site, ARRAY(SELECT o.occupancy_id FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = ANY (p_known)));
         IF v_rows <> '{}' THEN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;
+        v_moved := v_moved || radscheduler.yield_dead_holds(p_site, v_wanted);
         v_unseated := radscheduler.overlapping(p_site, p_known);
         PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
-    FOR v_item IN
-        WITH wanted AS MATERIALIZED (
-            SELECT w.* FROM radscheduler.occupancy_wanted(p_site, p_appointments) w
-            WHERE w.appointment_id <> ALL (p_known)
-               OR NOT EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = w.appointment_id AND o.axis = w.axis
-                              AND o.subject_id = w.subject_id AND o.during = w.during AND o.buffered = w.buffered)
-        ), placed AS (
-            INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
-                SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM wanted w
-                ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
-                ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING
-                RETURNING appointment_id, axis, subject_id, buffered
-        )
-        SELECT w.* FROM wanted w
-        WHERE NOT EXISTS (SELECT FROM placed p WHERE p.appointment_id = w.appointment_id AND p.axis = w.axis AND p.subject_id = w.subject_id AND p.buffered = w.buffered)
-        ORDER BY array_position(p_appointments, w.appointment_id), w.axis, w.subject_id, w.buffered
-    LOOP
+    IF cardinality(p_known) > 0 THEN
+        v_wanted := ARRAY(SELECT w FROM unnest(v_wanted) w
+            WHERE NOT EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = w.appointment_id AND o.axis = w.axis
+                              AND o.subject_id = w.subject_id AND o.during = w.during AND o.buffered = w.buffered));
+    END IF;
+    INSERT INTO radscheduler.occupancy (site_id, axis, subject_id, lane, during, buffered, appointment_id)
+        SELECT p_site, w.axis, w.subject_id, 0, w.during, w.buffered, w.appointment_id FROM unnest(v_wanted) w
+        ON CONFLICT ON CONSTRAINT occupancy_no_overlap DO NOTHING;
+    GET DIAGNOSTICS v_placed = ROW_COUNT;
+    IF v_placed = cardinality(v_wanted) THEN
+        v_wanted := '{}';
+    ELSE
+        v_moved := v_moved || radscheduler.yield_dead_holds(p_site, v_wanted);
+    END IF;
+    FOREACH v_item IN ARRAY v_wanted LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = v_item.appointment_id AND o.axis = v_item.axis
+                              AND o.subject_id = v_item.subject_id AND o.buffered = v_item.buffered);
         SELECT p.occupancy_id, p.is_overbooked INTO v_seat FROM radscheduler.place(p_site, v_item.axis, v_item.subject_id, v_item.during, v_item.buffered, v_item.appointment_id) p;
         IF v_seat.is_overbooked THEN
             v_unseated := v_unseated || v_seat.occupancy_id;
@@ -1849,7 +2203,7 @@ DECLARE
     v_row          record;
     v_alternatives jsonb;
 BEGIN
-    FOR v_row IN SELECT c.appointment_id, max(c.severity) = 'critical' AS is_critical FROM radscheduler.conflict c
+    FOR v_row IN SELECT c.appointment_id, max(c.severity) FILTER (WHERE radscheduler.is_about_time(c.code, c.other_appointment_id)) IS NOT DISTINCT FROM 'critical' AS is_critical FROM radscheduler.conflict c
         WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) GROUP BY c.appointment_id ORDER BY c.appointment_id
     LOOP
         v_alternatives := CASE WHEN v_row.is_critical THEN radscheduler.alternatives(p_site, v_row.appointment_id) ELSE '[]' END;
@@ -1862,7 +2216,7 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.suggest_alternatives(integer, bigint[]) IS 'Notes free times for the flagged appointments of conflicts that came or changed, where they are critical.';
 
-CREATE OR REPLACE FUNCTION radscheduler.write_history(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[]) RETURNS jsonb[]
+CREATE OR REPLACE FUNCTION radscheduler.write_history(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_reason text DEFAULT NULL) RETURNS jsonb[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -1873,6 +2227,7 @@ DECLARE
     v_snapshots jsonb[];
     v_told      jsonb[];
     v_actor     text := pg_get_userbyid(radscheduler.caller());
+    v_person    text := nullif(current_setting('radscheduler.actor', true), '');
 BEGIN
     FOR k IN 1 .. cardinality(p_appointments) LOOP
         SELECT * INTO v_row FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointments[k];
@@ -1885,43 +2240,44 @@ BEGIN
         v_told := v_told || jsonb_strip_nulls(jsonb_build_object('version', v_row.version, 'status', v_row.status, 'modality', v_row.modality,
                                                                  'starts_at', v_row.starts_at, 'ends_at', v_row.ends_at));
     END LOOP;
-    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, snapshot)
-        SELECT p_site, u.id, u.version, u.event, u.message, v_actor, u.snapshot
+    INSERT INTO radscheduler.appointment_history (site_id, appointment_id, version, event, message_id, actor, person, reason, snapshot)
+        SELECT p_site, u.id, u.version, u.event, u.message, v_actor, v_person, p_reason, u.snapshot
         FROM unnest(p_appointments, v_versions, p_events, p_messages, v_snapshots) u(id, version, event, message, snapshot);
     RETURN v_told;
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.write_history(integer, bigint[], text[], bigint[]) IS
-    'Writes the present versions of appointments to their history, and returns for each what event_log tells of it: {version, status, modality, starts_at, ends_at}, no patient data. Arrays side by side: appointment, type of event, message that caused it.';
+COMMENT ON FUNCTION radscheduler.write_history(integer, bigint[], text[], bigint[], text) IS
+    'Writes the present versions of appointments to their history, and returns for each what event_log tells of it: {version, status, modality, starts_at, ends_at}, no patient data. Arrays side by side: appointment, type of event, message that caused it; p_reason is why, for all of them.';
 
-CREATE OR REPLACE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[]) RETURNS void
+CREATE OR REPLACE FUNCTION radscheduler.record_versions(p_site integer, p_appointments bigint[], p_events text[], p_messages bigint[], p_details jsonb[], p_reason text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_told jsonb[] := radscheduler.write_history(p_site, p_appointments, p_events, p_messages);
+    v_told jsonb[] := radscheduler.write_history(p_site, p_appointments, p_events, p_messages, p_reason);
 BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
         SELECT p_site, u.event, u.id, u.message, u.told || coalesce(u.details, '{}')
         FROM unnest(p_appointments, p_events, p_messages, v_told, p_details) u(id, event, message, told, details);
     PERFORM radscheduler.audit_all(p_site, p_events, 'appointment', p_appointments, ARRAY(
-        SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version')
+        SELECT jsonb_build_object('message_id', u.message, 'version', u.told -> 'version') || CASE WHEN p_reason IS NULL THEN '{}' ELSE jsonb_build_object('reason', p_reason) END
         FROM unnest(p_messages, v_told) WITH ORDINALITY u(message, told, place) ORDER BY u.place));
+    PERFORM radscheduler.queue_siu(p_site, p_appointments, p_events);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[]) IS
-    'write_history(), told in event_log and the audit log. Arrays side by side: appointment, type of event, message that caused it, details for the event.';
+COMMENT ON FUNCTION radscheduler.record_versions(integer, bigint[], text[], bigint[], jsonb[], text) IS
+    'write_history(), told in event_log, the audit log and to links that ask for it (queue_siu()). Arrays side by side: appointment, type of event, message that caused it, details for the event; p_reason is why, for history and audit.';
 
-CREATE OR REPLACE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}') RETURNS void
+CREATE OR REPLACE FUNCTION radscheduler.record_version(p_site integer, p_appointment bigint, p_event text, p_message bigint, p_details jsonb DEFAULT '{}', p_reason text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM radscheduler.record_versions(p_site, ARRAY[p_appointment], ARRAY[p_event], ARRAY[p_message], ARRAY[p_details]);
+    PERFORM radscheduler.record_versions(p_site, ARRAY[p_appointment], ARRAY[p_event], ARRAY[p_message], ARRAY[p_details], p_reason);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb) IS 'record_versions() of one appointment.';
+COMMENT ON FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb, text) IS 'record_versions() of one appointment.';
 
 CREATE OR REPLACE FUNCTION radscheduler.review(p_site integer, p_appointments bigint[], p_own bigint[], p_message bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -1972,12 +2328,12 @@ BEGIN
                'code', g.code, 'severity', g.severity, 'axis', g.axis, 'resource', g.resource, 'with', g.partners, 'overlap_min', g.overlap_min,
                'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'by', g.by, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
     FROM (
-        SELECT c.code, max(c.severity) AS severity, CASE k.axis WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
+        SELECT c.code, max(c.severity) AS severity, CASE coalesce(k.axis, 'rule') WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
                coalesce(jsonb_agg(jsonb_build_object('appointment_id', o.appointment_id, 'external_id', coalesce(o.filler_id, o.placer_id),
                                                      'start', o.starts_at, 'end', o.ends_at) ORDER BY o.starts_at, o.appointment_id)
                             FILTER (WHERE o.appointment_id IS NOT NULL), '[]') AS partners,
                round(max(extract(epoch FROM upper(c.overlap) - lower(c.overlap)) / 60))::integer AS overlap_min,
-               format(k.text, coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at, min(c.state)::text AS state,
+               format(radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at, min(c.state)::text AS state,
                CASE WHEN min(c.state) = 'accepted' THEN max(c.accepted_by) END AS by,
                coalesce((array_agg(c.alternatives ORDER BY c.conflict_id) FILTER (WHERE c.appointment_id = p_appointment))[1], '[]') AS alternatives
         FROM (SELECT x.*, x.other_appointment_id AS partner_id FROM radscheduler.conflict x
@@ -1986,7 +2342,7 @@ BEGIN
               SELECT x.*, x.appointment_id FROM radscheduler.conflict x
               WHERE x.site_id = p_site AND x.other_appointment_id = p_appointment AND x.state <> 'resolved') c
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = c.partner_id
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         GROUP BY c.code, k.axis, k.text, r.code, r.name, r.kind, c.subject_id
     ) g);
@@ -2011,6 +2367,618 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.slot_candidates(p_search radscheduler.slot_search, p_from timestamptz, p_until timestamptz) RETURNS SETOF radscheduler.slot
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_other_resource CONSTANT integer := 240;
+    c_other_person   CONSTANT integer := 120;
+    c_fragment       CONSTANT integer := 15;
+    v_zone    CONSTANT text := radscheduler.site_zone(p_search.site_id);
+    v_length  CONSTANT interval := make_interval(mins => p_search.minutes);
+    v_step    CONSTANT interval := (SELECT make_interval(mins => s.slot_minutes::integer) FROM radscheduler.site s WHERE s.site_id = p_search.site_id);
+    v_anchor  CONSTANT timestamptz := coalesce(p_search.wanted, p_search.earliest);
+    v_limit   CONSTANT integer := CASE WHEN NOT p_search.is_best THEN p_search.max_slots END;
+    v_allowed tstzmultirange := radscheduler.wall_starts(p_search, v_zone, p_from, p_until);
+    v_codes   text[];
+    v_places  integer[];
+    v_free    tstzmultirange[];
+    v_same    tstzmultirange := '{}';
+    v_prefers_resource CONSTANT boolean := coalesce(p_search.prefer && p_search.resources, false);
+    v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
+BEGIN
+    IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
+        SELECT array_agg(r.code ORDER BY u.place, NOT u.is_preferred, r.code), array_agg(u.place ORDER BY u.place, NOT u.is_preferred, r.code),
+               array_agg(coalesce(f.starts, '{}') ORDER BY u.place, NOT u.is_preferred, r.code), coalesce(range_agg(f.starts) FILTER (WHERE u.is_preferred), '{}')
+            INTO v_codes, v_places, v_free, v_same
+            FROM (SELECT p.person, p.place, coalesce(p.person = ANY (p_search.prefer), false) AS is_preferred FROM unnest(p_search.people, p_search.places) p(person, place)) u
+            JOIN radscheduler.resource r ON r.site_id = p_search.site_id AND r.resource_id = u.person
+            LEFT JOIN (SELECT g.resource_id, range_agg(tstzrange(lower(g.gap), upper(g.gap) - v_length, '[]')) AS starts
+                       FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true) g
+                       WHERE upper(g.gap) - lower(g.gap) >= v_length GROUP BY g.resource_id) f
+                   ON f.resource_id = u.person;
+        FOR v_place IN 1 .. (SELECT max(p) FROM unnest(v_places) p) LOOP
+            v_allowed := v_allowed * (SELECT coalesce(range_agg(u.starts), '{}') FROM unnest(v_free, v_places) u(starts, place) WHERE u.place = v_place);
+        END LOOP;
+    END IF;
+    IF isempty(v_allowed) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH pool AS MATERIALIZED (
+        SELECT m.code, radscheduler.pool_forbids(p_search, m.code, p_from, p_until) AS starts
+        FROM (SELECT DISTINCT unnest(r.modality || r.modalities) AS code FROM radscheduler.resource r
+              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m
+    ), patient AS MATERIALIZED (
+        SELECT f.resource_id, f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f
+    ), place AS MATERIALIZED (
+        SELECT r.resource_id, r.code,
+               v_allowed - coalesce((SELECT f.starts FROM patient f WHERE f.resource_id = r.resource_id), '{}')
+                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE p.code = r.modality OR p.code = ANY (r.modalities)), '{}') AS starts
+        FROM radscheduler.resource r
+        WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
+    ), candidate AS (
+        SELECT g.resource_id, p.code, t.start,
+               min(CASE WHEN t.start - lower(g.gap) BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END
+                   + CASE WHEN upper(g.gap) - v_length - t.start BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END) AS fragments,
+               bool_or(t.start = lower(g.gap) OR t.start + v_length = upper(g.gap)) AS at_edge
+        FROM radscheduler.free_gaps(p_search.site_id, p_search.resources, p_from - v_length, p_until + 2 * v_length, p_search.without, false) g
+        JOIN place p ON p.resource_id = g.resource_id
+        CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(lower(g.gap), greatest(lower(g.gap), upper(g.gap) - v_length), '[]')) * p.starts) s
+        -- The grid begins anew at each midnight of the site.
+        CROSS JOIN LATERAL (
+            SELECT x.start
+            FROM generate_series(date_trunc('day', timezone(v_zone, lower(s))), timezone(v_zone, upper(s)), interval '1 day') d,
+                 LATERAL generate_series(date_bin(v_step, greatest(lower(s), timezone(v_zone, d)) + v_step - interval '1 microsecond', timezone(v_zone, d)),
+                                         least(upper(s), timezone(v_zone, d + interval '1 day') - interval '1 microsecond'), v_step) x(start)
+            WHERE s @> x.start LIMIT v_limit) t
+        WHERE upper(g.gap) - lower(g.gap) >= v_length
+        GROUP BY g.resource_id, p.code, t.start
+    ), costed AS (
+        SELECT c.*, abs(extract(epoch FROM c.start - v_anchor) / 60)::integer AS distance,
+               v_prefers_resource AND c.resource_id <> ALL (p_search.prefer) AS is_other,
+               v_prefers_person AND NOT v_same @> c.start AS is_stranger
+        FROM candidate c
+    ), priced AS (
+        SELECT c.*, c.distance + CASE WHEN c.is_other THEN c_other_resource ELSE 0 END + CASE WHEN c.is_stranger THEN c_other_person ELSE 0 END
+                    + c_fragment * c.fragments AS cost
+        FROM costed c
+    ), chosen AS (
+        SELECT c.* FROM priced c ORDER BY CASE WHEN p_search.is_best THEN c.cost END, c.start, c.code LIMIT p_search.max_slots
+    )
+    SELECT c.resource_id, c.code, c.start, c.start + v_length,
+           CASE WHEN v_codes IS NULL THEN '{}' ELSE (SELECT array_agg(w.code ORDER BY w.place) FROM (
+               SELECT DISTINCT ON (u.place) u.code, u.place FROM unnest(v_codes, v_places, v_free) WITH ORDINALITY u(code, place, starts, rank)
+               WHERE u.starts @> c.start ORDER BY u.place, u.rank) w) END,
+           c.cost,
+           jsonb_build_array(jsonb_build_object('code', 'distance', 'minutes', c.distance))
+           || CASE WHEN NOT v_prefers_resource THEN '[]' WHEN NOT c.is_other THEN '[{"code": "same_resource"}]'
+                   ELSE jsonb_build_array(jsonb_build_object('code', 'other_resource', 'minutes', c_other_resource)) END
+           || CASE WHEN NOT v_prefers_person THEN '[]' WHEN NOT c.is_stranger THEN '[{"code": "same_person"}]'
+                   ELSE jsonb_build_array(jsonb_build_object('code', 'other_person', 'minutes', c_other_person)) END
+           || CASE WHEN c.at_edge THEN '[{"code": "gap_edge"}]'::jsonb ELSE '[]' END
+           || CASE WHEN c.fragments > 0 THEN jsonb_build_array(jsonb_build_object('code', 'fragment', 'minutes', c_fragment * c.fragments)) ELSE '[]' END
+    FROM chosen c ORDER BY CASE WHEN p_search.is_best THEN c.cost END, c.start, c.code;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.slot_candidates(radscheduler.slot_search, timestamptz, timestamptz) IS
+    'The best free times of a search that start within a time, with what they cost: the distance in minutes, 240 for another scanner than wished, 120 for another person, 15 for each rest of a gap that is too short for such an exam.';
+
+CREATE OR REPLACE FUNCTION radscheduler.search_slots(p_search radscheduler.slot_search) RETURNS SETOF radscheduler.slot
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    v_search radscheduler.slot_search := p_search;
+    v_stop   CONSTANT timestamptz := p_search.latest - make_interval(mins => p_search.minutes) + interval '1 microsecond';
+    v_anchor CONSTANT timestamptz := greatest(p_search.earliest, least(v_stop, CASE WHEN p_search.is_best THEN coalesce(p_search.wanted, p_search.earliest) ELSE p_search.earliest END));
+    v_zone   CONSTANT text := radscheduler.site_zone(p_search.site_id);
+    v_before timestamptz := v_anchor;
+    v_after  timestamptz := v_anchor;
+    v_edge   timestamptz;
+    v_reach  interval;
+    v_found  radscheduler.slot[] := '{}';
+    v_count  integer;
+BEGIN
+    IF v_stop <= p_search.earliest THEN
+        RETURN;
+    END IF;
+    FOREACH v_reach IN ARRAY ARRAY[timezone(v_zone, date_trunc('day', timezone(v_zone, v_anchor)) + interval '1 day') - v_anchor,
+                                   interval '7 days', interval '30 days', interval '90 days', interval '800 days'] LOOP
+        -- So many are not found in less.
+        CONTINUE WHEN v_reach < make_interval(days => least(90, p_search.max_slots / 300));
+        v_edge := least(v_stop, v_anchor + v_reach);
+        IF NOT p_search.is_best THEN
+            RETURN QUERY SELECT c.* FROM radscheduler.slot_candidates(v_search, v_after, v_edge) c WHERE v_after < v_edge;
+            GET DIAGNOSTICS v_count = ROW_COUNT;
+            v_search.max_slots := v_search.max_slots - v_count;
+            EXIT WHEN v_search.max_slots < 1 OR v_edge >= v_stop;
+            v_after := v_edge;
+            CONTINUE;
+        END IF;
+        v_found := ARRAY(
+            SELECT f FROM (
+                SELECT q AS f FROM unnest(v_found) q
+                UNION ALL
+                SELECT c FROM radscheduler.slot_candidates(v_search, v_after, v_edge) c WHERE v_after < v_edge
+                UNION ALL
+                SELECT c FROM radscheduler.slot_candidates(v_search, greatest(p_search.earliest, v_anchor - v_reach), v_before) c WHERE v_before > p_search.earliest) u
+            ORDER BY (f).cost, (f).starts_at, (f).resource_code LIMIT p_search.max_slots);
+        v_after := v_edge;
+        v_before := greatest(p_search.earliest, v_anchor - v_reach);
+        EXIT WHEN v_before <= p_search.earliest AND v_after >= v_stop;
+        -- A wish outside the window is that much further from everything.
+        EXIT WHEN cardinality(v_found) = p_search.max_slots
+              AND make_interval(mins => (v_found[p_search.max_slots]).cost) <= v_reach + greatest(v_anchor - p_search.wanted, p_search.wanted - v_anchor, interval '0');
+    END LOOP;
+    IF p_search.is_best THEN
+        RETURN QUERY SELECT f.* FROM unnest(v_found) f;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.search_slots(radscheduler.slot_search) IS
+    'The free times of a search, as many as it asks for: by start, or the cheapest first. Looks at no more of its window than it must.';
+
+CREATE OR REPLACE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean)
+    RETURNS TABLE (resource_id bigint, gap tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_window   CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
+    v_row      record;
+    v_open     tstzmultirange;
+    v_taken    tstzmultirange;
+    v_near     tstzrange;
+    v_capacity integer;
+BEGIN
+    FOR v_row IN
+        SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
+               p_always AND NOT EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS is_always
+        FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
+    LOOP
+        v_open := CASE WHEN v_row.is_always THEN tstzmultirange(v_window) ELSE radscheduler.open_hours(p_site, v_row.id, p_from, p_until) END;
+        CONTINUE WHEN isempty(v_open);
+        v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
+                                     WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
+        FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
+            v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
+            v_capacity := v_row.capacity;
+            -- Who is overbooked stands in no lane of his own, so his time is nobody's. When nobody is passed over the index alone can answer.
+            IF p_without IS NULL AND v_dead = '{}' THEN
+                SELECT range_agg(o.buffered) INTO v_taken
+                    FROM radscheduler.occupancy o
+                    WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = v_row.id AND o.buffered && v_near
+                      AND (v_capacity = 1 OR o.lane = v_lane OR o.lane >= v_capacity);
+            ELSE
+                SELECT range_agg(o.buffered) INTO v_taken
+                    FROM radscheduler.occupancy o
+                    WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = v_row.id AND o.buffered && v_near
+                      AND (v_capacity = 1 OR o.lane = v_lane OR o.lane >= v_capacity)
+                      AND o.appointment_id IS DISTINCT FROM p_without AND o.appointment_id <> ALL (v_dead);
+            END IF;
+            -- The buffers of the new exam, around what is united already: that is much less to compute with.
+            IF v_row.setup + v_row.turnover > interval '0' AND v_taken IS NOT NULL THEN
+                v_taken := (SELECT range_agg(tstzrange(lower(t) - v_row.turnover, upper(t) + v_row.setup)) FROM unnest(v_taken) t);
+            END IF;
+            RETURN QUERY SELECT v_row.id, g FROM unnest(v_open - coalesce(v_taken, '{}')) g;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean) IS
+    'When resources are free for the exam itself, lane by lane: opening hours minus blocks minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time, as staff are.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wall_starts(p_search radscheduler.slot_search, p_zone text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_length CONSTANT interval := make_interval(mins => p_search.minutes);
+    v_starts tstzmultirange := tstzmultirange(tstzrange(p_from, p_until));
+BEGIN
+    IF p_search.weekdays IS NULL AND p_search.from_times IS NULL AND p_search.opens IS NULL AND p_search.closes IS NULL THEN
+        RETURN v_starts;
+    END IF;
+    RETURN v_starts * (
+        WITH day AS (
+            SELECT d FROM generate_series(date_trunc('day', timezone(p_zone, p_from)), date_trunc('day', timezone(p_zone, p_until)), interval '1 day') d
+            WHERE p_search.weekdays IS NULL OR extract(isodow FROM d) = ANY (p_search.weekdays)
+        ), part AS (
+            SELECT tstzrange(timezone(p_zone, d + coalesce(u.f, time '00:00')::interval), timezone(p_zone, d + coalesce(u.t, time '24:00')::interval)) AS during,
+                   tstzrange(timezone(p_zone, d + coalesce(p_search.opens, time '00:00')::interval),
+                             CASE WHEN p_search.closes IS NULL THEN timezone(p_zone, d + interval '1 day') ELSE timezone(p_zone, d + p_search.closes::interval) - v_length END, '[]') AS whole
+            FROM day, unnest(coalesce(p_search.from_times, '{00:00}'), coalesce(p_search.to_times, '{24:00}')) u(f, t)
+            WHERE p_search.closes IS NULL OR timezone(p_zone, d + p_search.closes::interval) - v_length >= timezone(p_zone, d + coalesce(p_search.opens, time '00:00')::interval)
+        )
+        SELECT coalesce(range_agg(p.during * p.whole), '{}') FROM part p);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wall_starts(radscheduler.slot_search, text, timestamptz, timestamptz) IS
+    'The starts within a time that weekdays, day parts and wall-clock bounds of a search allow.';
+
+CREATE OR REPLACE FUNCTION radscheduler.patient_forbids(p_search radscheduler.slot_search, p_from timestamptz, p_until timestamptz)
+    RETURNS TABLE (resource_id bigint, starts tstzmultirange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_dead   CONSTANT bigint[] := radscheduler.dead_holds(p_search.site_id);
+    v_length CONSTANT interval := make_interval(mins => p_search.minutes);
+    v_travel interval;
+    v_campus interval;
+BEGIN
+    IF coalesce(p_search.patients, '{}') = '{}' THEN
+        RETURN;
+    END IF;
+    -- PATIENT_TRAVEL (54-rules.sql) where the site looks at it.
+    SELECT make_interval(mins => s.travel_minutes::integer), make_interval(mins => greatest(s.travel_minutes, s.campus_minutes)::integer) INTO v_travel, v_campus
+        FROM radscheduler.site s WHERE s.site_id = p_search.site_id
+         AND NOT EXISTS (SELECT FROM radscheduler.rule_setting x WHERE x.site_id = s.site_id AND x.code = 'PATIENT_TRAVEL' AND x.severity = 'off');
+    v_travel := coalesce(v_travel, '0');
+    v_campus := coalesce(v_campus, '0');
+    RETURN QUERY
+    WITH taken AS MATERIALIZED (
+        SELECT o.appointment_id, o.during FROM radscheduler.occupancy o
+        WHERE o.site_id = p_search.site_id AND o.axis = 'patient' AND o.subject_id = ANY (p_search.patients) AND o.buffered && tstzrange(p_from - v_campus, p_until + v_length + v_campus)
+          AND o.appointment_id IS DISTINCT FROM p_search.without AND o.appointment_id <> ALL (v_dead)
+    ), place AS MATERIALIZED (
+        -- Where each of them is: at its rooms, else at its scanners (way_between()).
+        SELECT t.appointment_id, coalesce(r.location, '#' || r.resource_id) AS name, coalesce(r.campus, '') AS campus,
+               rank() OVER (PARTITION BY t.appointment_id ORDER BY r.kind = 'room' DESC) AS rank
+        FROM (SELECT DISTINCT t.appointment_id FROM taken t) t
+        JOIN radscheduler.occupancy o ON o.site_id = p_search.site_id AND o.appointment_id = t.appointment_id AND o.axis = 'resource'
+        JOIN radscheduler.resource r ON r.site_id = p_search.site_id AND r.resource_id = o.subject_id AND r.kind <> 'staff'
+        WHERE v_campus > interval '0'
+    )
+    SELECT r.resource_id, range_agg(tstzrange(lower(t.during) - w.needed - v_length, upper(t.during) + w.needed, '()'))
+    FROM radscheduler.resource r
+    CROSS JOIN taken t
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.kind = 'staff' OR count(*) = 0 THEN interval '0'
+                    WHEN bool_or(p.campus = coalesce(r.campus, '') AND p.name = coalesce(r.location, '#' || r.resource_id)) THEN interval '0'
+                    WHEN bool_and(p.campus <> coalesce(r.campus, '')) THEN v_campus ELSE v_travel END AS needed
+        FROM place p WHERE p.appointment_id = t.appointment_id AND p.rank = 1) w
+    WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
+    GROUP BY r.resource_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.patient_forbids(radscheduler.slot_search, timestamptz, timestamptz) IS
+    'For each resource of a search the starts at which the patient is elsewhere, or on the way there or back.';
+
+CREATE OR REPLACE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_length CONSTANT interval := make_interval(mins => p_search.minutes);
+    v_pooled tstzmultirange;
+BEGIN
+    SELECT range_agg(tstzrange(q.starts_at, q.ends_at)) INTO v_pooled FROM radscheduler.appointment q
+        WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
+          AND q.appointment_id IS DISTINCT FROM p_search.without;
+    IF v_pooled IS NULL THEN
+        RETURN '{}';
+    END IF;
+    -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
+    RETURN (SELECT coalesce(range_agg(tstzrange(lower(f) - v_length, upper(f), '()')), '{}')
+            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.pool_forbids(radscheduler.slot_search, text, timestamptz, timestamptz) IS
+    'The starts at which an exam on a scanner would take the last place of a modality from exams that name none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_fault(p_key text, p_text text, p_hint text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'constraints: "%" %', left(p_key, 60), p_text USING ERRCODE = 'invalid_parameter_value', HINT = p_hint;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_fault(text, text, text) IS 'Raises 22023 for a key of constraints: which, what is wrong with it, and what to write.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_words(p_key text, p_value jsonb) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_list jsonb := CASE jsonb_typeof(p_value) WHEN 'array' THEN p_value ELSE jsonb_build_array(p_value) END;
+BEGIN
+    IF v_list = '[]' OR EXISTS (SELECT FROM jsonb_array_elements(v_list) e WHERE jsonb_typeof(e) NOT IN ('string', 'number') OR btrim(e #>> '{}') = '') THEN
+        PERFORM radscheduler.wish_fault(p_key, 'needs a word or a list of words', format('Write {"%s": "…"} or {"%s": ["…", "…"]}.', p_key, p_key));
+    END IF;
+    RETURN ARRAY(SELECT btrim(e #>> '{}') FROM jsonb_array_elements(v_list) WITH ORDINALITY u(e, n) ORDER BY n);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_words(text, jsonb) IS 'A word or list of words of constraints as an array.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_time(p_key text, p_value jsonb, p_zone text) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text text := p_value #>> '{}';
+BEGIN
+    IF jsonb_typeof(p_value) = 'string' AND v_text ~ '^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?)?$' THEN
+        RETURN CASE WHEN v_text ~ ':\d{2}(\.\d+)?\s?(Z|[+-]\d{2}(:?\d{2})?)$' THEN v_text::timestamptz ELSE timezone(p_zone, v_text::timestamp) END;
+    END IF;
+    PERFORM radscheduler.wish_fault(p_key, 'is no time', 'Write "2031-03-14T09:00" in the site''s wall time, or with a zone as "2031-03-14T09:00-04:00".');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_time(text, jsonb, text) IS 'A time of constraints: in the site''s wall time unless it says its offset.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_clock(p_key text, p_value jsonb) RETURNS time
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF jsonb_typeof(p_value) = 'string' AND p_value #>> '{}' ~ '^(([01]?\d|2[0-3]):[0-5]\d|24:00)$' THEN
+        RETURN (p_value #>> '{}')::time;
+    END IF;
+    PERFORM radscheduler.wish_fault(p_key, 'is no time of day', 'Write "07:30"; "24:00" is midnight.');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_clock(text, jsonb) IS 'A time of day of constraints.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_days(p_value jsonb) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_names CONSTANT text[] := '{monday,tuesday,wednesday,thursday,friday,saturday,sunday}';
+    v_word  text;
+    v_day   integer;
+    v_days  integer[] := '{}';
+BEGIN
+    FOREACH v_word IN ARRAY radscheduler.wish_words('weekdays', p_value) LOOP
+        v_day := CASE WHEN v_word ~ '^[1-7]$' THEN v_word::integer
+                      WHEN length(v_word) >= 3 THEN (SELECT n FROM unnest(c_names) WITH ORDINALITY u(name, n) WHERE starts_with(name, lower(v_word))) END;
+        IF v_day IS NULL THEN
+            PERFORM radscheduler.wish_fault('weekdays', format('has "%s", which is no day', left(v_word, 30)), 'Write 1 (Monday) to 7 (Sunday), or "mon", "tuesday" …');
+        END IF;
+        v_days := v_days || v_day;
+    END LOOP;
+    RETURN v_days;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_days(jsonb) IS 'Weekdays of constraints, by ISO number or English name, as numbers.';
+
+CREATE OR REPLACE FUNCTION radscheduler.wish_people(p_search radscheduler.slot_search, p_modality text, p_words text[], p_without bigint[]) RETURNS radscheduler.slot_search
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_search radscheduler.slot_search := p_search;
+    v_named  bigint[] := '{}';
+    v_more   bigint[];
+    v_word   text;
+BEGIN
+    -- Names first: who is asked for by name takes no other place.
+    FOR v_word IN SELECT w FROM unnest(p_words) WITH ORDINALITY u(w, n)
+                  ORDER BY EXISTS (SELECT FROM radscheduler.resource r WHERE r.site_id = p_search.site_id AND r.kind = 'staff' AND r.role = upper(w)), n LOOP
+        v_more := ARRAY(SELECT DISTINCT a.resource_id FROM radscheduler.resource_alias a JOIN radscheduler.resource r ON r.site_id = a.site_id AND r.resource_id = a.resource_id
+                        WHERE a.site_id = p_search.site_id AND a.kind = 'staff' AND a.alias = upper(v_word) AND r.is_active AND r.resource_id <> ALL (p_without));
+        IF v_more = '{}' THEN
+            v_more := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
+                            WHERE r.site_id = p_search.site_id AND r.kind = 'staff' AND r.is_active AND r.is_registered AND r.role = upper(v_word) AND r.resource_id <> ALL (v_named || p_without)
+                              AND (r.modality IS NULL AND r.modalities = '{}' OR p_modality IS NULL OR r.modality = p_modality OR p_modality = ANY (r.modalities)));
+        ELSE
+            v_named := v_named || v_more;
+        END IF;
+        IF v_more = '{}' THEN
+            RAISE EXCEPTION 'nobody at this site is "%"', left(v_word, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a role or a name of registered staff who can do the modality: radscheduler.resource, kind staff.';
+        ELSIF v_more && v_search.people THEN
+            RAISE EXCEPTION '"%" is asked for twice', left(v_word, 100) USING ERRCODE = 'invalid_parameter_value', HINT = 'Name each role and each person once.';
+        END IF;
+        v_search.people := v_search.people || v_more;
+        v_search.places := v_search.places || array_fill(coalesce((SELECT max(p) FROM unnest(v_search.places) p), 0) + 1, ARRAY[cardinality(v_more)]);
+    END LOOP;
+    RETURN v_search;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.wish_people(radscheduler.slot_search, text, text[], bigint[]) IS
+    'A search with the people who can take the places that roles and names ask for; p_without can take none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.read_slot_wishes(p_search radscheduler.slot_search, p_modality text, p_wishes jsonb) RETURNS radscheduler.slot_search
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_keys   CONSTANT text[] := '{campus,day_parts,exclude,from,include,min_notice_minutes,order,prefer,same_resource,same_staff,staff,technologist,to,urgency,wanted,weekdays}';
+    v_search radscheduler.slot_search := p_search;
+    v_site   CONSTANT integer := p_search.site_id;
+    v_key    text;
+    v_value  jsonb;
+    v_ids    bigint[];
+    v_words  text[] := '{}';
+    v_without bigint[] := '{}'; -- exclude
+BEGIN
+    IF jsonb_typeof(p_wishes) <> 'object' THEN
+        RAISE EXCEPTION 'constraints must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Write for example {"day_parts": ["morning"], "weekdays": [1, 2]}.';
+    END IF;
+    FOR v_key IN SELECT k FROM jsonb_object_keys(p_wishes) k WHERE k <> ALL (c_keys) ORDER BY k LOOP
+        PERFORM radscheduler.wish_fault(v_key, 'is not known',
+            coalesce('Did you mean "' || radscheduler.nearest_word(v_key, c_keys) || '"? ', '') || 'Known are ' || array_to_string(c_keys, ', ') || '.');
+    END LOOP;
+    -- People before wishes about them.
+    IF coalesce(p_wishes -> 'technologist', 'null') NOT IN ('null', 'false') THEN
+        v_words := CASE WHEN p_wishes -> 'technologist' = 'true' THEN '{TECHNOLOGIST}'
+                        ELSE radscheduler.wish_words('technologist', p_wishes -> 'technologist') END;
+    END IF;
+    IF coalesce(p_wishes -> 'staff', 'null') <> 'null' THEN
+        v_words := v_words || radscheduler.wish_words('staff', p_wishes -> 'staff');
+    END IF;
+    IF coalesce(p_wishes -> 'exclude', 'null') <> 'null' THEN
+        v_without := (radscheduler.read_resources(v_site, radscheduler.wish_words('exclude', p_wishes -> 'exclude'))).ids;
+    END IF;
+    v_search := radscheduler.wish_people(v_search, p_modality, v_words, v_without);
+    FOR v_key, v_value IN SELECT key, value FROM jsonb_each(p_wishes) WHERE value <> 'null' AND key <> 'order' ORDER BY key LOOP
+        CASE v_key
+        WHEN 'weekdays' THEN v_search.weekdays := radscheduler.wish_days(v_value);
+        WHEN 'from' THEN v_search.opens := radscheduler.wish_clock(v_key, v_value);
+        WHEN 'to' THEN v_search.closes := radscheduler.wish_clock(v_key, v_value);
+        WHEN 'wanted' THEN
+            v_search.wanted := radscheduler.wish_time(v_key, v_value, radscheduler.site_zone(v_site));
+            v_search.is_best := true;
+        WHEN 'day_parts' THEN
+            v_words := radscheduler.wish_words(v_key, v_value);
+            IF NOT v_words <@ '{morning,afternoon,evening,night}' THEN
+                PERFORM radscheduler.wish_fault(v_key, 'has a part that is not known', 'Write morning (5 to 12), afternoon (12 to 17), evening (17 to 22), night (22 to 5).');
+            END IF;
+            SELECT array_agg(t.f), array_agg(t.t) INTO v_search.from_times, v_search.to_times
+                FROM (VALUES ('morning', time '05:00', time '12:00'), ('afternoon', '12:00', '17:00'), ('evening', '17:00', '22:00'), ('night', '22:00', '24:00'), ('night', '00:00', '05:00')) t(name, f, t)
+                WHERE t.name = ANY (v_words);
+        WHEN 'min_notice_minutes' THEN
+            IF jsonb_typeof(v_value) <> 'number' OR (v_value #>> '{}')::numeric NOT BETWEEN 0 AND 525600 THEN
+                PERFORM radscheduler.wish_fault(v_key, 'needs a number of minutes', 'Write 0 to 525600, for example 1440 for a day.');
+            END IF;
+            v_search.earliest := greatest(v_search.earliest, now() + (v_value #>> '{}')::numeric::integer * interval '1 minute');
+        WHEN 'urgency' THEN
+            IF jsonb_typeof(v_value) <> 'string' OR lower(v_value #>> '{}') NOT IN ('routine', 'urgent', 'stat', 'emergency') THEN
+                PERFORM radscheduler.wish_fault(v_key, 'is not known', 'Use routine, urgent or stat (emergency).');
+            END IF;
+            v_search.urgency := radscheduler.urgency_of(v_value #>> '{}');
+        WHEN 'campus' THEN
+            v_words := radscheduler.wish_words(v_key, v_value);
+            v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
+                WHERE r.site_id = v_site AND r.resource_id = ANY (v_search.resources) AND upper(r.campus) IN (SELECT upper(w) FROM unnest(v_words) w));
+        WHEN 'include' THEN
+            v_ids := (radscheduler.read_resources(v_site, radscheduler.wish_words(v_key, v_value))).ids;
+            v_search.resources := ARRAY(SELECT u FROM unnest(v_search.resources) u WHERE u = ANY (v_ids));
+        WHEN 'exclude' THEN
+            v_search.resources := ARRAY(SELECT u FROM unnest(v_search.resources) u WHERE u <> ALL (v_without));
+        WHEN 'prefer' THEN
+            v_ids := (radscheduler.read_resources(v_site, radscheduler.wish_words(v_key, v_value))).ids;
+            IF EXISTS (SELECT FROM unnest(v_ids) u JOIN radscheduler.resource r ON r.site_id = v_site AND r.resource_id = u AND r.kind = 'staff'
+                       WHERE u = ANY (v_search.people) IS NOT TRUE) THEN
+                PERFORM radscheduler.wish_fault(v_key, 'names somebody who is not asked for', 'Ask for the role with "technologist": true or "staff": ["ROLE"].');
+            END IF;
+            v_search.prefer := v_search.prefer || v_ids;
+            v_search.is_best := true;
+        WHEN 'same_resource', 'same_staff' THEN
+            CONTINUE WHEN v_value = 'false';
+            IF v_value <> 'true' OR p_search.without IS NULL THEN
+                PERFORM radscheduler.wish_fault(v_key, 'needs an appointment that is moved', 'Write true, and give the appointment as without; "prefer" takes names.');
+            END IF;
+            v_search.prefer := v_search.prefer || ARRAY(
+                SELECT r.resource_id FROM radscheduler.appointment_resource ar JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+                WHERE ar.site_id = v_site AND ar.appointment_id = p_search.without AND ar.status IS NULL AND (r.kind = 'staff') = (v_key = 'same_staff'));
+            v_search.is_best := true;
+        ELSE NULL; -- technologist and staff, read above
+        END CASE;
+    END LOOP;
+    IF v_search.closes <= v_search.opens THEN
+        PERFORM radscheduler.wish_fault('to', 'is not after "from"', 'The whole exam lies between the two, on one day; "day_parts": ["night"] goes over midnight.');
+    ELSIF v_search.resources = '{}' THEN
+        RAISE EXCEPTION 'constraints leave no scanner or room to search' USING ERRCODE = 'invalid_parameter_value', HINT = 'Look at campus, include and exclude; radscheduler.resource says what there is.';
+    END IF;
+    -- Who cannot wait takes the first there is, unless he says otherwise.
+    IF v_search.urgency <> 'routine' THEN
+        v_search.is_best := false;
+    END IF;
+    IF coalesce(p_wishes -> 'order', 'null') <> 'null' THEN
+        IF p_wishes -> 'order' NOT IN ('"earliest"', '"best"') THEN
+            PERFORM radscheduler.wish_fault('order', 'is not known', 'Write "earliest" or "best".');
+        END IF;
+        v_search.is_best := p_wishes -> 'order' = '"best"';
+    END IF;
+    RETURN v_search;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.read_slot_wishes(radscheduler.slot_search, text, jsonb) IS
+    'A search with what constraints says: day_parts, weekdays, from, to; technologist, staff; wanted, prefer, same_resource, same_staff, order; include, exclude, campus; min_notice_minutes, urgency. Raises 22023 for what is not understood.';
+
+CREATE OR REPLACE FUNCTION radscheduler.read_slot_search(p_modality text, p_procedure text, p_resource text, p_earliest timestamptz, p_latest timestamptz, p_minutes integer,
+                                              p_slots integer, p_patient text, p_without bigint, p_wishes jsonb) RETURNS radscheduler.slot_search
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.current_site();
+    v_modality text;
+    v_of_exam  text;
+    v_exam     record;
+    v_search   radscheduler.slot_search;
+BEGIN
+    IF num_nonnulls(p_modality, p_procedure, p_resource) = 0 THEN
+        RAISE EXCEPTION 'find_slots needs a modality, a procedure or a resource'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.find_slots(modality => ''MRI'');';
+    END IF;
+    v_search.minutes := p_minutes;
+    IF p_procedure IS NOT NULL THEN
+        SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
+        IF v_exam.code IS NULL THEN
+            SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
+        END IF;
+        IF v_exam.code IS NULL THEN
+            RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.procedure and procedure_alias list the codes that are. Without procedure, give modality and duration_minutes.';
+        END IF;
+        v_of_exam := v_exam.modality;
+        v_modality := v_of_exam;
+        v_search.minutes := coalesce(v_search.minutes, v_exam.minutes);
+    END IF;
+    IF p_modality IS NOT NULL THEN
+        v_modality := radscheduler.modality_code(v_site, p_modality);
+        IF v_modality IS NULL THEN
+            RAISE EXCEPTION 'modality "%" is not known at this site', left(p_modality, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
+        ELSIF v_of_exam <> v_modality THEN
+            RAISE EXCEPTION 'procedure "%" is no exam of the modality "%"', left(p_procedure, 100), left(p_modality, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave one of the two out.';
+        END IF;
+    END IF;
+    SELECT array_agg(DISTINCT r.resource_id) INTO v_search.resources
+        FROM radscheduler.resource r
+        WHERE r.site_id = v_site AND r.is_active AND r.kind IN ('equipment', 'room', 'staff')
+          AND (p_resource IS NULL AND r.kind IN ('equipment', 'room')
+               OR r.resource_id IN (SELECT x.resource_id FROM radscheduler.resource_alias x WHERE x.site_id = v_site AND x.alias = upper(p_resource)))
+          AND (v_modality IS NULL OR r.modality = v_modality OR v_modality = ANY (r.modalities));
+    IF p_resource IS NOT NULL AND v_search.resources IS NULL THEN
+        RAISE EXCEPTION 'resource "%" is not known at this site%', left(p_resource, 100), CASE WHEN v_modality IS NULL THEN '' ELSE ' for this modality' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are.';
+    END IF;
+    IF v_search.minutes IS NULL THEN
+        SELECT m.default_minutes INTO v_search.minutes FROM radscheduler.modality m
+            WHERE m.site_id = v_site
+              AND m.code = coalesce(v_modality, (SELECT r.modality FROM radscheduler.resource r WHERE r.site_id = v_site AND r.resource_id = v_search.resources[1]));
+        v_search.minutes := coalesce(v_search.minutes, 30);
+    END IF;
+    IF v_search.minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_search.minutes
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    IF p_earliest IS NULL OR NOT isfinite(p_earliest) OR coalesce(p_latest, p_earliest) > p_earliest + interval '400 days' THEN
+        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
+    END IF;
+    IF p_latest < p_earliest OR p_slots < 1 OR p_slots IS NULL THEN
+        RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN p_latest < p_earliest THEN 'a window that ends before it begins' ELSE 'fewer than one slot' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
+    END IF;
+    IF p_patient IS NOT NULL THEN
+        SELECT array_agg(DISTINCT i.patient_id) INTO v_search.patients
+            FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = p_patient;
+    END IF;
+    v_search.site_id := v_site;
+    v_search.earliest := p_earliest;
+    v_search.latest := coalesce(p_latest, p_earliest + interval '90 days');
+    v_search.max_slots := p_slots;
+    v_search.without := p_without;
+    v_search.is_best := false;
+    v_search.urgency := 'routine';
+    RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.read_slot_search(text, text, text, timestamptz, timestamptz, integer, integer, text, bigint, jsonb) IS
+    'The arguments of find_slots() as a search at the session''s site: an exam gives modality and minutes, a modality its scanners and rooms and usual minutes. Raises 22023 with a sentence for what cannot be searched.';
+
 CREATE OR REPLACE FUNCTION radscheduler.find_slots(
         modality         text        DEFAULT NULL,
         resource         text        DEFAULT NULL,
@@ -2020,106 +2988,50 @@ CREATE OR REPLACE FUNCTION radscheduler.find_slots(
         max_slots        integer     DEFAULT 10,
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
-        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+        procedure        text        DEFAULT NULL,
+        constraints      jsonb       DEFAULT NULL,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp, OUT staff text[], OUT score numeric, OUT reasons jsonb) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 #variable_conflict use_variable
 DECLARE
-    v_site     integer := radscheduler.current_site();
-    v_code     text;
-    v_resource bigint[];
-    v_patients bigint[];
-    v_minutes  integer := duration_minutes;
+    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, constraints);
+    v_zone   text := radscheduler.site_zone(v_search.site_id);
 BEGIN
-    IF modality IS NULL AND resource IS NULL THEN
-        RAISE EXCEPTION 'find_slots needs a modality or a resource'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.find_slots(modality => ''MRI'');';
-    END IF;
-    IF modality IS NOT NULL THEN
-        v_code := radscheduler.modality_code(v_site, modality);
-        IF v_code IS NULL THEN
-            RAISE EXCEPTION 'modality "%" is not known at this site', modality
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
-        END IF;
-    END IF;
-    SELECT array_agg(DISTINCT r.resource_id) INTO v_resource
-        FROM radscheduler.resource r
-        WHERE r.site_id = v_site AND r.is_active AND r.kind IN ('equipment', 'room', 'staff')
-          AND (resource IS NULL AND r.kind IN ('equipment', 'room')
-               OR r.resource_id IN (SELECT x.resource_id FROM radscheduler.resource_alias x WHERE x.site_id = v_site AND x.alias = upper(resource)))
-          AND (v_code IS NULL OR r.modality = v_code OR v_code = ANY (r.modalities));
-    IF resource IS NOT NULL AND v_resource IS NULL THEN
-        RAISE EXCEPTION 'resource "%" is not known at this site%', resource, CASE WHEN v_code IS NULL THEN '' ELSE ' for this modality' END
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are.';
-    END IF;
-    IF v_minutes IS NULL THEN
-        SELECT m.default_minutes INTO v_minutes FROM radscheduler.modality m
-            WHERE m.site_id = v_site
-              AND m.code = coalesce(v_code, (SELECT r.modality FROM radscheduler.resource r WHERE r.site_id = v_site AND r.resource_id = v_resource[1]));
-        v_minutes := coalesce(v_minutes, 30);
-    END IF;
-    IF v_minutes NOT BETWEEN 1 AND 1440 THEN
-        RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_minutes
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
-    END IF;
-    IF NOT isfinite(earliest) OR coalesce(latest, earliest) > earliest + interval '400 days' THEN
-        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
-    END IF;
-    IF latest < earliest OR max_slots < 1 THEN
-        RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN max_slots < 1 THEN 'fewer than one slot' ELSE 'a window that ends before it begins' END
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
-    END IF;
-    IF patient_id IS NOT NULL THEN
-        SELECT array_agg(DISTINCT i.patient_id) INTO v_patients
-            FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = patient_id;
-    END IF;
-    RETURN QUERY SELECT * FROM radscheduler.free_slots(v_site, v_resource, v_patients, earliest, coalesce(latest, earliest + interval '14 days'),
-                                                       v_minutes, max_slots, without);
+    RETURN QUERY
+    SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at), f.staff, round(100 / (1 + f.cost / 1440.0), 1), f.reasons
+    FROM radscheduler.search_slots(v_search) f;
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
+    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
 CREATE OR REPLACE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
                                         p_minutes integer, p_limit integer, p_without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
-WITH bookable AS (
-    SELECT r.resource_id, r.code, r.capacity, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
-           radscheduler.open_hours(p_site, r.resource_id, p_from, p_until)
-           - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
-                       WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && tstzrange(p_from, p_until)), '{}')
-           - coalesce((SELECT range_agg(o.during) FROM radscheduler.occupancy o
-                       WHERE o.site_id = p_site AND o.axis = 'patient' AND o.subject_id = ANY (p_patients)
-                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}')
-           - radscheduler.pool_full(p_site, r.modality, tstzrange(p_from, p_until), p_without) AS open
-    FROM radscheduler.resource r
-    WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
-), lane AS (
-    SELECT b.resource_id, b.code, l.lane,
-           b.open - coalesce((
-               SELECT range_agg(tstzrange(lower(o.buffered) - make_interval(mins => b.turnover), upper(o.buffered) + make_interval(mins => b.setup)))
-               FROM radscheduler.occupancy o
-               WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.resource_id
-                 AND (o.lane = l.lane OR o.lane >= b.capacity)
-                 AND o.buffered && tstzrange(p_from - make_interval(mins => b.setup), p_until + make_interval(mins => b.turnover))
-                 AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS free
-    FROM bookable b, generate_series(0, b.capacity - 1) l(lane)
-), grid AS MATERIALIZED (
-    SELECT z.zone, s.slot_minutes::integer AS step FROM radscheduler.site s, LATERAL (SELECT radscheduler.site_zone(p_site)) z(zone) WHERE s.site_id = p_site
-)
-SELECT l.code, t.start, t.start + make_interval(mins => p_minutes), timezone(g.zone, t.start)
-FROM grid g, lane l, unnest(l.free) gap,
-     LATERAL (SELECT generate_series(
-         date_bin(make_interval(mins => g.step), lower(gap) + make_interval(mins => g.step) - interval '1 microsecond',
-                  timezone(g.zone, date_trunc('day', timezone(g.zone, lower(gap))))),
-         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start LIMIT p_limit) t
-GROUP BY l.code, t.start, g.zone
-ORDER BY t.start, l.code
-LIMIT p_limit
+#variable_conflict use_column
+DECLARE
+    v_search radscheduler.slot_search;
+    v_zone   text := radscheduler.site_zone(p_site);
+BEGIN
+    v_search.site_id := p_site;
+    v_search.resources := p_resources;
+    v_search.patients := p_patients;
+    v_search.earliest := p_from;
+    v_search.latest := p_until;
+    v_search.minutes := p_minutes;
+    v_search.max_slots := p_limit;
+    v_search.without := p_without;
+    v_search.is_best := false;
+    RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at) FROM radscheduler.search_slots(v_search) f;
+END
 $$;
 
 COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
-    'The search under find_slots, by ids. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
+    'search_slots() by ids, the earliest first. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE OR REPLACE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2154,6 +3066,54 @@ $$;
 COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
     'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); a scanner or room of another modality is passed over; the patient free as well. [{start, end, resource}].';
 
+CREATE OR REPLACE FUNCTION radscheduler.third_next_available(
+        modality         text        DEFAULT NULL,
+        procedure        text        DEFAULT NULL,
+        resource         text        DEFAULT NULL,
+        earliest         timestamptz DEFAULT pg_catalog.now(),
+        duration_minutes integer     DEFAULT NULL,
+        constraints      jsonb       DEFAULT NULL,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp, OUT days integer) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, earliest + interval '400 days', duration_minutes, 1, NULL, NULL, constraints);
+    v_zone   text := radscheduler.site_zone(v_search.site_id);
+    v_taken  bigint[] := '{}';
+    v_ends   timestamptz[] := '{}';
+    v_slot   record;
+    v_place  integer;
+BEGIN
+    v_search.is_best := false;
+    -- One opening hides at most the starts that overlap it; so many suffice for three that do not.
+    v_search.max_slots := 2 * (SELECT 1 + (v_search.minutes + max(r.setup_minutes + r.turnover_minutes)) / min(s.slot_minutes)
+                               FROM radscheduler.site s LEFT JOIN radscheduler.resource r ON r.site_id = s.site_id AND r.resource_id = ANY (v_search.resources)
+                               WHERE s.site_id = v_search.site_id) + 1;
+    FOR v_slot IN
+        SELECT f.resource_id, f.resource_code, f.starts_at, f.ends_at, make_interval(mins => (r.setup_minutes + r.turnover_minutes)::integer) AS buffer
+        FROM radscheduler.search_slots(v_search) f JOIN radscheduler.resource r ON r.site_id = v_search.site_id AND r.resource_id = f.resource_id
+        ORDER BY f.starts_at, f.resource_code
+    LOOP
+        v_place := array_position(v_taken, v_slot.resource_id);
+        CONTINUE WHEN v_place IS NOT NULL AND v_slot.starts_at < v_ends[v_place] + v_slot.buffer;
+        v_taken := v_slot.resource_id || v_taken;
+        v_ends := v_slot.ends_at || v_ends;
+        IF cardinality(v_taken) = 3 THEN
+            resource_code := v_slot.resource_code;
+            starts_at := v_slot.starts_at;
+            ends_at := v_slot.ends_at;
+            datetime := timezone(v_zone, v_slot.starts_at);
+            days := timezone(v_zone, v_slot.starts_at)::date - timezone(v_zone, earliest)::date;
+            RETURN;
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.third_next_available(text, text, text, timestamptz, integer, jsonb) IS
+    'The third of the next free times of a modality, exam or resource that do not overlap on one resource, and how many days ahead it lies by the site''s calendar; all NULL where 400 days have no three. Arguments as find_slots() takes them.';
+
 INSERT INTO radscheduler.conflict_kind VALUES
     ('OUTSIDE_HOURS', 'rule', 'The exam lies outside the opening hours of %s.'),
     ('RESOURCE_BLOCKED', 'rule', '%s is blocked at that time.'),
@@ -2167,7 +3127,12 @@ CREATE TABLE radscheduler.rule_kind (
     code        text PRIMARY KEY REFERENCES radscheduler.conflict_kind,
     severity    radscheduler.severity NOT NULL,
     if_overbook radscheduler.severity,
-    if_urgent   radscheduler.severity
+    if_urgent   radscheduler.severity,
+    if_unknown  radscheduler.severity,
+    needs_fact  boolean NOT NULL DEFAULT false,
+    question    text,
+    unknown_text text,
+    parameters  jsonb NOT NULL DEFAULT '{}'
 );
 
 COMMENT ON TABLE  radscheduler.rule_kind IS 'The rules that appointments are held to besides double booking, and how bad breaking one is. A site''s own choice is a row of rule_setting.';
@@ -2179,6 +3144,16 @@ COMMENT ON COLUMN radscheduler.rule_kind.severity IS 'Severity. CAPACITY_EXCEEDE
 COMMENT ON COLUMN radscheduler.rule_kind.if_overbook IS 'At most this bad where the sender says Overbook; NULL: Overbook excuses nothing.';
 
 COMMENT ON COLUMN radscheduler.rule_kind.if_urgent IS 'At most this bad for urgency stat and for emergency and inpatients, to whom it happens daily; NULL: no difference.';
+
+COMMENT ON COLUMN radscheduler.rule_kind.if_unknown IS 'Clinical rules: severity where the rule cannot tell, because nobody has recorded what it asks; missing data is never taken for safe. NULL for the others.';
+
+COMMENT ON COLUMN radscheduler.rule_kind.needs_fact IS 'Clinical rules: it tells of a danger that somebody recorded about the patient, which site.clinical_rules = known tells too.';
+
+COMMENT ON COLUMN radscheduler.rule_kind.question IS 'Clinical rules: what the rule asks.';
+
+COMMENT ON COLUMN radscheduler.rule_kind.unknown_text IS 'Clinical rules: the sentence of a conflict where the rule cannot tell; conflict_kind.text is the one where it is broken.';
+
+COMMENT ON COLUMN radscheduler.rule_kind.parameters IS 'Clinical rules: the default values of rule_parameter in one object.';
 
 INSERT INTO radscheduler.rule_kind VALUES
     ('OUTSIDE_HOURS', 'warning', 'warning', 'info'),
@@ -2198,6 +3173,16 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.is_rule(text) IS 'Whether rule_kind has this code; what rule_setting may name.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_clinical_rule(code text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.rule_kind k WHERE k.code = is_clinical_rule.code AND k.question IS NOT NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_clinical_rule(text) IS 'Whether rule_kind has this code as a clinical rule, one that may find that it cannot tell.';
 
 CREATE OR REPLACE FUNCTION radscheduler.takes_time(status radscheduler.appointment_status, holds_time boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2311,7 +3296,7 @@ BEGIN
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
         JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
                                      AND q.buffered && tstzrange(lower(o.during) - greatest(p.travel, p.campus_travel), upper(o.during) + greatest(p.travel, p.campus_travel))
-        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time)
+        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time) AND n.hold_until <= clock_timestamp() IS NOT TRUE
                                        AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
         CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
         WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
@@ -2350,11 +3335,14 @@ BEGIN
     JOIN rule k ON k.code = b.code
     JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = b.appointment_id
     GROUP BY b.appointment_id, b.code, b.axis, b.subject_id, b.other_appointment_id, k.severity, k.chosen, k.if_overbook, k.if_urgent, a.is_overbook, a.urgency, a.patient_class;
+    IF radscheduler.clinical_scope(p_site) <> 'off' THEN
+        RETURN QUERY SELECT * FROM radscheduler.clinical_conflicts(p_site, p_appointments);
+    END IF;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.rule_conflicts(integer, bigint[]) IS
-    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';
+    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant, and negative where a clinical rule cannot tell: that is another conflict than one that it tells of. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';
 
 CREATE OR REPLACE FUNCTION radscheduler.pool(p_site integer, p_modality text, OUT resource_id bigint, OUT capacity integer) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
@@ -2398,7 +3386,7 @@ BEGIN
     UNION ALL
     SELECT q.appointment_id, radscheduler.claim_of(q.moved_at, q.booked_at, q.created_at), tstzrange(q.starts_at, q.ends_at) * p_during, 1
     FROM radscheduler.appointment q
-    WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during;
+    WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.hold_until <= clock_timestamp() IS NOT TRUE;
 END
 $$;
 
@@ -2591,10 +3579,14 @@ DECLARE
     v_zone      text;
     v_travel    interval;
     v_has_hours boolean;
+    v_clinical  text;
 BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
-           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
-        INTO v_zone, v_travel, v_has_hours FROM radscheduler.site s WHERE s.site_id = p_site;
+           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
+           -- As clinical_scope() says it.
+           CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
+                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END
+        INTO v_zone, v_travel, v_has_hours, v_clinical FROM radscheduler.site s WHERE s.site_id = p_site;
     RETURN (SELECT array_agg(DISTINCT d.id) FROM (
         SELECT o.appointment_id
         FROM radscheduler.occupancy o
@@ -2631,6 +3623,15 @@ BEGIN
                      AND h.valid @> timezone(v_zone, least(lower(o.during), a.starts_at))::date AND h.opens <= timezone(v_zone, least(lower(o.during), a.starts_at))::time
                      AND timezone(v_zone, greatest(upper(o.during), a.ends_at)) <= timezone(v_zone, least(lower(o.during), a.starts_at))::date + h.closes) END)
         UNION ALL
+        -- Clinical rules: what a message tells of the patient (sex, birth date, facts) concerns all of his coming bookings.
+        SELECT q.appointment_id
+        FROM (SELECT DISTINCT a.patient_id FROM radscheduler.appointment a
+              WHERE v_clinical <> 'off' AND a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
+                AND (v_clinical = 'all' OR EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = p_site AND f.patient_id = a.patient_id)
+                     OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment o WHERE o.site_id = p_site AND o.patient_id = a.patient_id AND o.sender_id IS NULL)) OFFSET 0) p
+        CROSS JOIN LATERAL (SELECT x.appointment_id, x.status, x.holds_time, x.ends_at FROM radscheduler.appointment x WHERE x.site_id = p_site AND x.patient_id = p.patient_id OFFSET 0) q
+        WHERE radscheduler.takes_time(q.status, q.holds_time) AND (q.ends_at > now() OR q.appointment_id = ANY (p_appointments))
+        UNION ALL
         SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
         UNION ALL
         SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved') d(id));
@@ -2638,7 +3639,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
-    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict. NULL in the ordinary case, found out by a few index probes in one statement.';
+    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle_block(p_site integer, p_resources bigint[], p_during tstzrange, p_message bigint) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -2780,6 +3781,1347 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.recheck_conflicts(timestamptz, timestamptz) IS
     'Brings the lanes, conflicts and reviews of the session''s site into line for appointments between two times (from now on, for 90 days, when not given): after opening hours, blocks, resources (capacity, buffers, modalities, location) or rule_setting were changed by hand or by configuration_import(). Returns how many appointments were checked and how many conflicts opened and resolved. Writers of appointments wait until it has committed.';
+
+CREATE OR REPLACE FUNCTION radscheduler.authorize(appointment_id bigint, number text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_number text := nullif(btrim(number), '');
+    v_site   integer;
+    v_row    radscheduler.appointment;
+BEGIN
+    SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.site_id = ANY (radscheduler.visible_sites()) AND a.appointment_id = authorize.appointment_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no appointment % at a site of this session', appointment_id USING ERRCODE = 'no_data_found',
+            HINT = 'The number is appointments.id; the setting radscheduler.site narrows what a session sees.';
+    END IF;
+    PERFORM radscheduler.lock_keys(radscheduler.appointment_lock_names(v_site, appointment_id));
+    PERFORM radscheduler.lock_subjects(v_site, '{}', ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = authorize.appointment_id));
+    SELECT * INTO v_row FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = authorize.appointment_id FOR UPDATE;
+    IF v_row.authorization_no IS DISTINCT FROM v_number THEN
+        UPDATE radscheduler.appointment a SET authorization_no = v_number, version = a.version + 1, updated_at = now()
+            WHERE a.site_id = v_site AND a.appointment_id = authorize.appointment_id RETURNING a.version INTO v_row.version;
+        PERFORM radscheduler.settle(v_site, ARRAY[appointment_id], '{}');
+        PERFORM radscheduler.record_version(v_site, appointment_id, 'appointment.modified', NULL);
+    END IF;
+    RETURN v_row.version;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.authorize(bigint, text) IS
+    'Records the number of the payer''s authorization for an appointment, or takes it back (NULL or empty); returns the appointment''s version. Conflicts AUTH_MISSING follow. Raises P0002 for an appointment that is not at a site of the session.';
+
+CREATE TYPE radscheduler.clinical_fact AS (
+    kind        text,
+    code        text,
+    value       numeric,
+    unit        text,
+    severity    text,
+    observed_at timestamptz,
+    is_past     boolean
+);
+
+COMMENT ON TYPE radscheduler.clinical_fact IS 'A fact of patient_fact as the clinical rules see it: code and severity in upper case, unit in lower; is_past is false for one dated in the future.';
+
+CREATE TYPE radscheduler.clinical_case AS (
+    appointment_id   bigint,
+    patient_id       bigint,
+    is_own           boolean,
+    takes_time       boolean,
+    is_done          boolean,
+    starts_at        timestamptz,
+    ends_at          timestamptz,
+    wall_time        time,
+    modality         text,
+    words            text,
+    codes            text[],
+    contrast         text,
+    contrast_doubt   text,
+    contrast_meant   text,
+    contrast_listed  text,
+    fasts            boolean,
+    usual_minutes    integer,
+    counts_contrast  boolean,
+    is_sedated       boolean,
+    sex              text,
+    age              integer,
+    orders           text[],
+    authorization_no text,
+    limit_kg         integer,
+    limit_resource   bigint,
+    resources        text[],
+    facts            radscheduler.clinical_fact[]
+);
+
+COMMENT ON TYPE radscheduler.clinical_case IS 'An appointment as the clinical rules see it. contrast: whether it needs a contrast agent (yes, no, unknown); contrast_doubt: why that is to be looked at (silent, words, contradiction; NULL: it is not).';
+
+CREATE TYPE radscheduler.clinical_verdict AS (
+    verdict  text,
+    severity radscheduler.severity,
+    sentence text,
+    inputs   jsonb
+);
+
+COMMENT ON TYPE radscheduler.clinical_verdict IS 'What a clinical rule found: pass, fail or unknown; its own severity where that is graded; a sentence without the patient''s values; the values it looked at.';
+
+CREATE OR REPLACE FUNCTION radscheduler.contrast_need(p_meant text, p_listed text, p_is_listed_name boolean, p_may_be_silent boolean, OUT need text, OUT doubt text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- A text that is the catalogue's own name was judged when the catalogue was written.
+    v_meant CONSTANT text := CASE WHEN p_is_listed_name AND p_listed <> 'unknown' THEN 'none' ELSE p_meant END;
+BEGIN
+    IF v_meant IN ('with', 'both') AND p_listed = 'none' OR v_meant = 'without' AND p_listed IN ('with', 'with_and_without') THEN
+        need := 'unknown'; doubt := 'contradiction';
+    ELSIF v_meant = 'unknown' THEN
+        need := CASE WHEN p_listed IN ('with', 'with_and_without') THEN 'yes' ELSE 'unknown' END; doubt := 'words';
+    ELSIF v_meant IN ('with', 'both') THEN
+        need := 'yes';
+    ELSIF v_meant = 'without' THEN
+        need := 'no';
+    ELSIF p_listed IN ('with', 'with_and_without') THEN
+        need := 'yes';
+    ELSIF p_listed = 'none' OR NOT p_may_be_silent THEN
+        need := 'no';
+    ELSE
+        need := 'unknown'; doubt := 'silent';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.contrast_need(text, text, boolean, boolean) IS
+    'Whether an exam needs a contrast agent (yes, no, unknown), and why somebody must look (contradiction: text and catalogue say the opposite; words: what the text says is not understood; silent: neither says anything in a modality where contrast is given). p_meant as contrast_meant() says it, p_listed as procedure.contrast, NULL where the catalogue has no such exam.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_facts(p_site integer, p_patient bigint, p_now timestamptz) RETURNS radscheduler.clinical_fact[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT (f.kind, f.code, f.value, f.unit, f.severity, f.observed_at, f.is_past)::radscheduler.clinical_fact
+        FROM (SELECT x.kind, upper(x.code) AS code, x.value, lower(x.unit) AS unit, upper(x.severity) AS severity, x.observed_at, coalesce(x.observed_at <= p_now, true) AS is_past
+              FROM radscheduler.patient_fact x WHERE x.site_id = p_site AND x.patient_id = p_patient) f
+        ORDER BY f.observed_at DESC NULLS LAST);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_facts(integer, bigint, timestamptz) IS 'What is recorded about a patient, newest first; is_past is false for what is dated later than p_now.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_cases(p_site integer, p_appointments bigint[], p_with_facts bigint[], p_silent text[])
+    RETURNS SETOF radscheduler.clinical_case
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone text := radscheduler.site_zone(p_site);
+    v_now  timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    WITH booked AS MATERIALIZED (
+        SELECT a.* FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments) AND a.starts_at IS NOT NULL AND a.patient_id IS NOT NULL
+    ), exam AS MATERIALIZED (
+        SELECT b.appointment_id, b.modality, s.code, s.name
+        FROM booked b JOIN radscheduler.appointment_service s ON s.site_id = p_site AND s.appointment_id = b.appointment_id AND s.status IS NULL
+        UNION ALL
+        SELECT b.appointment_id, b.modality, b.study_code, b.study_text FROM booked b
+        WHERE NOT EXISTS (SELECT FROM radscheduler.appointment_service s WHERE s.site_id = p_site AND s.appointment_id = b.appointment_id AND s.status IS NULL)
+    ), told AS MATERIALIZED (
+        SELECT e.appointment_id, e.code, e.name, p.code AS listed_code, coalesce(p.modality, nullif(e.modality, 'OT')) AS modality, p.minutes, p.contrast AS listed, p.prep,
+               radscheduler.contrast_meant(e.name) AS meant, coalesce(upper(btrim(e.name)) = upper(p.name), false) AS is_listed_name, p.name AS listed_name
+        FROM exam e
+        LEFT JOIN LATERAL radscheduler.procedure_of(p_site, e.code, e.name) f ON true
+        LEFT JOIN LATERAL (SELECT q.* FROM radscheduler.procedure q WHERE q.site_id = p_site AND q.code = f.code
+                           UNION ALL
+                           (SELECT q.* FROM radscheduler.procedure q WHERE f.code IS NULL AND q.site_id = p_site AND upper(q.name) = upper(btrim(e.name)) ORDER BY q.code LIMIT 1)) p ON true
+    ), study AS MATERIALIZED (
+        -- Of several exams one that needs contrast is enough, and one that is in doubt.
+        SELECT t.appointment_id,
+               CASE WHEN bool_or(n.need = 'yes') THEN 'yes' WHEN bool_or(n.need = 'unknown') THEN 'unknown' ELSE 'no' END AS need,
+               (array_agg(n.doubt ORDER BY n.doubt) FILTER (WHERE n.doubt IS NOT NULL))[1] AS doubt,
+               string_agg(t.meant, ', ') AS meant, string_agg(coalesce(t.listed, 'not listed'), ', ') AS listed,
+               array_agg(coalesce(t.listed_code, upper(btrim(t.code)), upper(btrim(t.name)))) AS codes,
+               upper(string_agg(concat_ws(' ', t.code, t.name, t.listed_name), ' + ')) AS words,
+               bool_or(coalesce(t.prep ~* '(nothing to eat|fasting)', false)) AS fasts,
+               CASE WHEN bool_and(coalesce(t.modality IN ('CR', 'DX', 'MG', 'BMD'), false)) THEN max(coalesce(t.minutes, m.default_minutes)) ELSE sum(coalesce(t.minutes, m.default_minutes)) END::integer AS minutes,
+               bool_and(coalesce(t.listed IN ('with', 'with_and_without') AND t.minutes IS NOT NULL OR n.need <> 'yes', false)) AS counts_contrast
+        FROM told t
+        LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = t.modality
+        CROSS JOIN LATERAL radscheduler.contrast_need(t.meant, t.listed, t.is_listed_name, coalesce(t.modality = ANY (p_silent), true)) n
+        GROUP BY t.appointment_id
+    )
+    SELECT b.appointment_id, b.patient_id, b.sender_id IS NULL, radscheduler.takes_time(b.status, b.holds_time), b.status = 'COMPLETED', b.starts_at, b.ends_at,
+           timezone(v_zone, b.starts_at)::time, nullif(b.modality, 'OT'), s.words, s.codes, s.need, s.doubt, s.meant, s.listed, s.fasts, s.minutes, s.counts_contrast,
+           coalesce(concat_ws(' ', s.words, b.notes, b.reason) ~* '(\msedat|an(a)?esthe)', false),
+           p.sex, extract(year FROM age(timezone(v_zone, b.starts_at)::date, p.birth_date))::integer,
+           b.placer_orders || b.filler_orders, b.authorization_no, l.weight_limit_kg::integer, l.resource_id,
+           ARRAY(SELECT r.code FROM radscheduler.occupancy o JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
+                 WHERE o.site_id = p_site AND o.appointment_id = b.appointment_id AND o.axis = 'resource' ORDER BY r.code),
+           CASE WHEN b.appointment_id = ANY (p_with_facts) THEN radscheduler.clinical_facts(p_site, b.patient_id, v_now) END
+    FROM booked b
+    JOIN study s ON s.appointment_id = b.appointment_id
+    JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = b.patient_id
+    LEFT JOIN LATERAL (
+        SELECT r.weight_limit_kg, r.resource_id FROM radscheduler.occupancy o
+        JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id AND r.kind <> 'staff'
+        WHERE o.site_id = p_site AND o.appointment_id = b.appointment_id AND o.axis = 'resource' ORDER BY r.weight_limit_kg NULLS LAST, r.resource_id LIMIT 1) l ON true;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_cases(integer, bigint[], bigint[], text[]) IS
+    'Appointments as the clinical rules see them: those that have a time and a patient. p_with_facts: those whose patient''s facts are fetched; p_silent: modalities in which an exam that says nothing about contrast may get some.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_scope(p_site integer) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting r WHERE r.site_id = p_site AND r.severity <> 'off' AND radscheduler.is_clinical_rule(r.code))
+                          OR EXISTS (SELECT FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.severity <> 'off') THEN 'all'
+                        ELSE s.clinical_rules END FROM radscheduler.site s WHERE s.site_id = p_site);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_scope(integer) IS 'Which appointments of a site a clinical rule may concern: all, bookings (and all of patients with facts), known (of patients with facts), off.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_settings(p_site integer)
+    RETURNS TABLE (code text, severity radscheduler.severity, if_unknown radscheduler.severity, needs_fact boolean, chosen text, parameters jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 14 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT k.code, coalesce(nullif(s.severity, 'off')::radscheduler.severity, k.severity), coalesce(s.if_unknown::radscheduler.severity, k.if_unknown), k.needs_fact, s.severity,
+           k.parameters || coalesce(s.parameters, '{}')
+           -- How old an eGFR may be is said once.
+           || CASE WHEN k.code IN ('EGFR_LOW', 'METFORMIN') THEN jsonb_build_object('max_days', coalesce(
+                (SELECT l.parameters -> 'max_days' FROM radscheduler.rule_setting l WHERE l.site_id = p_site AND l.code = 'CONTRAST_LAB_MISSING'),
+                (SELECT l.parameters -> 'max_days' FROM radscheduler.rule_kind l WHERE l.code = 'CONTRAST_LAB_MISSING'))) ELSE '{}' END
+    FROM radscheduler.rule_kind k LEFT JOIN radscheduler.rule_setting s ON s.site_id = p_site AND s.code = k.code
+    WHERE k.question IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_settings(integer) IS 'The clinical rules as a site has them: severities, what it chose (rule_setting.severity, NULL for nothing), parameters.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge(p_code text, p_case radscheduler.clinical_case, p_parameters jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE p_code
+        WHEN 'CONTRAST_UNKNOWN' THEN radscheduler.judge_contrast_unknown(p_case, p_parameters)
+        WHEN 'CONTRAST_LAB_MISSING' THEN radscheduler.judge_contrast_lab(p_case, p_parameters)
+        WHEN 'EGFR_LOW' THEN radscheduler.judge_egfr(p_case, p_parameters)
+        WHEN 'CONTRAST_ALLERGY' THEN radscheduler.judge_allergy(p_case, p_parameters)
+        WHEN 'METFORMIN' THEN radscheduler.judge_metformin(p_case, p_parameters)
+        WHEN 'REPEAT_CONTRAST' THEN radscheduler.judge_contrast_given(p_case, p_parameters)
+        WHEN 'PREP_CLASH' THEN radscheduler.judge_fasting(p_case, p_parameters)
+        WHEN 'DURATION_TOO_SHORT' THEN radscheduler.judge_duration(p_case, p_parameters)
+        WHEN 'PREGNANCY' THEN radscheduler.judge_pregnancy(p_case, p_parameters)
+        WHEN 'MR_SAFETY' THEN radscheduler.judge_implants(p_case, p_parameters)
+        WHEN 'WEIGHT_LIMIT' THEN radscheduler.judge_weight(p_case, p_parameters)
+        WHEN 'ORDER_MISSING' THEN radscheduler.judge_order(p_case, p_parameters)
+        WHEN 'AUTH_MISSING' THEN radscheduler.judge_authorization(p_case, p_parameters)
+        ELSE ('pass', NULL, 'No such exam shortly before.', '{}')::radscheduler.clinical_verdict END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge(text, radscheduler.clinical_case, jsonb) IS 'What one clinical rule finds about one appointment by itself; rules about two exams pass here, see clinical_pairs().';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_findings(p_site integer, p_appointments bigint[], p_everything boolean)
+    RETURNS TABLE (appointment_id bigint, code text, verdict text, severity radscheduler.severity, axis radscheduler.axis, subject_id bigint, other_appointment_id bigint,
+                   overlap tstzrange, sentence text, inputs jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_level  text;
+    v_scope  text := radscheduler.clinical_scope(p_site);
+    v_some   bigint[];
+    v_all    bigint[];
+    v_silent text[];
+    v_within interval;
+    v_pairs  jsonb;
+    v_gap    integer;
+    v_facts  boolean;
+    v_cases  radscheduler.clinical_case[];
+    v_rules  jsonb;
+BEGIN
+    SELECT s.clinical_rules INTO v_level FROM radscheduler.site s WHERE s.site_id = p_site;
+    -- With known, only who has facts is looked at.
+    v_some := ARRAY(SELECT DISTINCT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
+                    AND (p_everything OR v_scope = 'all' OR v_scope = 'bookings' AND a.sender_id IS NULL
+                         OR v_scope IN ('known', 'bookings') AND EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = a.site_id AND f.patient_id = a.patient_id)
+                         -- What happens to an exam that was made elsewhere concerns the bookings around it.
+                         OR v_scope = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment q WHERE q.site_id = a.site_id AND q.patient_id = a.patient_id AND q.sender_id IS NULL)));
+    IF v_some = '{}' THEN
+        RETURN;
+    END IF;
+    SELECT max(o.gap_minutes), bool_or(o.gap_minutes IS NOT NULL AND o.fact_kind IS NOT NULL) INTO v_gap, v_facts FROM radscheduler.site_rule o WHERE o.site_id = p_site AND (p_everything OR o.severity <> 'off');
+    SELECT jsonb_object_agg(s.code, to_jsonb(s)) INTO v_rules FROM radscheduler.clinical_settings(p_site) s;
+    v_silent := ARRAY(SELECT jsonb_array_elements_text(v_rules #> '{CONTRAST_UNKNOWN,parameters,modalities}'));
+    SELECT coalesce(jsonb_object_agg(r.key, jsonb_build_object('parameters', r.value -> 'parameters')), '{}') INTO v_pairs FROM jsonb_each(v_rules) r
+        WHERE r.key IN ('REPEAT_CONTRAST', 'PREP_CLASH', 'DUPLICATE_EXAM')
+          AND (r.value ->> 'chosen' <> 'off' OR r.value ->> 'chosen' IS NULL AND v_level IN ('bookings', 'all') OR p_everything);
+    v_within := greatest(make_interval(mins => (60 * (v_pairs #>> '{REPEAT_CONTRAST,parameters,hours}')::numeric)::integer), make_interval(hours => (24 * (v_pairs #>> '{DUPLICATE_EXAM,parameters,days}')::numeric)::integer),
+        CASE WHEN v_pairs ? 'PREP_CLASH' THEN (SELECT make_interval(mins => max(coalesce((v_pairs #>> ARRAY['PREP_CLASH', 'parameters', 'gaps', g.name])::numeric, g.minutes))::integer) FROM radscheduler.exam_gap g) END,
+        make_interval(mins => v_gap));
+    v_all := v_some || CASE WHEN v_within IS NOT NULL THEN radscheduler.clinical_neighbours(p_site, v_some, v_within) END;
+    v_cases := ARRAY(SELECT c FROM radscheduler.clinical_cases(p_site, v_all, CASE WHEN v_facts THEN v_all ELSE v_some END, v_silent) c);
+    RETURN QUERY
+    WITH rule AS MATERIALIZED (
+        SELECT r.key AS code, (r.value ->> 'severity')::radscheduler.severity AS severity, (r.value ->> 'if_unknown')::radscheduler.severity AS if_unknown,
+               (r.value ->> 'needs_fact')::boolean AS needs_fact, r.value ->> 'chosen' AS chosen, r.value -> 'parameters' AS parameters
+        FROM jsonb_each(v_rules) r
+    ), seen AS MATERIALIZED (
+        SELECT c.appointment_id, c.starts_at, c.ends_at, c.takes_time, c.limit_resource, c.ordinality AS place,
+               CASE WHEN v_level = 'bookings' AND NOT c.is_own THEN 'known' WHEN v_level = 'bookings' THEN 'all' ELSE v_level END AS level
+        FROM unnest(v_cases) WITH ORDINALITY c
+    ), found AS (
+        SELECT c.appointment_id, r.code, x.verdict, x.severity, CASE WHEN r.code = 'WEIGHT_LIMIT' THEN coalesce(c.limit_resource, 0) ELSE 0 END AS subject_id, NULL::bigint AS other_id,
+               'resource'::radscheduler.axis AS axis, tstzrange(c.starts_at, c.ends_at) AS overlap, x.sentence, x.inputs, c.level, c.takes_time
+        FROM seen c
+        JOIN rule r ON p_everything OR r.chosen IS DISTINCT FROM 'off' AND (r.chosen IS NOT NULL OR c.level = 'all' OR c.level = 'known' AND r.needs_fact)
+        CROSS JOIN LATERAL radscheduler.judge(r.code, v_cases[c.place], r.parameters) x
+        WHERE c.appointment_id = ANY (v_some) AND (c.takes_time OR p_everything)
+        UNION ALL
+        SELECT p.appointment_id, p.code, p.verdict, NULL, p.patient_id, p.other_appointment_id, 'patient', p.overlap, p.sentence, p.inputs, c.level, c.takes_time
+        FROM radscheduler.clinical_pairs(v_cases, v_some, v_pairs) p
+        JOIN seen c ON c.appointment_id = p.appointment_id
+    )
+    SELECT f.appointment_id, f.code, f.verdict,
+           CASE WHEN f.verdict = 'pass' OR r.chosen = 'off' OR NOT f.takes_time OR r.chosen IS NULL AND f.level = 'off' THEN NULL
+                WHEN r.chosen IS NULL AND f.level = 'known' THEN CASE WHEN r.needs_fact AND f.verdict = 'fail' AND f.other_id IS NULL THEN coalesce(f.severity, r.severity) END
+                -- The absence of an eGFR is told once.
+                WHEN f.code = 'EGFR_LOW' AND f.verdict = 'unknown' AND (f.inputs ->> 'egfr')::numeric < greatest((f.inputs ->> 'critical_below')::numeric, (f.inputs ->> 'warning_below')::numeric) IS NOT TRUE AND EXISTS (SELECT FROM found l WHERE l.appointment_id = f.appointment_id AND l.code = 'CONTRAST_LAB_MISSING' AND l.verdict <> 'pass')
+                     AND EXISTS (SELECT FROM rule l WHERE l.code = 'CONTRAST_LAB_MISSING' AND (l.chosen <> 'off' OR l.chosen IS NULL AND f.level = 'all')) THEN NULL
+                WHEN f.verdict = 'unknown' THEN r.if_unknown
+                WHEN r.chosen IS NOT NULL THEN r.severity
+                ELSE coalesce(f.severity, r.severity) END,
+           -- What cannot be told is another conflict than what is told: who accepted the one has not accepted the other.
+           f.axis, CASE WHEN f.verdict = 'unknown' THEN -greatest(f.subject_id, 1) ELSE f.subject_id END, f.other_id, f.overlap, f.sentence, f.inputs
+    FROM found f JOIN rule r ON r.code = f.code
+    UNION ALL
+    -- Two exams of which each is too close to the other are one pair.
+    (SELECT DISTINCT ON (s.code, least(s.appointment_id, s.other_appointment_id), greatest(s.appointment_id, s.other_appointment_id), s.other_appointment_id IS NULL) s.*
+     FROM radscheduler.site_findings(p_site, v_cases, v_some, p_everything) s
+     ORDER BY s.code, least(s.appointment_id, s.other_appointment_id), greatest(s.appointment_id, s.other_appointment_id), s.other_appointment_id IS NULL,
+              s.severity DESC NULLS LAST, s.verdict, s.appointment_id DESC);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_findings(integer, bigint[], boolean) IS
+    'What the clinical rules and the site''s own find about some appointments: verdict, and the severity at which it is told; severity is NULL where it is not (pass, off, or not told at this site). subject_id is negative where a rule cannot tell. Rules about two exams have the earlier one as other_appointment_id, and are found with either of them in p_appointments. p_everything: rules that are off, and appointments that take no time, too.';
+
+CREATE OR REPLACE FUNCTION radscheduler.conflict_text(p_site integer, p_code text, p_subject bigint, p_text text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text text;
+BEGIN
+    IF p_text IS NOT NULL THEN
+        RETURN CASE WHEN p_subject < 0 THEN coalesce((SELECT k.unknown_text FROM radscheduler.rule_kind k WHERE k.code = p_code), p_text) ELSE p_text END;
+    END IF;
+    SELECT o.text INTO v_text FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.code = p_code;
+    RETURN CASE WHEN v_text IS NULL THEN 'A rule that the site has taken back.' WHEN p_subject < 0 THEN 'Something that this rule asks is not recorded: ' ELSE '' END || coalesce(replace(v_text, '%', '%%'), '');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.conflict_text(integer, text, bigint, text) IS
+    'The sentence of a conflict for format(): that of its kind (p_text), the other one of a clinical rule that cannot tell (p_subject is negative), or that of a rule the site added (p_text is NULL).';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_about_time(p_code text, p_other bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN p_other IS NOT NULL OR radscheduler.is_conflict_kind(p_code) AND NOT radscheduler.is_clinical_rule(p_code);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_about_time(text, bigint) IS 'Whether another time may help against a conflict: not where a rule is about the exam and the patient alone.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_conflicts(p_site integer, p_appointments bigint[])
+    RETURNS TABLE (appointment_id bigint, code text, severity radscheduler.severity, axis radscheduler.axis, subject_id bigint, other_appointment_id bigint, overlap tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT f.appointment_id, f.code, f.severity, f.axis, f.subject_id, f.other_appointment_id, f.overlap
+        FROM radscheduler.clinical_findings(p_site, p_appointments, false) f WHERE f.severity IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_conflicts(integer, bigint[]) IS 'What of clinical_findings() is told, as rows of conflict; a part of rule_conflicts().';
+
+CREATE OR REPLACE FUNCTION radscheduler.both_so(p_one text, p_other text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN p_one = 'no' OR p_other = 'no' THEN 'pass' WHEN p_one = 'yes' AND p_other = 'yes' THEN 'fail' ELSE 'unknown' END;
+
+COMMENT ON FUNCTION radscheduler.both_so(text, text) IS 'Verdict on two conditions (yes, no, unknown) of which both must hold for a rule to be broken.';
+
+CREATE OR REPLACE FUNCTION radscheduler.contrast_in(c radscheduler.clinical_case, p_modalities jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN c.modality IS NULL OR p_modalities ? c.modality THEN c.contrast ELSE 'no' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.contrast_in(radscheduler.clinical_case, jsonb) IS 'Whether an exam needs contrast (yes, no, unknown) in one of some modalities; one of unknown modality may be of any.';
+
+CREATE OR REPLACE FUNCTION radscheduler.has_word(p_code text, p_words jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM jsonb_array_elements_text(p_words) w WHERE strpos(p_code, upper(w)) > 0);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.has_word(text, jsonb) IS 'Whether a code in upper case has one of some words in it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_negative_fact(p_code text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(pg_catalog.upper(p_code) ~ '^(NONE|NIL|NKA|NKDA|NO|NEGATIVE|NO[ _].*|NOT[ _].*|716186003|409137002)$', false);
+
+COMMENT ON FUNCTION radscheduler.is_negative_fact(text) IS 'Whether the code of a fact says that there is nothing of its kind: none, NKA, "no known allergies" and the like.';
+
+CREATE OR REPLACE FUNCTION radscheduler.last_egfr(c radscheduler.clinical_case) RETURNS radscheduler.clinical_fact
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_fact radscheduler.clinical_fact;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        IF v_fact.kind = 'egfr' AND v_fact.is_past AND v_fact.value IS NOT NULL AND v_fact.observed_at < c.ends_at THEN
+            RETURN v_fact;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.last_egfr(radscheduler.clinical_case) IS 'The last eGFR before the end of the exam that is not dated in the future; NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_contrast_unknown(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (CASE c.contrast_doubt WHEN 'contradiction' THEN 'fail' WHEN 'words' THEN 'unknown' WHEN 'silent' THEN 'unknown' ELSE 'pass' END, NULL::radscheduler.severity,
+            CASE c.contrast_doubt WHEN 'contradiction' THEN 'The text of the exam and the catalogue contradict each other about contrast; somebody must look.'
+                 WHEN 'words' THEN 'What the text of the exam says about contrast is not understood; somebody must look.'
+                 WHEN 'silent' THEN 'Neither the text of the exam nor the catalogue says whether contrast is given; somebody must look.'
+                 ELSE CASE c.contrast WHEN 'yes' THEN 'The exam is done with contrast.' ELSE 'The exam is done without contrast.' END END,
+            jsonb_build_object('contrast', c.contrast, 'text', c.contrast_meant, 'catalogue', c.contrast_listed));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_contrast_unknown(radscheduler.clinical_case, jsonb) IS 'CONTRAST_UNKNOWN.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_contrast_lab(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_need    text := radscheduler.contrast_in(c, p -> 'modalities');
+    v_lab     radscheduler.clinical_fact := radscheduler.last_egfr(c);
+    v_is_old  boolean := v_lab.observed_at < c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer);
+    v_verdict text := radscheduler.both_so(v_need, CASE WHEN v_is_old THEN 'yes' WHEN v_lab.value IS NULL THEN 'yes' ELSE 'no' END);
+BEGIN
+    RETURN (v_verdict, NULL::radscheduler.severity,
+            CASE WHEN v_need = 'no' THEN 'No contrast that the kidneys must clear.' WHEN v_verdict = 'pass' THEN 'A recent eGFR is recorded.'
+                 WHEN v_lab.value IS NULL THEN CASE v_need WHEN 'yes' THEN 'The exam needs contrast, and no eGFR is recorded.' ELSE 'The exam may need contrast, and no eGFR is recorded.' END
+                 ELSE CASE v_need WHEN 'yes' THEN 'The exam needs contrast, and the last eGFR is too old.' ELSE 'The exam may need contrast, and the last eGFR is too old.' END END,
+            jsonb_strip_nulls(jsonb_build_object('contrast', v_need, 'observed_at', v_lab.observed_at, 'days', round(extract(epoch FROM c.starts_at - v_lab.observed_at) / 86400, 1), 'max_days', p -> 'max_days')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_contrast_lab(radscheduler.clinical_case, jsonb) IS 'CONTRAST_LAB_MISSING.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_egfr(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_need    text := radscheduler.contrast_in(c, p -> 'modalities');
+    v_lab     radscheduler.clinical_fact := radscheduler.last_egfr(c);
+    v_is_old  boolean := v_lab.observed_at < c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer);
+    -- Code < or >: the laboratory told a bound only. Below 60 may be anything, below 30 is low; above 60 is good, above 20 may be anything.
+    v_least   numeric := (p ->> 'warning_below')::numeric;
+    v_grade   radscheduler.severity := CASE WHEN v_lab.code = '>' THEN NULL
+        WHEN v_lab.value < (p ->> 'critical_below')::numeric OR v_lab.code = '<' AND v_lab.value = (p ->> 'critical_below')::numeric THEN 'critical'
+        WHEN v_lab.value < v_least OR v_lab.code = '<' AND v_lab.value = v_least THEN 'warning' END;
+    -- A low value of long ago is still a danger that is known; a good one of long ago says nothing.
+    v_verdict text := radscheduler.both_so(v_need, CASE WHEN v_grade IS NOT NULL THEN 'yes' WHEN v_lab.value IS NULL OR v_is_old OR v_lab.code = '<' OR v_lab.code = '>' AND v_lab.value < v_least THEN 'unknown' ELSE 'no' END);
+BEGIN
+    RETURN (v_verdict, CASE v_verdict WHEN 'fail' THEN v_grade END,
+            CASE WHEN v_need = 'no' THEN 'No contrast that the kidneys must clear.' WHEN v_verdict = 'pass' THEN 'The last eGFR is high enough for contrast.'
+                 WHEN v_grade IS NOT NULL THEN CASE v_need WHEN 'yes' THEN 'The last eGFR is too low for contrast.' ELSE 'The last eGFR is too low for contrast, which the exam may need.' END
+                 WHEN v_lab.value IS NULL THEN 'No eGFR is recorded.' WHEN v_is_old THEN 'The last eGFR is too old to count.' ELSE 'The last eGFR is only known to be below or above a bound that does not tell.' END,
+            jsonb_strip_nulls(jsonb_build_object('contrast', v_need, 'egfr', v_lab.value, 'bound', v_lab.code, 'observed_at', v_lab.observed_at, 'critical_below', p -> 'critical_below', 'warning_below', p -> 'warning_below')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_egfr(radscheduler.clinical_case, jsonb) IS 'EGFR_LOW; its parameter max_days is that of CONTRAST_LAB_MISSING.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_allergy(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_words   jsonb := (p -> 'any_agent') || CASE WHEN c.modality IS NULL THEN (p -> 'iodine') || (p -> 'gadolinium') WHEN c.modality = 'MR' THEN p -> 'gadolinium' ELSE p -> 'iodine' END;
+    v_fact    radscheduler.clinical_fact;
+    v_grade   radscheduler.severity;
+    v_is_told boolean := false;
+    v_is_free boolean := false;
+    v_coming  boolean := false;
+    v_verdict text;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        CONTINUE WHEN v_fact.kind <> 'allergy';
+        IF radscheduler.is_negative_fact(v_fact.code) THEN
+            v_is_free := v_is_free OR v_fact.is_past AND v_fact.observed_at < c.ends_at
+                AND v_fact.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer);
+        ELSIF radscheduler.has_word(v_fact.code, v_words) THEN
+            IF v_fact.is_past THEN
+                v_is_told := true;
+                v_grade := greatest(v_grade, coalesce((p -> 'severities' ->> v_fact.severity)::radscheduler.severity, 'critical'));
+            ELSE
+                v_coming := true;
+            END IF;
+        END IF;
+    END LOOP;
+    v_verdict := radscheduler.both_so(c.contrast, CASE WHEN v_is_told THEN 'yes' WHEN v_is_free AND NOT v_coming THEN 'no' ELSE 'unknown' END);
+    RETURN (v_verdict, CASE v_verdict WHEN 'fail' THEN v_grade END,
+            CASE WHEN c.contrast = 'no' THEN 'No contrast is given.' WHEN v_verdict = 'pass' THEN 'No allergy to contrast agents, as recorded.'
+                 WHEN v_is_told THEN CASE c.contrast WHEN 'yes' THEN 'An allergy to the contrast agent is recorded.' ELSE 'An allergy to a contrast agent is recorded, and the exam may need one.' END
+                 WHEN v_coming THEN 'An allergy to the contrast agent is recorded with a date in the future; somebody must look.'
+                 ELSE 'Nobody has recorded whether there is an allergy to contrast agents.' END,
+            jsonb_build_object('contrast', c.contrast, 'allergies', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('code', f.code, 'severity', f.severity, 'observed_at', f.observed_at))), '[]')
+                FROM unnest(c.facts) f WHERE f.kind = 'allergy')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_allergy(radscheduler.clinical_case, jsonb) IS
+    'CONTRAST_ALLERGY. Iodine agents and gadolinium are apart: an allergy to one says nothing about the other. An allergy to something else is no answer. A recorded allergy outweighs any answer that there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_metformin(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_need    text := radscheduler.contrast_in(c, p -> 'modalities');
+    v_lab     radscheduler.clinical_fact := radscheduler.last_egfr(c);
+    v_fact    radscheduler.clinical_fact;
+    v_takes   boolean := false;
+    v_answers boolean := false;
+    v_coming  boolean := false;
+    v_verdict text;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        CONTINUE WHEN v_fact.kind <> 'medication';
+        IF radscheduler.has_word(v_fact.code, p -> 'words') THEN
+            v_takes := v_takes OR v_fact.is_past;
+            v_coming := v_coming OR NOT v_fact.is_past;
+        ELSE
+            v_answers := v_answers OR v_fact.is_past AND v_fact.observed_at < c.ends_at
+                AND v_fact.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer);
+        END IF;
+    END LOOP;
+    IF v_lab.value >= (p ->> 'safe_egfr')::numeric AND v_lab.code IS DISTINCT FROM '<' AND v_lab.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'max_days')::numeric)::integer) THEN
+        v_verdict := 'pass';
+    ELSE
+        v_verdict := radscheduler.both_so(v_need, CASE WHEN v_takes THEN 'yes' WHEN v_answers AND NOT v_coming THEN 'no' ELSE 'unknown' END);
+    END IF;
+    RETURN (v_verdict, NULL::radscheduler.severity,
+            CASE WHEN v_need = 'no' THEN 'No iodine agent is given.' WHEN v_verdict = 'pass' AND v_takes THEN 'The kidneys are good enough for metformin and contrast.' WHEN v_verdict = 'pass' THEN 'The patient takes no metformin, as recorded.'
+                 WHEN v_takes THEN CASE v_need WHEN 'yes' THEN 'The patient takes metformin, which must be paused around an iodine agent.' ELSE 'The patient takes metformin, and the exam may need an iodine agent.' END
+                 WHEN v_coming THEN 'Metformin is recorded with a date in the future; somebody must look.'
+                 ELSE 'Nobody has recorded whether the patient takes metformin.' END,
+            jsonb_strip_nulls(jsonb_build_object('contrast', v_need, 'metformin', CASE WHEN v_takes THEN true WHEN v_answers THEN false END, 'egfr', CASE WHEN p ->> 'safe_egfr' IS NOT NULL THEN v_lab.value END)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_metformin(radscheduler.clinical_case, jsonb) IS 'METFORMIN; its parameter max_days is that of CONTRAST_LAB_MISSING.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_contrast_given(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_last    timestamptz;
+    v_verdict text;
+BEGIN
+    SELECT max(f.observed_at) INTO v_last FROM unnest(c.facts) f WHERE f.kind = 'contrast_given' AND f.is_past AND f.observed_at < c.starts_at AND NOT radscheduler.is_negative_fact(f.code);
+    -- Contrast is given here or told by a message: that nothing is recorded is no gap in the record, as other exams are looked at too.
+    v_verdict := radscheduler.both_so(c.contrast, CASE WHEN v_last > c.starts_at - make_interval(mins => (60 * (p ->> 'hours')::numeric)::integer) THEN 'yes' ELSE 'no' END);
+    RETURN (v_verdict, NULL::radscheduler.severity,
+            CASE WHEN c.contrast = 'no' THEN 'No contrast is given.' WHEN v_verdict = 'pass' THEN 'No contrast was given shortly before, as recorded.'
+                 WHEN v_verdict = 'fail' THEN 'Contrast was given only shortly before.' ELSE 'Contrast was given only shortly before, and the exam may need it again.' END,
+            jsonb_strip_nulls(jsonb_build_object('contrast', c.contrast, 'given_at', v_last, 'hours', p -> 'hours')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_contrast_given(radscheduler.clinical_case, jsonb) IS 'REPEAT_CONTRAST, as far as contrast that was recorded as given goes; other exams are in clinical_pairs().';
+
+INSERT INTO radscheduler.conflict_kind VALUES
+    ('CONTRAST_UNKNOWN', 'patient', 'The text of the exam and the catalogue contradict each other about contrast; somebody must look.'),
+    ('CONTRAST_LAB_MISSING', 'patient', 'The exam needs contrast, and no recent eGFR is recorded.'),
+    ('EGFR_LOW', 'patient', 'The last eGFR is too low for contrast.'),
+    ('CONTRAST_ALLERGY', 'patient', 'An allergy to the contrast agent is recorded.'),
+    ('METFORMIN', 'patient', 'The patient takes metformin, which must be paused around an iodine agent.'),
+    ('REPEAT_CONTRAST', 'patient', 'Contrast is given again too soon.'),
+    ('PREP_CLASH', 'patient', 'An earlier exam spoils this one, or a diabetic would fast until late.'),
+    ('DURATION_TOO_SHORT', 'rule', 'Less time is booked than the exam takes at least.'),
+    ('PREGNANCY', 'patient', 'A pregnancy is recorded, and the exam uses radiation.'),
+    ('MR_SAFETY', 'patient', 'An implant is recorded that is not known to be safe in the magnet, or was placed only lately.'),
+    ('WEIGHT_LIMIT', 'rule', 'The patient is heavier than the table of %s carries.'),
+    ('DUPLICATE_EXAM', 'patient', 'The patient has the same exam only shortly before.'),
+    ('ORDER_MISSING', 'rule', 'The appointment names no order.'),
+    ('AUTH_MISSING', 'rule', 'No authorization of the payer is recorded.');
+
+INSERT INTO radscheduler.rule_kind (code, severity, if_unknown, needs_fact, question, unknown_text) VALUES
+    ('CONTRAST_UNKNOWN', 'critical', 'warning', false, 'Do the text of the exam and the catalogue say the same about contrast, and do they say anything? Contradicting each other is a fail, saying nothing is unknown.',
+     'Nothing that is understood says whether the exam is done with contrast; somebody must look.'),
+    ('CONTRAST_LAB_MISSING', 'warning', 'warning', false, 'Is there an eGFR for an exam with contrast, not older than max_days at the exam?',
+     'The exam may need contrast, and no recent eGFR is recorded.'),
+    ('EGFR_LOW', 'critical', 'warning', true, 'Is the last eGFR high enough for contrast? Below critical_below critical, below warning_below a warning, whatever its age. Its absence is told by CONTRAST_LAB_MISSING where that is on.',
+     'It is not known whether the last eGFR is high enough for contrast that the exam needs or may need.'),
+    ('CONTRAST_ALLERGY', 'critical', 'warning', true, 'Is an allergy to this kind of contrast agent recorded (severity by that of the allergy), or that there is none?',
+     'It is not known whether the patient is allergic to a contrast agent that the exam needs or may need.'),
+    ('METFORMIN', 'warning', 'warning', true, 'Does the patient take metformin and get an iodine agent?',
+     'It is not known whether the patient takes metformin and gets an iodine agent.'),
+    ('REPEAT_CONTRAST', 'warning', 'warning', true, 'Was contrast given, or is another exam with contrast booked, less than hours before?',
+     'Contrast may be given again too soon.'),
+    ('PREP_CLASH', 'warning', 'warning', false, 'Is an exam too soon after another that spoils it (exam_gap), or does a diabetic fast until later than fasting_after?',
+     'An earlier exam may spoil this one, or somebody who may be diabetic would fast until late.'),
+    ('DURATION_TOO_SHORT', 'warning', 'warning', false, 'Is the time booked at least percent of the usual minutes, and more for contrast that these do not count in, and for sedation?',
+     'It is not known how long the exam takes at least.'),
+    ('PREGNANCY', 'critical', 'warning', true, 'Can a pregnancy be excluded before radiation: by sex, by age, or by a fact not older than answer_days?',
+     'A pregnancy is not excluded before radiation.'),
+    ('MR_SAFETY', 'critical', 'warning', true, 'Is an implant recorded that is not known to be safe in the scanner, or placed less than recent_days before; or that there is none, not longer than answer_days ago?',
+     'It is not known whether the patient has an implant that is not safe in the magnet.'),
+    ('WEIGHT_LIMIT', 'critical', 'warning', true, 'Does the table (resource.weight_limit_kg) carry the patient''s last recorded weight? Where no limit is recorded only a patient heavier than heavy_kg is told of, as unknown.',
+     'It is not known whether the table carries the patient.'),
+    ('DUPLICATE_EXAM', 'info', 'info', false, 'Had the patient the same exam less than days before?',
+     'The patient may have the same exam shortly before.'),
+    ('ORDER_MISSING', 'info', 'info', false, 'Does the appointment name an order (SCH-26, SCH-27)?',
+     'It is not known whether there is an order.'),
+    ('AUTH_MISSING', 'info', 'info', false, 'Is the payer''s authorization recorded (authorize())?',
+     'It is not known whether the payer has authorized the exam.');
+
+CREATE TABLE radscheduler.rule_parameter (
+    code          text  NOT NULL REFERENCES radscheduler.rule_kind,
+    name          text  NOT NULL,
+    shape         text  NOT NULL CHECK (shape IN ('number', 'number or null', 'words', 'time or null', 'severities', 'minutes')),
+    default_value jsonb NOT NULL,
+    low           numeric,
+    high          numeric,
+    meaning       text  NOT NULL,
+    PRIMARY KEY (code, name)
+);
+
+COMMENT ON TABLE  radscheduler.rule_parameter IS 'The numbers and words of the clinical rules. A site''s own values are keys of rule_setting.parameters.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.code IS 'The rule.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.name IS 'Key in rule_setting.parameters.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.shape IS 'What the value is: number, words (a list of strings), time (HH:MM), severities (an object of severities), minutes (an object of numbers, null switches one off).';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.default_value IS 'Value where the site chose none.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.low IS 'Least number.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.high IS 'Greatest number.';
+
+COMMENT ON COLUMN radscheduler.rule_parameter.meaning IS 'What it means.';
+
+INSERT INTO radscheduler.rule_parameter VALUES
+    ('CONTRAST_UNKNOWN', 'modalities', 'words', '["CT", "MR", "RF", "XA"]', NULL, NULL, 'Modalities in which an exam that says nothing about contrast may get some; elsewhere it gets none.'),
+    ('CONTRAST_LAB_MISSING', 'max_days', 'number', '30', 0, 3650, 'Oldest eGFR, in days at the exam.'),
+    ('CONTRAST_LAB_MISSING', 'modalities', 'words', '["CT", "MG", "MR", "PT", "RF", "XA"]', NULL, NULL, 'Modalities whose contrast agents go through the kidneys.'),
+    ('EGFR_LOW', 'critical_below', 'number', '30', 1, 200, 'Below this eGFR it is critical.'),
+    ('EGFR_LOW', 'warning_below', 'number', '45', 1, 200, 'Below this eGFR it is a warning.'),
+    ('EGFR_LOW', 'modalities', 'words', '["CT", "MG", "MR", "PT", "RF", "XA"]', NULL, NULL, 'Modalities whose contrast agents go through the kidneys.'),
+    ('CONTRAST_ALLERGY', 'severities', 'severities', '{"SV": "critical", "MO": "warning", "MI": "warning"}', NULL, NULL, 'Severity by that of the allergy (HL7 table 0128); one that is not listed or not recorded counts as critical.'),
+    ('CONTRAST_ALLERGY', 'iodine', 'words', '["IODIN", "IODIX", "IODID", "IOHEX", "IOPAM", "IOPROM", "IOVER", "IOMER", "OMNIPAQUE", "ISOVUE", "VISIPAQUE", "OPTIRAY", "ULTRAVIST", "DIATRIZ"]', NULL, NULL, 'Parts of words by which an allergy to iodine agents is known.'),
+    ('CONTRAST_ALLERGY', 'gadolinium', 'words', '["GADO", "MAGNEVIST", "DOTAREM", "GADAVIST", "PROHANCE", "MULTIHANCE", "EOVIST", "OMNISCAN", "CLARISCAN"]', NULL, NULL, 'The same for gadolinium agents.'),
+    ('CONTRAST_ALLERGY', 'any_agent', 'words', '["CONTRAST"]', NULL, NULL, 'The same for agents of either kind.'),
+    ('CONTRAST_ALLERGY', 'answer_days', 'number', '365', 0, 36500, 'For how many days the answer that there is no allergy counts.'),
+    ('METFORMIN', 'words', 'words', '["METFORMIN", "GLUCOPHAGE", "JANUMET", "GLUCOVANCE", "SYNJARDY"]', NULL, NULL, 'Parts of words by which the medication is known.'),
+    ('METFORMIN', 'modalities', 'words', '["CT", "MG", "PT", "RF", "XA"]', NULL, NULL, 'Modalities with iodine agents.'),
+    ('METFORMIN', 'safe_egfr', 'number or null', 'null', 1, 200, 'From this eGFR on, where it is recent enough (CONTRAST_LAB_MISSING), metformin is no matter; null: it always is.'),
+    ('METFORMIN', 'answer_days', 'number', '365', 0, 36500, 'For how many days a list of medications without it, or that there are none, counts.'),
+    ('REPEAT_CONTRAST', 'hours', 'number', '24', 1, 720, 'Least hours between two.'),
+    ('PREP_CLASH', 'gaps', 'minutes', '{}', 0, 525600, 'Minutes by name of exam_gap; null switches one off.'),
+    ('PREP_CLASH', 'fasting_after', 'time or null', '"11:00"', NULL, NULL, 'From this time of day on a fasting exam is late for a diabetic; null: this is not asked.'),
+    ('DURATION_TOO_SHORT', 'percent', 'number', '75', 1, 200, 'Least part of the usual minutes.'),
+    ('DURATION_TOO_SHORT', 'contrast_minutes', 'number', '15', 0, 240, 'Minutes more for contrast, where the usual minutes are not those of an exam with contrast.'),
+    ('DURATION_TOO_SHORT', 'sedation_minutes', 'number', '30', 0, 480, 'Minutes more where the text or the notes speak of sedation or anesthesia.'),
+    ('DURATION_TOO_SHORT', 'minutes', 'minutes', '{}', 1, 1440, 'Least minutes by code of exam, without additions; null: the exam is not asked.'),
+    ('PREGNANCY', 'modalities', 'words', '["BMD", "CR", "CT", "DX", "MG", "NM", "PT", "RF", "XA"]', NULL, NULL, 'Modalities with radiation.'),
+    ('PREGNANCY', 'min_age', 'number', '12', 0, 150, 'Youngest age at which it is asked.'),
+    ('PREGNANCY', 'max_age', 'number', '55', 0, 150, 'Oldest age at which it is asked.'),
+    ('PREGNANCY', 'answer_days', 'number', '7', 0, 300, 'For how many days the answer that there is no pregnancy counts.'),
+    ('PREGNANCY', 'pregnant_days', 'number', '300', 1, 400, 'For how many days a recorded pregnancy counts.'),
+    ('MR_SAFETY', 'modalities', 'words', '["MR"]', NULL, NULL, 'Modalities with a magnet.'),
+    ('MR_SAFETY', 'safe', 'words', '["MR SAFE", "MRI SAFE", "MR-SAFE", "MRI-SAFE"]', NULL, NULL, 'Parts of words that say an implant is safe.'),
+    ('MR_SAFETY', 'recent_days', 'number', '42', 0, 3650, 'So long after it was placed even a safe implant is told of.'),
+    ('MR_SAFETY', 'answer_days', 'number', '365', 0, 36500, 'For how many days the answer that there is no implant counts.'),
+    ('WEIGHT_LIMIT', 'heavy_kg', 'number', '150', 1, 1000, 'From this weight on an unknown limit is told of.'),
+    ('WEIGHT_LIMIT', 'answer_days', 'number', '365', 0, 36500, 'For how many days a weight counts.'),
+    ('DUPLICATE_EXAM', 'days', 'number', '7', 1, 365, 'Least days between two.'),
+    ('ORDER_MISSING', 'modalities', 'words', '[]', NULL, NULL, 'Modalities for which it is asked; an empty list: all.'),
+    ('AUTH_MISSING', 'modalities', 'words', '["CT", "MR", "NM", "PT"]', NULL, NULL, 'Modalities for which it is asked; an empty list: all.');
+
+UPDATE radscheduler.rule_kind k SET parameters = (SELECT jsonb_object_agg(p.name, p.default_value) FROM radscheduler.rule_parameter p WHERE p.code = k.code) WHERE k.question IS NOT NULL;
+
+CREATE TABLE radscheduler.exam_gap (
+    name              text    PRIMARY KEY,
+    first_modalities  text[],
+    first_words       text,
+    first_contrast    boolean NOT NULL DEFAULT false,
+    second_modalities text[],
+    second_words      text,
+    minutes           integer NOT NULL CHECK (minutes BETWEEN 1 AND 525600),
+    reason            text    NOT NULL
+);
+
+COMMENT ON TABLE  radscheduler.exam_gap IS 'Exams that spoil a later one, and how long (PREP_CLASH). In the other order they do not.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.name IS 'Key in the parameter gaps of PREP_CLASH.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.first_modalities IS 'Modalities of the earlier exam; NULL: any.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.first_words IS 'Regular expression for its code and text, whatever the case; NULL: any.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.first_contrast IS 'Only where it is done with contrast.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.second_modalities IS 'Modalities of the later exam; NULL: any.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.second_words IS 'Regular expression for its code and text, whatever the case; NULL: any.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.minutes IS 'Least minutes from the end of the earlier exam to the start of the later one.';
+
+COMMENT ON COLUMN radscheduler.exam_gap.reason IS 'Sentence of the conflict.';
+
+INSERT INTO radscheduler.exam_gap VALUES
+    ('BARIUM_BEFORE_CT', '{RF}', '\m(barium|esophag|upper gi|ugi|small bowel|sbft|swallow|enema)', false, '{CT}', '\m(abd|pelvi|colon|enterog|urog|ap|cap)', 7200, 'Barium of an earlier exam is still in the bowel and spoils the CT; do the CT first.'),
+    ('BARIUM_BEFORE_US', '{RF}', '\m(barium|esophag|upper gi|ugi|small bowel|sbft|enema)', false, '{US}', '\m(abd|liver|gallbladder|pancrea|ruq|aort)', 1440, 'Barium of an earlier exam hides the abdomen from ultrasound; do the ultrasound first.'),
+    ('BARIUM_BEFORE_NM', '{RF}', '\m(barium|esophag|upper gi|ugi|small bowel|sbft|enema)', false, '{NM}', NULL, 2880, 'Barium of an earlier exam hides the tracer; do the nuclear medicine exam first.'),
+    ('CONTRAST_BEFORE_THYROID', '{CT,XA,RF,PT}', NULL, true, '{NM}', '\m(thyroid|uptake|i-?131|i-?123)', 60480, 'Iodine contrast of an earlier exam keeps the thyroid from taking up the tracer for weeks; do the thyroid exam first.'),
+    ('NM_BEFORE_NM', '{NM}', NULL, false, '{NM}', NULL, 2880, 'Tracer of an earlier nuclear medicine exam still radiates and spoils the next.'),
+    ('PET_BEFORE_NM', '{PT}', NULL, false, '{NM}', NULL, 1440, 'Tracer of the PET still radiates and spoils the nuclear medicine exam.'),
+    ('GADOLINIUM_BEFORE_NM', '{MR}', NULL, true, '{NM}', '\m(bone|gallium)', 1440, 'Gadolinium of an earlier exam changes where the tracer goes; do the nuclear medicine exam first.'),
+    ('BIOPSY_BEFORE_MAMMOGRAPHY', NULL, '\m(breast\M.*\m(biops|bx)|stereo\w*[ -](bx|biops)|mg-stereo)', false, '{MG}', NULL, 1440, 'The breast is fresh from a biopsy; do the mammography first.');
+
+CREATE OR REPLACE FUNCTION radscheduler.is_conflict_kind(code text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.conflict_kind k WHERE k.code = is_conflict_kind.code);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_conflict_kind(text) IS 'Whether conflict_kind has this code; a site''s own rule (site_rule) may not take it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.rule_parameters_fault(code text, parameters jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_key   record;
+    v_known record;
+    v_is_ok boolean;
+BEGIN
+    IF jsonb_typeof(parameters) <> 'object' THEN
+        RETURN 'must be an object of parameters';
+    END IF;
+    FOR v_key IN SELECT e.key, e.value, jsonb_typeof(e.value) AS type FROM jsonb_each(parameters) e ORDER BY e.key COLLATE "C" LOOP
+        SELECT * INTO v_known FROM radscheduler.rule_parameter p WHERE p.code = rule_parameters_fault.code AND p.name = v_key.key;
+        IF NOT FOUND THEN
+            RETURN format('has the parameter "%s", which this rule does not know', left(v_key.key, 60));
+        END IF;
+        v_is_ok := CASE
+            WHEN v_known.shape LIKE '%or null' AND v_key.type = 'null' THEN true
+            WHEN v_known.shape LIKE 'number%' THEN CASE v_key.type WHEN 'number' THEN (v_key.value #>> '{}')::numeric BETWEEN v_known.low AND v_known.high ELSE false END
+            WHEN v_known.shape = 'words' THEN v_key.type = 'array' AND NOT EXISTS (
+                SELECT FROM jsonb_array_elements(CASE v_key.type WHEN 'array' THEN v_key.value ELSE '[]' END) w WHERE jsonb_typeof(w) <> 'string' OR btrim(w #>> '{}') = '')
+            WHEN v_known.shape LIKE 'time%' THEN v_key.type = 'string' AND v_key.value #>> '{}' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'
+            WHEN v_key.type <> 'object' THEN false
+            WHEN v_known.shape = 'severities' THEN NOT EXISTS (SELECT FROM jsonb_each(v_key.value) s WHERE jsonb_typeof(s.value) <> 'string' OR s.value #>> '{}' NOT IN ('info', 'warning', 'critical'))
+            ELSE NOT EXISTS (SELECT FROM jsonb_each(v_key.value) s WHERE CASE jsonb_typeof(s.value) WHEN 'null' THEN false
+                                 WHEN 'number' THEN (s.value #>> '{}')::numeric NOT BETWEEN v_known.low AND v_known.high ELSE true END) END;
+        IF NOT v_is_ok THEN
+            RETURN format('has a value for "%s" that is not %s', v_key.key, CASE v_known.shape WHEN 'words' THEN 'a list of words' WHEN 'severities' THEN 'an object of info, warning or critical'
+                WHEN 'time or null' THEN 'a time as HH:MM, nor null' WHEN 'minutes' THEN format('an object of numbers from %s to %s or null', v_known.low, v_known.high)
+                ELSE format('a %s from %s to %s', v_known.shape, v_known.low, v_known.high) END);
+        END IF;
+        IF v_known.name = 'gaps' AND EXISTS (SELECT FROM jsonb_object_keys(v_key.value) g WHERE g NOT IN (SELECT x.name FROM radscheduler.exam_gap x)) THEN
+            RETURN 'names a gap that radscheduler.exam_gap does not have';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.rule_parameters_fault(text, jsonb) IS 'What is wrong with a site''s values for the parameters of a rule (rule_parameter), as the end of a sentence; NULL when nothing is.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_neighbours(p_site integer, p_appointments bigint[], p_within interval) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- By patient, whatever the planner makes of the times: a patient has few appointments, a week has thousands.
+    RETURN ARRAY(
+        SELECT DISTINCT q.appointment_id
+        FROM unnest(p_appointments) u(id)
+        JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id AND a.starts_at IS NOT NULL
+        CROSS JOIN LATERAL (SELECT x.appointment_id, x.starts_at, x.ends_at, x.status, x.holds_time FROM radscheduler.appointment x
+                            WHERE x.site_id = p_site AND x.patient_id = a.patient_id OFFSET 0) q
+        WHERE q.appointment_id <> a.appointment_id AND q.starts_at < a.ends_at + p_within AND q.ends_at > a.starts_at - p_within
+          AND (radscheduler.takes_time(q.status, q.holds_time) OR q.status = 'COMPLETED'));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_neighbours(integer, bigint[], interval) IS 'Other exams of the same patients, booked or completed, that lie less than an interval before or after some appointments.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clinical_pairs(p_cases radscheduler.clinical_case[], p_appointments bigint[], p_rules jsonb)
+    RETURNS TABLE (code text, appointment_id bigint, other_appointment_id bigint, patient_id bigint, overlap tstzrange, verdict text, sentence text, inputs jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH seen AS MATERIALIZED (
+        SELECT * FROM unnest(p_cases) c
+    ), pair AS MATERIALIZED (
+        SELECT l.appointment_id, l.patient_id, l.starts_at, l.contrast, l.codes, l.words, l.modality, l.is_own,
+               e.appointment_id AS other_id, e.ends_at AS other_ends, e.contrast AS other_contrast, e.codes AS other_codes, e.words AS other_words, e.modality AS other_modality
+        FROM seen l JOIN seen e ON e.patient_id = l.patient_id AND e.appointment_id <> l.appointment_id AND (e.starts_at, e.appointment_id) < (l.starts_at, l.appointment_id)
+        WHERE l.takes_time AND (e.takes_time OR e.is_done) AND (l.appointment_id = ANY (p_appointments) OR e.appointment_id = ANY (p_appointments))
+    ), found AS (
+        SELECT 'REPEAT_CONTRAST' AS code, p.*, radscheduler.both_so(p.contrast, p.other_contrast) AS verdict, make_interval(mins => (60 * (r.parameters ->> 'hours')::numeric)::integer) AS least,
+               CASE radscheduler.both_so(p.contrast, p.other_contrast) WHEN 'fail' THEN 'Another exam with contrast lies only shortly before.'
+                    ELSE 'Another exam lies only shortly before, and both may need contrast.' END AS sentence, NULL::text AS name
+        FROM pair p, jsonb_to_record(p_rules -> 'REPEAT_CONTRAST') r(parameters jsonb)
+        UNION ALL
+        SELECT 'DUPLICATE_EXAM', p.*, CASE WHEN p.codes && p.other_codes THEN 'fail' ELSE 'pass' END, make_interval(hours => (24 * (r.parameters ->> 'days')::numeric)::integer),
+               'The patient has the same exam only shortly before.', NULL
+        FROM pair p, jsonb_to_record(p_rules -> 'DUPLICATE_EXAM') r(parameters jsonb)
+        UNION ALL
+        SELECT 'PREP_CLASH', p.*,
+               CASE WHEN g.first_contrast THEN radscheduler.both_so(p.other_contrast, 'yes') ELSE 'fail' END,
+               make_interval(mins => CASE WHEN r.parameters -> 'gaps' ? g.name THEN (r.parameters -> 'gaps' ->> g.name)::numeric::integer ELSE g.minutes END), g.reason, g.name
+        FROM pair p, jsonb_to_record(p_rules -> 'PREP_CLASH') r(parameters jsonb), radscheduler.exam_gap g
+        WHERE (g.first_modalities IS NULL OR p.other_modality IS NULL OR p.other_modality = ANY (g.first_modalities)) AND (g.second_modalities IS NULL OR p.modality IS NULL OR p.modality = ANY (g.second_modalities))
+          AND (g.first_words IS NULL AND p.other_modality IS NOT NULL OR p.other_words ~* g.first_words) AND (g.second_words IS NULL AND p.modality IS NOT NULL OR p.words ~* g.second_words)
+    )
+    SELECT f.code, f.appointment_id, f.other_id, f.patient_id, tstzrange(f.starts_at, max(f.other_ends + f.least)), CASE WHEN bool_or(f.verdict = 'fail') THEN 'fail' ELSE 'unknown' END,
+           (array_agg(f.sentence ORDER BY f.verdict, f.least DESC, f.name))[1],
+           jsonb_strip_nulls(jsonb_build_object('minutes_between', round(extract(epoch FROM f.starts_at - min(f.other_ends)) / 60), 'least_minutes', round(extract(epoch FROM max(f.least)) / 60),
+                                                'gaps', CASE WHEN count(f.name) > 0 THEN jsonb_agg(f.name ORDER BY f.name) END))
+    FROM found f
+    WHERE f.verdict <> 'pass' AND f.starts_at < f.other_ends + f.least
+    GROUP BY f.code, f.appointment_id, f.other_id, f.patient_id, f.starts_at;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clinical_pairs(radscheduler.clinical_case[], bigint[], jsonb) IS
+    'Pairs of exams among some cases, with one of p_appointments on either side, that break a rule of p_rules ({code: {parameters}}) or of which it cannot tell: appointment_id is the later one, which takes time; other_appointment_id the earlier one, booked or completed.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_pregnancy(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_is_asked boolean := c.modality IS NULL OR p -> 'modalities' ? c.modality;
+    v_fact     radscheduler.clinical_fact;
+    v_last     radscheduler.clinical_fact;
+    v_coming   boolean := false;
+    v_state    text;
+BEGIN
+    -- The newest fact counts: a pregnancy ends.
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        CONTINUE WHEN v_fact.kind <> 'pregnancy';
+        IF NOT v_fact.is_past OR v_fact.observed_at >= c.ends_at THEN
+            v_coming := v_coming OR NOT radscheduler.is_negative_fact(v_fact.code);
+        ELSIF v_last.kind IS NULL THEN
+            v_last := v_fact;
+        END IF;
+    END LOOP;
+    v_state := CASE WHEN NOT v_is_asked OR c.sex = 'M' OR c.sex = 'F' AND c.age NOT BETWEEN (p ->> 'min_age')::numeric AND (p ->> 'max_age')::numeric THEN 'no'
+        WHEN radscheduler.is_negative_fact(v_last.code) THEN
+            CASE WHEN NOT v_coming AND v_last.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer) THEN 'no' ELSE 'unknown' END
+        WHEN v_last.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'pregnant_days')::numeric)::integer) THEN 'yes' ELSE 'unknown' END;
+    RETURN (CASE v_state WHEN 'yes' THEN CASE WHEN c.modality IS NULL THEN 'unknown' ELSE 'fail' END WHEN 'no' THEN 'pass' ELSE 'unknown' END, NULL::radscheduler.severity,
+            CASE WHEN NOT v_is_asked THEN 'No radiation.' WHEN v_state = 'yes' AND c.modality IS NULL THEN 'A pregnancy is recorded, and the exam may use radiation.' WHEN v_state = 'yes' THEN 'A pregnancy is recorded, and the exam uses radiation.'
+                 WHEN v_state = 'no' THEN 'A pregnancy is excluded.' WHEN c.sex IS DISTINCT FROM 'F' OR c.age IS NULL THEN 'Sex or age of the patient is not known, so that a pregnancy is not excluded before radiation.'
+                 ELSE 'Nobody has excluded a pregnancy before radiation.' END,
+            jsonb_strip_nulls(jsonb_build_object('modality', c.modality, 'sex', c.sex, 'age', c.age, 'pregnancy', v_last.code, 'observed_at', v_last.observed_at, 'answer_days', p -> 'answer_days')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_pregnancy(radscheduler.clinical_case, jsonb) IS 'PREGNANCY. Only M and F in PID-8 say something; another word or no birth date is unknown.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_implants(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_fact    radscheduler.clinical_fact;
+    v_is_told boolean := false;
+    v_is_free boolean := false;
+    v_coming  boolean := false;
+    v_state   text;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        CONTINUE WHEN v_fact.kind <> 'implant';
+        IF radscheduler.is_negative_fact(v_fact.code) THEN
+            v_is_free := v_is_free OR v_fact.is_past AND v_fact.observed_at < c.ends_at
+                AND v_fact.observed_at >= c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer);
+        ELSIF NOT v_fact.is_past THEN
+            v_coming := true;
+        ELSIF radscheduler.has_word(v_fact.code, p -> 'safe') AND v_fact.observed_at < c.starts_at - make_interval(hours => (24 * (p ->> 'recent_days')::numeric)::integer) THEN
+            v_is_free := true;
+        ELSE
+            v_is_told := true;
+        END IF;
+    END LOOP;
+    v_state := CASE WHEN v_is_told THEN 'yes' WHEN v_is_free AND NOT v_coming THEN 'no' ELSE 'unknown' END;
+    v_state := radscheduler.both_so(CASE WHEN c.modality IS NULL THEN 'unknown' WHEN p -> 'modalities' ? c.modality THEN 'yes' ELSE 'no' END, v_state);
+    RETURN (v_state, NULL::radscheduler.severity,
+            CASE WHEN NOT p -> 'modalities' ? c.modality THEN 'No magnet.' WHEN v_state = 'pass' THEN 'No implant that speaks against the magnet, as recorded.'
+                 WHEN v_is_told THEN CASE v_state WHEN 'fail' THEN 'An implant is recorded that is not known to be safe in the magnet, or was placed only lately.' ELSE 'An implant is recorded, and the exam may be one in a magnet.' END
+                 WHEN v_coming THEN 'An implant is recorded with a date in the future; somebody must look.'
+                 ELSE 'Nobody has recorded whether the patient has an implant.' END,
+            jsonb_strip_nulls(jsonb_build_object('modality', c.modality, 'implants', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('code', f.code, 'observed_at', f.observed_at))), '[]')
+                FROM unnest(c.facts) f WHERE f.kind = 'implant'))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_implants(radscheduler.clinical_case, jsonb) IS 'MR_SAFETY. A recorded implant outweighs any answer that there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_weight(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_fact   radscheduler.clinical_fact;
+    v_at     timestamptz;
+    v_kg     numeric;
+    v_is_old boolean;
+    v_state  text;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        IF v_fact.kind = 'weight' AND v_fact.is_past AND v_fact.observed_at < c.ends_at THEN
+            v_kg := v_fact.value * CASE WHEN v_fact.unit IS NULL OR v_fact.unit IN ('kg', 'kilogram', 'kilograms') THEN 1 WHEN v_fact.unit IN ('lb', 'lbs', '[lb_av]', 'pound', 'pounds') THEN 0.45359237 WHEN v_fact.unit = 'g' THEN 0.001 END;
+            v_at := v_fact.observed_at;
+            v_is_old := v_at < c.starts_at - make_interval(hours => (24 * (p ->> 'answer_days')::numeric)::integer);
+            EXIT;
+        END IF;
+    END LOOP;
+    -- Someone who was too heavy long ago is still told of; someone who was not may have become so.
+    v_state := CASE WHEN c.limit_kg IS NULL THEN CASE WHEN v_kg >= (p ->> 'heavy_kg')::numeric THEN 'unknown' ELSE 'pass' END
+                    WHEN v_kg > c.limit_kg THEN 'fail' WHEN v_kg IS NULL OR v_is_old THEN 'unknown' ELSE 'pass' END;
+    RETURN (v_state, NULL::radscheduler.severity,
+            CASE WHEN c.limit_kg IS NULL THEN CASE v_state WHEN 'pass' THEN 'No limit is recorded, and no great weight.' ELSE 'The patient is heavy, and no limit of a table is recorded.' END
+                 WHEN v_state = 'fail' THEN 'The recorded weight is above the limit of the table.' WHEN v_state = 'pass' THEN 'The table carries the patient.'
+                 WHEN v_kg IS NULL THEN 'No weight is recorded, and the table has a limit.' ELSE 'The recorded weight is too old to count, and the table has a limit.' END,
+            jsonb_strip_nulls(jsonb_build_object('weight_kg', round(v_kg, 1), 'observed_at', v_at, 'limit_kg', c.limit_kg)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_weight(radscheduler.clinical_case, jsonb) IS 'WEIGHT_LIMIT, for the scanner or room of the appointment with the lowest limit. A weight in a unit that is not understood is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_fasting(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_is_late boolean := c.fasts AND c.wall_time >= (p ->> 'fasting_after')::time;
+    v_state   text;
+BEGIN
+    IF v_is_late IS NOT TRUE THEN
+        v_state := 'no';
+    ELSE
+        SELECT CASE WHEN bool_or(f.is_past AND f.is_diabetes) THEN 'yes' WHEN bool_or(f.is_past AND NOT f.is_diabetes) AND NOT bool_or(f.is_diabetes) THEN 'no' ELSE 'unknown' END INTO v_state
+            FROM (SELECT x.is_past, x.kind = 'diagnosis' AND x.code ~ '(^E(08|09|10|11|13)|DIABET)' OR x.kind = 'medication' AND x.code ~ '(METFORMIN|INSULIN|GLUCOPHAGE)' AS is_diabetes
+                  FROM unnest(c.facts) x WHERE x.kind = 'diagnosis' OR x.kind = 'medication' AND x.code ~ '(METFORMIN|INSULIN|GLUCOPHAGE)') f;
+    END IF;
+    RETURN (CASE v_state WHEN 'yes' THEN 'fail' WHEN 'no' THEN 'pass' ELSE 'unknown' END, NULL::radscheduler.severity,
+            CASE WHEN v_is_late IS NOT TRUE THEN 'Nobody fasts long for it.' WHEN v_state = 'no' THEN 'The patient is not diabetic, as recorded.'
+                 WHEN v_state = 'yes' THEN 'A diabetic would fast until late; do the exam earlier in the day.' ELSE 'The patient would fast until late, and nobody has recorded whether he is diabetic.' END,
+            jsonb_strip_nulls(jsonb_build_object('fasts', c.fasts, 'wall_time', to_char(c.wall_time, 'HH24:MI'), 'fasting_after', p -> 'fasting_after', 'diabetic', CASE WHEN v_is_late THEN v_state END)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_fasting(radscheduler.clinical_case, jsonb) IS 'PREP_CLASH, as far as fasting goes: exams whose preparation (procedure.prep) is to eat nothing. Exams that spoil each other are in clinical_pairs().';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_duration(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_booked integer := round(extract(epoch FROM c.ends_at - c.starts_at) / 60);
+    v_own    boolean := (SELECT bool_or(p -> 'minutes' ? k) FROM unnest(c.codes) k);
+    v_least  integer;
+    v_off    boolean := (SELECT bool_or(p -> 'minutes' -> k = 'null') FROM unnest(c.codes) k);
+    v_state  text;
+BEGIN
+    v_least := CASE WHEN v_own THEN (SELECT sum((p -> 'minutes' ->> k)::numeric) FROM unnest(c.codes) k)
+        ELSE ceil(c.usual_minutes * (p ->> 'percent')::numeric / 100) + CASE WHEN c.contrast = 'yes' AND NOT c.counts_contrast THEN (p ->> 'contrast_minutes')::numeric ELSE 0 END
+             + CASE WHEN c.is_sedated THEN (p ->> 'sedation_minutes')::numeric ELSE 0 END END;
+    v_state := CASE WHEN v_off THEN 'pass' WHEN v_booked < v_least THEN 'fail' WHEN v_least IS NULL THEN 'unknown' ELSE 'pass' END;
+    RETURN (v_state, NULL::radscheduler.severity,
+            CASE v_state WHEN 'fail' THEN 'Less time is booked than the exam takes at least.' WHEN 'pass' THEN 'The time is enough.' ELSE 'Nobody has recorded how long the exam takes.' END,
+            jsonb_strip_nulls(jsonb_build_object('booked_minutes', v_booked, 'least_minutes', v_least, 'usual_minutes', c.usual_minutes, 'contrast', c.contrast, 'sedation', c.is_sedated)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_duration(radscheduler.clinical_case, jsonb) IS 'DURATION_TOO_SHORT. Exams that follow each other add up, X-rays, mammographies and densitometries are done in one.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_order(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_is_asked boolean := p -> 'modalities' = '[]' OR c.modality IS NULL OR p -> 'modalities' ? c.modality;
+    v_has      boolean := coalesce(array_to_string(c.orders, '') <> '', false);
+BEGIN
+    RETURN (CASE WHEN NOT v_is_asked OR v_has THEN 'pass' ELSE 'fail' END, NULL::radscheduler.severity,
+            CASE WHEN NOT v_is_asked THEN 'No order is asked for.' WHEN v_has THEN 'The appointment names its order.' ELSE 'The appointment names no order.' END,
+            jsonb_build_object('orders', coalesce(to_jsonb(c.orders), '[]')));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_order(radscheduler.clinical_case, jsonb) IS 'ORDER_MISSING.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_authorization(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_is_asked boolean := p -> 'modalities' = '[]' OR c.modality IS NULL OR p -> 'modalities' ? c.modality;
+BEGIN
+    RETURN (CASE WHEN NOT v_is_asked OR c.authorization_no IS NOT NULL THEN 'pass' ELSE 'fail' END, NULL::radscheduler.severity,
+            CASE WHEN NOT v_is_asked THEN 'No authorization is asked for.' WHEN c.authorization_no IS NOT NULL THEN 'The authorization is recorded.' ELSE 'No authorization of the payer is recorded.' END,
+            jsonb_build_object('authorization_recorded', c.authorization_no IS NOT NULL));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_authorization(radscheduler.clinical_case, jsonb) IS 'AUTH_MISSING.';
+
+CREATE OR REPLACE FUNCTION radscheduler.explain_rules(appointment_id bigint)
+    RETURNS TABLE (code text, origin text, verdict text, severity radscheduler.severity, other_appointment_id bigint, sentence text, inputs jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 25 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site integer;
+    v_row  record;
+BEGIN
+    SELECT a.site_id, a.starts_at, a.ends_at, a.modality, radscheduler.takes_time(a.status, a.holds_time) AS takes_time INTO v_row FROM radscheduler.appointment a
+        WHERE a.site_id = ANY (radscheduler.visible_sites()) AND a.appointment_id = explain_rules.appointment_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no appointment % at a site of this session', explain_rules.appointment_id USING ERRCODE = 'no_data_found',
+            HINT = 'The number is appointments.id; the setting radscheduler.site narrows what a session sees.';
+    END IF;
+    v_site := v_row.site_id;
+    RETURN QUERY
+    WITH broken AS MATERIALIZED (
+        SELECT b.* FROM radscheduler.rule_conflicts(v_site, ARRAY[explain_rules.appointment_id]) b
+    ), finding AS MATERIALIZED (
+        SELECT f.* FROM radscheduler.clinical_findings(v_site, ARRAY[explain_rules.appointment_id], true) f
+    ), answer AS (
+        SELECT k.code, 'schedule' AS origin, 1 AS place,
+               CASE WHEN s.severity = 'off' THEN 'off' WHEN NOT v_row.takes_time THEN 'unknown' WHEN b.code IS NULL THEN 'pass' ELSE 'fail' END AS verdict, b.severity, b.other_appointment_id,
+               CASE WHEN NOT v_row.takes_time THEN 'The appointment takes no time, so this is not asked.' WHEN b.code IS NULL THEN 'Not broken.'
+                    ELSE format(c.text, coalesce(r.name, radscheduler.rule_subject(v_site, k.code, explain_rules.appointment_id))) END AS sentence,
+               jsonb_strip_nulls(jsonb_build_object('starts_at', v_row.starts_at, 'ends_at', v_row.ends_at, 'modality', v_row.modality, 'resource', r.code)) AS inputs
+        FROM radscheduler.rule_kind k
+        JOIN radscheduler.conflict_kind c ON c.code = k.code
+        LEFT JOIN radscheduler.rule_setting s ON s.site_id = v_site AND s.code = k.code
+        LEFT JOIN broken b ON b.code = k.code
+        LEFT JOIN radscheduler.resource r ON b.axis = 'resource' AND r.site_id = v_site AND r.resource_id = b.subject_id
+        WHERE k.question IS NULL
+        UNION ALL
+        -- An exam by itself passes a rule about two where the other exam fails it.
+        SELECT f.code, CASE WHEN k.code IS NULL THEN 'site' ELSE 'clinical' END, CASE WHEN k.code IS NULL THEN 3 ELSE 2 END,
+               CASE WHEN coalesce(s.severity, o.severity) = 'off' OR k.code IS NOT NULL AND s.severity IS NULL AND t.clinical_rules = 'off' THEN 'off' ELSE f.verdict END,
+               f.severity, nullif(CASE WHEN f.other_appointment_id = explain_rules.appointment_id THEN f.appointment_id ELSE f.other_appointment_id END, explain_rules.appointment_id), f.sentence, f.inputs
+        FROM finding f
+        JOIN radscheduler.site t ON t.site_id = v_site
+        LEFT JOIN radscheduler.rule_kind k ON k.code = f.code
+        LEFT JOIN radscheduler.rule_setting s ON s.site_id = v_site AND s.code = f.code
+        LEFT JOIN radscheduler.site_rule o ON o.site_id = v_site AND o.code = f.code
+        WHERE f.verdict <> 'pass' OR NOT EXISTS (SELECT FROM finding x WHERE x.code = f.code AND x.verdict <> 'pass')
+    )
+    SELECT a.code, a.origin, a.verdict, a.severity, a.other_appointment_id, a.sentence, a.inputs FROM answer a ORDER BY a.place, a.code, a.other_appointment_id NULLS FIRST;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.explain_rules(bigint) IS
+    'What every rule says about an appointment: origin schedule, clinical or site (site_rule); verdict pass, fail, unknown (what it asks is not recorded) or off; severity of the conflict, NULL where the site is told of none; the other appointment where there is one; a sentence; the values it looked at, the patient''s among them. Raises P0002 for an appointment that is not at a site of the session.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_clinical_rules(scope text DEFAULT 'all') RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_old  text;
+BEGIN
+    IF scope IS NULL OR scope NOT IN ('off', 'known', 'bookings', 'all') THEN
+        RAISE EXCEPTION 'the scope of the clinical rules "%" is not understood', scope USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Write all (every appointment), bookings (those made here), known (only dangers that are recorded) or off.';
+    END IF;
+    SELECT s.clinical_rules INTO v_old FROM radscheduler.site s WHERE s.site_id = v_site FOR NO KEY UPDATE;
+    IF v_old <> scope THEN
+        UPDATE radscheduler.site s SET clinical_rules = scope WHERE s.site_id = v_site;
+        PERFORM radscheduler.audit(v_site, 'site.changed', 'site', v_site, jsonb_build_object('columns', jsonb_build_object('clinical_rules', jsonb_build_array(v_old, scope))));
+    END IF;
+    RETURN v_old;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_clinical_rules(text) IS
+    'Says which appointments of the session''s site the clinical rules are asked for: all, bookings (those made here), known (only recorded dangers are told, the default), off. Returns what it was. Counts for appointments as they change; recheck_conflicts() applies it to those that are there. Raises 22023 for another word.';
+
+CREATE OR REPLACE FUNCTION radscheduler.patient_bookings(p_site integer, p_patients bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+                 WHERE a.site_id = p_site AND a.patient_id = ANY (p_patients) AND a.ends_at > now() AND radscheduler.takes_time(a.status, a.holds_time)
+                   AND radscheduler.clinical_scope(p_site) <> 'off' ORDER BY a.appointment_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.patient_bookings(integer, bigint[]) IS
+    'The bookings of some patients that are not over, and that the clinical rules may concern. A writer of appointments that records facts about its patients gives them to settle() as moved, so that rows are locked in one order.';
+
+CREATE OR REPLACE FUNCTION radscheduler.recheck_patient(p_site integer, p_patient bigint) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_ids bigint[];
+BEGIN
+    PERFORM radscheduler.lock_subjects(p_site, '{}', ARRAY[p_patient]);
+    v_ids := radscheduler.patient_bookings(p_site, ARRAY[p_patient]);
+    IF v_ids <> '{}' THEN
+        PERFORM radscheduler.settle(p_site, '{}', v_ids, NULL);
+    END IF;
+    RETURN cardinality(v_ids);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.recheck_patient(integer, bigint) IS
+    'After facts about a patient were recorded or taken back, outside of a message: locks the patient, and brings the conflicts and reviews of his coming bookings into line; returns how many there are. A transaction that holds settling or rows already uses patient_bookings() instead.';
+
+CREATE OR REPLACE FUNCTION radscheduler.all_so(p_conditions text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN 'no' = ANY (p_conditions) THEN 'no' WHEN 'unknown' = ANY (p_conditions) THEN 'unknown' ELSE 'yes' END;
+
+COMMENT ON FUNCTION radscheduler.all_so(text[]) IS 'Conditions put together with AND: no where one is no, else unknown where one is unknown, else yes. NULL is a condition that nobody asked.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_fact_kind(kind text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.fact_kind k WHERE k.kind = is_fact_kind.kind);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_fact_kind(text) IS 'Whether fact_kind has this kind; what site_rule may ask for.';
+
+CREATE OR REPLACE FUNCTION radscheduler.yes_no(p_is boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN p_is THEN 'yes' WHEN NOT p_is THEN 'no' ELSE 'unknown' END;
+
+COMMENT ON FUNCTION radscheduler.yes_no(boolean) IS 'A condition as a word: yes, no, or unknown for NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.exam_is(c radscheduler.clinical_case, p_modalities text[], p_study text, p_contrast boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.all_so(ARRAY[
+        CASE WHEN p_modalities IS NOT NULL THEN radscheduler.yes_no(c.modality = ANY (p_modalities)) END,
+        CASE WHEN p_study IS NOT NULL THEN radscheduler.yes_no(nullif(btrim(c.words), '') ILIKE p_study OR EXISTS (SELECT FROM unnest(c.codes) k WHERE k ILIKE p_study)) END,
+        CASE WHEN p_contrast IS NOT NULL THEN CASE c.contrast WHEN 'unknown' THEN 'unknown' ELSE radscheduler.yes_no((c.contrast = 'yes') = p_contrast) END END]);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.exam_is(radscheduler.clinical_case, text[], text, boolean) IS 'Whether an exam is what a site''s rule asks: modality, pattern of its code or text, contrast; NULL: not asked.';
+
+CREATE OR REPLACE FUNCTION radscheduler.fact_is(c radscheduler.clinical_case, p_kind text, p_code text, p_test text, p_value numeric, p_days integer) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_fact     radscheduler.clinical_fact;
+    v_found    boolean := false;
+    v_answered boolean := false;
+    v_coming   boolean := false;
+    v_last     numeric;
+    v_matches  boolean;
+BEGIN
+    FOREACH v_fact IN ARRAY coalesce(c.facts, '{}') LOOP
+        CONTINUE WHEN v_fact.kind <> p_kind OR v_fact.observed_at < c.starts_at - make_interval(days => p_days);
+        v_matches := CASE WHEN p_code IS NULL THEN NOT radscheduler.is_negative_fact(v_fact.code) ELSE coalesce(v_fact.code ILIKE p_code, false) END;
+        IF NOT v_fact.is_past OR v_fact.observed_at >= c.ends_at THEN
+            v_coming := v_coming OR v_matches;
+        ELSE
+            v_answered := true;
+            v_found := v_found OR v_matches;
+            v_last := coalesce(v_last, CASE WHEN v_matches THEN v_fact.value END);
+        END IF;
+    END LOOP;
+    RETURN CASE p_test
+        WHEN 'present' THEN CASE WHEN v_found THEN 'yes' WHEN v_coming OR NOT v_answered THEN 'unknown' ELSE 'no' END
+        WHEN 'recorded' THEN radscheduler.yes_no(v_found)
+        WHEN 'missing' THEN radscheduler.yes_no(NOT v_found)
+        WHEN 'below' THEN radscheduler.yes_no(v_last < p_value)
+        WHEN 'above' THEN radscheduler.yes_no(v_last > p_value) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.fact_is(radscheduler.clinical_case, text, text, text, numeric, integer) IS 'Whether what is recorded about the patient is what a site''s rule asks (site_rule.fact_test).';
+
+CREATE OR REPLACE FUNCTION radscheduler.site_findings(p_site integer, p_cases radscheduler.clinical_case[], p_appointments bigint[], p_everything boolean)
+    RETURNS TABLE (appointment_id bigint, code text, verdict text, severity radscheduler.severity, axis radscheduler.axis, subject_id bigint, other_appointment_id bigint,
+                   overlap tstzrange, sentence text, inputs jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r        record;
+    c        radscheduler.clinical_case;
+    o        radscheduler.clinical_case;
+    v_first  text;
+    v_so     text;
+    v_earlier boolean;
+BEGIN
+    FOR r IN SELECT * FROM radscheduler.site_rule s WHERE s.site_id = p_site AND (p_everything OR s.severity <> 'off') ORDER BY s.code LOOP
+        FOREACH c IN ARRAY p_cases LOOP
+            CONTINUE WHEN NOT (c.takes_time OR p_everything) OR r.applies_to = 'bookings' AND NOT c.is_own OR r.gap_minutes IS NULL AND c.appointment_id <> ALL (p_appointments);
+            v_first := radscheduler.all_so(ARRAY[
+                radscheduler.exam_is(c, r.modalities, r.study, r.contrast),
+                CASE WHEN num_nonnulls(r.min_age, r.max_age) > 0 THEN radscheduler.yes_no(c.age >= coalesce(r.min_age, 0) AND c.age <= coalesce(r.max_age, 1000)) END,
+                CASE WHEN r.sex IS NOT NULL THEN CASE WHEN c.sex IN ('F', 'M') THEN radscheduler.yes_no(c.sex = r.sex) ELSE 'unknown' END END,
+                CASE WHEN r.resource IS NOT NULL THEN CASE WHEN c.resources = '{}' THEN 'unknown' ELSE radscheduler.yes_no(EXISTS (SELECT FROM unnest(c.resources) n WHERE n ILIKE r.resource)) END END,
+                CASE WHEN r.fact_kind IS NOT NULL THEN radscheduler.fact_is(c, r.fact_kind, r.fact_code, r.fact_test, r.fact_value, r.fact_days) END]);
+            axis := 'resource'; subject_id := 0; other_appointment_id := NULL; overlap := tstzrange(c.starts_at, c.ends_at);
+            v_so := v_first;
+            IF r.gap_minutes IS NOT NULL THEN
+                v_so := 'no';
+                FOREACH o IN ARRAY p_cases LOOP
+                    CONTINUE WHEN v_first = 'no' OR o.appointment_id = c.appointment_id OR o.patient_id <> c.patient_id OR NOT (o.takes_time OR o.is_done)
+                        OR c.appointment_id <> ALL (p_appointments) AND o.appointment_id <> ALL (p_appointments);
+                    v_earlier := (o.starts_at, o.appointment_id) < (c.starts_at, c.appointment_id);
+                    CONTINUE WHEN r.gap_order = CASE WHEN v_earlier THEN 'before' ELSE 'after' END
+                        OR CASE WHEN v_earlier THEN c.starts_at - o.ends_at ELSE o.starts_at - c.ends_at END >= make_interval(mins => r.gap_minutes);
+                    v_so := radscheduler.all_so(ARRAY[v_first, radscheduler.exam_is(o, r.other_modalities, r.other_study, r.other_contrast)]);
+                    CONTINUE WHEN v_so = 'no';
+                    verdict := CASE v_so WHEN 'yes' THEN 'fail' ELSE 'unknown' END;
+                    appointment_id := c.appointment_id; code := r.code; axis := 'patient'; subject_id := CASE v_so WHEN 'yes' THEN c.patient_id ELSE -c.patient_id END; other_appointment_id := o.appointment_id; sentence := r.text;
+                    overlap := CASE WHEN v_earlier THEN tstzrange(c.starts_at, o.ends_at + make_interval(mins => r.gap_minutes)) ELSE tstzrange(o.starts_at, c.ends_at + make_interval(mins => r.gap_minutes)) END;
+                    severity := CASE WHEN r.severity = 'off' OR NOT c.takes_time THEN NULL WHEN v_so = 'unknown' THEN r.if_unknown ELSE r.severity END;
+                    inputs := jsonb_build_object('this_exam', v_first, 'minutes_between', round(extract(epoch FROM CASE WHEN v_earlier THEN c.starts_at - o.ends_at ELSE o.starts_at - c.ends_at END) / 60));
+                    RETURN NEXT;
+                END LOOP;
+                v_so := 'no'; axis := 'resource'; subject_id := 0; other_appointment_id := NULL; overlap := tstzrange(c.starts_at, c.ends_at);
+            END IF;
+            CONTINUE WHEN c.appointment_id <> ALL (p_appointments) OR v_so = 'no' AND NOT p_everything;
+            appointment_id := c.appointment_id; code := r.code; sentence := r.text;
+            verdict := CASE v_so WHEN 'yes' THEN 'fail' WHEN 'no' THEN 'pass' ELSE 'unknown' END;
+            subject_id := CASE v_so WHEN 'unknown' THEN -1 ELSE 0 END;
+            severity := CASE WHEN r.severity = 'off' OR v_so = 'no' OR NOT c.takes_time THEN NULL WHEN v_so = 'unknown' THEN r.if_unknown ELSE r.severity END;
+            inputs := jsonb_strip_nulls(jsonb_build_object('modality', c.modality, 'contrast', CASE WHEN r.contrast IS NOT NULL THEN c.contrast END,
+                'age', CASE WHEN num_nonnulls(r.min_age, r.max_age) > 0 THEN c.age END, 'sex', CASE WHEN r.sex IS NOT NULL THEN c.sex END, 'resources', CASE WHEN r.resource IS NOT NULL THEN to_jsonb(c.resources) END,
+                'facts', CASE WHEN r.fact_kind IS NOT NULL THEN (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('code', f.code, 'value', f.value, 'observed_at', f.observed_at))), '[]')
+                    FROM unnest(c.facts) f WHERE f.kind = r.fact_kind) END));
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.site_findings(integer, radscheduler.clinical_case[], bigint[], boolean) IS
+    'What the rules a site added find among some cases, in the shape of clinical_findings(). A rule with a gap gives one row for each other exam that is too close, with either of the two in p_appointments.';
+
+CREATE OR REPLACE FUNCTION radscheduler.record_fact(patient_id text, kind text, code text DEFAULT NULL, value numeric DEFAULT NULL, unit text DEFAULT NULL, severity text DEFAULT NULL,
+                                         observed_at timestamptz DEFAULT pg_catalog.now()) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site     integer := radscheduler.current_site();
+    v_patient  bigint;
+    v_kind     radscheduler.fact_kind;
+    v_code     text := nullif(btrim(code), '');
+    v_severity text := nullif(upper(btrim(severity)), '');
+    v_number   record;
+    v_fact     bigint;
+BEGIN
+    SELECT k.* INTO v_kind FROM radscheduler.fact_kind k WHERE k.kind = record_fact.kind;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'kind "%" is not known', kind USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT kind, unit, meaning FROM radscheduler.fact_kind; lists those that are.';
+    ELSIF v_kind.takes = 'value' AND value IS NULL OR v_kind.takes = 'code' AND v_code IS NULL THEN
+        RAISE EXCEPTION 'a fact of kind % needs a %', v_kind.kind, v_kind.takes USING ERRCODE = 'invalid_parameter_value',
+            HINT = CASE v_kind.takes WHEN 'value' THEN format('Give value => the number in %s, or another unit of radscheduler.fact_unit.', v_kind.unit) ELSE 'Give code => what it is, or none.' END;
+    ELSIF v_kind.codes IS NOT NULL AND v_code <> ALL (v_kind.codes) THEN
+        RAISE EXCEPTION 'the code of a fact of kind % is not understood', v_kind.kind USING ERRCODE = 'invalid_parameter_value', HINT = format('Write %s.', array_to_string(v_kind.codes, ' or '));
+    ELSIF v_severity NOT IN ('SV', 'MO', 'MI') THEN
+        RAISE EXCEPTION 'the severity is not understood' USING ERRCODE = 'invalid_parameter_value', HINT = 'Write SV (severe), MO (moderate) or MI (mild), or leave it out.';
+    ELSIF observed_at IS NULL OR NOT isfinite(observed_at) THEN
+        RAISE EXCEPTION 'a fact needs the time at which it was so' USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave observed_at out for now.';
+    END IF;
+    v_number := radscheduler.fact_value(kind, value, unit);
+    IF v_number.fault IS NOT NULL THEN
+        RAISE EXCEPTION '%', CASE v_number.fault WHEN 'unit' THEN format('the unit of a fact of kind %s is not understood', v_kind.kind)
+                                  ELSE format('a fact of kind %s is between %s and %s %s', v_kind.kind, v_kind.low, v_kind.high, v_kind.unit) END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT word, factor FROM radscheduler.fact_unit; lists units.';
+    END IF;
+    v_patient := radscheduler.patient_by_identifier(v_site, patient_id);
+    PERFORM radscheduler.lock_keys(radscheduler.patient_names(v_site, ARRAY[v_patient]));
+    IF radscheduler.patient_by_identifier(v_site, patient_id) <> v_patient THEN
+        RAISE EXCEPTION 'the patient was merged while the fact waited for him' USING ERRCODE = 'serialization_failure', HINT = 'Run it again.';
+    END IF;
+    INSERT INTO radscheduler.patient_fact AS f (site_id, patient_id, kind, code, value, unit, severity, observed_at, source)
+        VALUES (v_site, v_patient, kind, v_code, coalesce(v_number.value, value), v_number.unit, v_severity, observed_at, 'user')
+        RETURNING f.fact_id INTO v_fact;
+    PERFORM radscheduler.audit(v_site, 'fact.recorded', 'patient_fact', v_fact, jsonb_build_object('patient_id', v_patient));
+    PERFORM radscheduler.recheck_patient(v_site, v_patient);
+    RETURN v_fact;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.record_fact(text, text, text, numeric, text, text, timestamptz) IS
+    'Records a fact about a patient of the session''s site (patient_id: an identifier, value or authority|value) and returns its id. kind is one of fact_kind; numbers are converted to its unit. The patient''s coming bookings are looked at anew. Raises 22023 for a kind, unit, code or severity that is not understood, for a number that no person has, and for an identifier of no patient or of several.';
+
+CREATE OR REPLACE FUNCTION radscheduler.retract_fact(fact_id bigint) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site    integer := radscheduler.current_site();
+    v_patient bigint;
+BEGIN
+    SELECT f.patient_id INTO v_patient FROM radscheduler.patient_fact f WHERE f.site_id = v_site AND f.fact_id = retract_fact.fact_id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM radscheduler.lock_keys(radscheduler.patient_names(v_site, ARRAY[v_patient]));
+    DELETE FROM radscheduler.patient_fact f WHERE f.site_id = v_site AND f.fact_id = retract_fact.fact_id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'fact.retracted', 'patient_fact', fact_id, jsonb_build_object('patient_id', v_patient));
+    PERFORM radscheduler.recheck_patient(v_site, v_patient);
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.retract_fact(bigint) IS
+    'Takes back a fact of the session''s site that was wrong; false when there is none of this id. The patient''s coming bookings are looked at anew.';
+
+CREATE OR REPLACE FUNCTION radscheduler.facts_of(patient_id text) RETURNS TABLE (fact_id bigint, kind text, code text, value numeric, unit text, severity text, observed_at timestamptz, source text, message_id bigint)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site    integer := radscheduler.current_site();
+    v_patient bigint := radscheduler.patient_by_identifier(v_site, facts_of.patient_id);
+BEGIN
+    RETURN QUERY
+    SELECT f.fact_id, f.kind, f.code, f.value, f.unit, f.severity, f.observed_at, f.source, f.message_id
+    FROM radscheduler.patient_fact f WHERE f.site_id = v_site AND f.patient_id = v_patient ORDER BY f.observed_at DESC, f.fact_id DESC;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.facts_of(text) IS
+    'What is known about a patient of the session''s site (an identifier, value or authority|value), newest first. Raises 22023 for an identifier of no patient or of several.';
 
 CREATE OR REPLACE FUNCTION radscheduler.find_patient(p_site integer, p_identifiers jsonb, p_facility text, OUT best jsonb, OUT patient_id bigint, OUT is_complete boolean) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4132,11 +6474,14 @@ BEGIN
     FOR k IN 1 .. cardinality(v_items) LOOP
         v_item := v_items[k];
         v_old := NULL;
-        IF v_item.filler_id IS NOT NULL THEN
+        IF v_item.action = 'request' THEN
+            -- apply_request() has found it.
+            SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_item.appointment_id;
+        ELSIF v_item.filler_id IS NOT NULL THEN
             SELECT * INTO v_old FROM radscheduler.appointment a
                 WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.filler_id = v_item.filler_id ORDER BY a.generation DESC LIMIT 1;
         END IF;
-        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL THEN
+        IF v_old.appointment_id IS NULL AND v_item.placer_id IS NOT NULL AND v_item.action IS DISTINCT FROM 'request' THEN
             SELECT * INTO v_old FROM radscheduler.appointment a
                 WHERE a.site_id = c_site AND a.sender_id = v_item.sender_id AND a.placer_id = v_item.placer_id AND (v_item.filler_id IS NULL OR a.filler_id IS NULL)
                 ORDER BY a.generation DESC LIMIT 1;
@@ -4249,7 +6594,16 @@ $$;
 COMMENT ON FUNCTION radscheduler.status_sent(jsonb) IS
     'What the status words of a message mean: the first that status_alias knows, and whether any says Overbook. NULL when none is known.';
 
-CREATE OR REPLACE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]') RETURNS bytea
+CREATE OR REPLACE FUNCTION radscheduler.ack_stamp(p_zone text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.hl7_stamp(now(), p_zone);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.answer(p_bytes bytea, p_code text, p_message bigint, p_zone text, p_error jsonb, p_conflicts jsonb, p_charset text, p_warnings jsonb DEFAULT '[]',
+                                    p_reply jsonb DEFAULT NULL) RETURNS bytea
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -4264,7 +6618,7 @@ BEGIN
         v_severities := ARRAY['E'];
         v_texts := ARRAY[p_error ->> 'text'];
     ELSIF p_conflicts <> '[]' THEN
-        SELECT array_agg('0'::text), array_agg('SCH'::text), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
+        SELECT array_agg('0'::text), array_agg(CASE WHEN p_reply IS NULL THEN 'SCH' ELSE 'ARQ' END), array_agg(CASE c ->> 'severity' WHEN 'info' THEN 'I' ELSE 'W' END),
                array_agg(concat(c ->> 'message', ' With appointment ' || (c #>> '{with,0,appointment_id}') || '.'))
             INTO v_codes, v_paths, v_severities, v_texts
             FROM (SELECT e FROM jsonb_array_elements(p_conflicts) e WHERE e ->> 'state' = 'open' LIMIT 3) l(c);
@@ -4273,14 +6627,20 @@ BEGIN
         SELECT v_codes || array_agg('0'::text), v_paths || array_agg(w ->> 'path'), v_severities || array_agg('W'::text), v_texts || array_agg(w ->> 'text')
             INTO v_codes, v_paths, v_severities, v_texts FROM jsonb_array_elements(v_told) w;
     END IF;
+    IF p_reply IS NOT NULL THEN
+        RETURN radscheduler.hl7_response(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
+                                         coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' END),
+                                         v_codes, v_paths, v_severities, v_texts, p_charset, 'SRR', 'SRR_S01',
+                                         (string_to_array(radscheduler.hl7_build('[["MSH", "|", "^~\\&"]]'::jsonb || p_reply)::text, chr(13)))[2 : jsonb_array_length(p_reply) + 1]);
+    END IF;
     RETURN radscheduler.hl7_answer(p_bytes, p_code, 'RS' || p_message, radscheduler.ack_stamp(p_zone),
                                    coalesce(p_error ->> 'text', CASE WHEN p_conflicts <> '[]' THEN 'Accepted with conflict, see ERR' WHEN v_told <> '[]' THEN 'Accepted with warning, see ERR' END),
                                    v_codes, v_paths, v_severities, v_texts, p_charset);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb) IS
-    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place.';
+COMMENT ON FUNCTION radscheduler.answer(bytea, text, bigint, text, jsonb, jsonb, text, jsonb, jsonb) IS
+    'The acknowledgement of a message by its number here: an error as ERR severity E; open conflicts of an accepted booking as ERR severity W (I for one that only informs), and as W the warnings that tell of a cancellation which has not taken place. With p_reply, segments in the form of hl7_to_jsonb(), it is an SRR with these.';
 
 CREATE OR REPLACE FUNCTION radscheduler.log_items(p_items radscheduler.ingest_item[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -4432,7 +6792,7 @@ BEGIN
     -- Messages of one batch mostly come from one sender.
     r.context := radscheduler.message_context(v_header, p_channel, p_peer,
         CASE WHEN p_before #>> '{header,sending_application}' = v_header ->> 'sending_application' AND p_before #>> '{header,sending_facility}' = v_header ->> 'sending_facility'
-             THEN p_before || '{"is_new": false}' END);
+             THEN p_before || jsonb_build_object('is_new', false, 'peer', p_peer) END);
     r.site_id := (r.context ->> 'site_id')::integer;
     r.sender_id := (r.context ->> 'sender_id')::bigint;
     r.code := 'AA';
@@ -4455,9 +6815,9 @@ BEGIN
         r.action := radscheduler.message_kind(v_header ->> 'message_code', r.trigger_event);
         IF r.action IS NULL THEN
             r.code := 'AR';
-            r.error := CASE WHEN v_header ->> 'message_code' IN ('SIU', 'ADT') THEN
+            r.error := CASE WHEN v_header ->> 'message_code' IN ('SIU', 'ADT', 'SRM') THEN
                 jsonb_build_object('code', '201', 'path', 'MSH-9.2', 'text', 'This trigger event is not taken here. The message is kept.')
-                ELSE '{"code": "200", "path": "MSH-9.1", "text": "Only scheduling (SIU), patient (ADT) and order messages (ORM^O01, OMI^O23) are taken here. The message is kept."}' END;
+                ELSE '{"code": "200", "path": "MSH-9.1", "text": "Only scheduling (SIU, SRM), patient (ADT) and order messages (ORM^O01, OMI^O23) are taken here. The message is kept."}' END;
         END IF;
     END IF;
     IF r.error IS NULL AND (r.context ->> 'is_test')::boolean AND r.context #>> '{profile,test_messages}' IN ('ignore', 'refuse') THEN
@@ -4513,13 +6873,14 @@ BEGIN
         WHEN p_trigger = 'IGNORE' THEN 'ignore'
         WHEN p_message_code = 'SIU' AND p_trigger IN ('S23', 'S24') THEN 'block'
         WHEN p_message_code = 'SIU' AND p_trigger ~ '^S(1[2-9]|2[0-2]|26|27)$' THEN 'schedule'
+        WHEN p_message_code = 'SRM' AND p_trigger ~ '^S(0[1-9]|1[01])$' THEN 'request'
         WHEN p_message_code = 'ADT' AND p_trigger IN ('A01', 'A04', 'A08', 'A10', 'A18', 'A30', 'A31', 'A34', 'A40') THEN 'patient'
         WHEN p_message_code = 'ORM' AND p_trigger = 'O01' OR p_message_code = 'OMI' AND p_trigger = 'O23' THEN 'order' END;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.message_kind(text, text) IS
-    'Who handles a message by MSH-9.1 and its event: schedule, block, patient, order, ignore; NULL for what is not taken.';
+    'Who handles a message by MSH-9.1 and its event: schedule, block, request, patient, order, ignore; NULL for what is not taken.';
 
 CREATE OR REPLACE FUNCTION radscheduler.lock_names(p_item radscheduler.ingest_item) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4597,6 +6958,7 @@ CREATE OR REPLACE FUNCTION radscheduler.other_lock_names(p_item radscheduler.ing
     AS $$
 BEGIN
     RETURN CASE p_item.action
+        WHEN 'request' THEN radscheduler.appointment_lock_names(p_item.site_id, radscheduler.requested_appointment(p_item))
         WHEN 'patient' THEN
             CASE WHEN p_item.reading ? 'merges' THEN radscheduler.merge_lock_names(p_item.site_id, p_item.context ->> 'facility', p_item.reading -> 'merges')
                  WHEN radscheduler.is_arrival(p_item) THEN ARRAY(
@@ -4609,7 +6971,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.other_lock_names(radscheduler.ingest_item) IS
-    'Names for lock_keys() of a message that is not about an appointment, besides its identifiers: all of merged patients and the appointments of the one given up, the appointments somebody may arrive for, orders by either number.';
+    'Names for lock_keys() of a message that is not about an appointment, besides its identifiers: all of merged patients and the appointments of the one given up, the appointments somebody may arrive for, orders by either number, the appointment of a request.';
 
 CREATE OR REPLACE FUNCTION radscheduler.other_subjects(p_items radscheduler.ingest_item[], p_site integer, OUT resources bigint[], OUT patients bigint[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4632,7 +6994,11 @@ BEGIN
                 SELECT b.resource_id FROM item i
                 JOIN radscheduler.sender_block s ON s.site_id = p_site AND s.sender_id = i.sender_id AND (s.filler_id = i.filler_id OR s.placer_id = i.placer_id)
                 JOIN radscheduler.resource_block b ON b.site_id = s.site_id AND b.sender_block_id = s.sender_block_id) x(id)),
-           (SELECT array_agg(p.id) FROM person p)
+           (SELECT array_agg(p.id) FROM (
+                SELECT id FROM person
+                UNION
+                -- Of demographics only the person: his bookings may be looked at anew, and none moves.
+                SELECT unnest(radscheduler.patients_named(p_site, i.context ->> 'facility', i.reading #> '{patient,identifiers}')) FROM item i WHERE i.action = 'patient' AND NOT i.reading ? 'merges') p)
         INTO resources, patients;
 END
 $$;
@@ -5021,6 +7387,10 @@ BEGIN
         warnings := warnings || v_item.warnings;
         outcome := CASE WHEN v_item.outcome = 'applied' OR v_columns IS NOT NULL THEN 'applied' ELSE v_item.outcome END;
     END IF;
+    -- Settled once: with an appointment that has arrived, his other bookings are looked at too.
+    IF v_columns && '{sex,birth_date}' AND (appointment_id IS NULL OR v_item.outcome <> 'applied') THEN
+        PERFORM radscheduler.recheck_patient(v_item.site_id, v_patient);
+    END IF;
 END
 $$;
 
@@ -5092,6 +7462,707 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.is_given_up(integer, bigint, text) IS 'Whether a patient has this identifier only by a merge that gave it up: he is not shown under it.';
 
+CREATE OR REPLACE FUNCTION radscheduler.request_windows(p_reading jsonb, p_zone text) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_window  jsonb;
+    v_from    timestamptz;
+    v_until   timestamptz;
+    v_windows tstzmultirange := '{}';
+BEGIN
+    FOR v_window IN SELECT w FROM jsonb_array_elements(p_reading #> '{request,windows}') w LOOP
+        v_from := radscheduler.to_instant(CASE length(v_window ->> 'from') WHEN 10 THEN (v_window ->> 'from') || 'T00:00:00' ELSE v_window ->> 'from' END, p_zone);
+        v_until := CASE WHEN v_window ->> 'until' IS NULL AND length(v_window ->> 'from') > 10 THEN v_from
+                        WHEN length(coalesce(v_window ->> 'until', v_window ->> 'from')) > 10 THEN radscheduler.to_instant(v_window ->> 'until', p_zone)
+                        ELSE timezone(p_zone, (coalesce(v_window ->> 'until', v_window ->> 'from')::date + 1)::timestamp) - interval '1 second' END;
+        IF v_from <= v_until THEN
+            v_windows := v_windows + tstzmultirange(tstzrange(v_from, v_until, '[]'));
+        END IF;
+    END LOOP;
+    RETURN v_windows;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_windows(jsonb, text) IS 'The ranges in which a request wants to start (ARQ-11), as instants, ends included; a date is that whole day in the zone.';
+
+CREATE OR REPLACE FUNCTION radscheduler.clock_of(p_value text) RETURNS time
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_parts text[] := regexp_match(upper(p_value), '^([01]?\d|2[0-3]):?([0-5]\d)\s*(AM|PM)?$');
+BEGIN
+    IF v_parts IS NULL OR v_parts[3] IS NOT NULL AND v_parts[1]::integer NOT BETWEEN 1 AND 12 THEN
+        RETURN NULL;
+    END IF;
+    RETURN make_time(CASE WHEN v_parts[3] IS NULL THEN v_parts[1]::integer ELSE v_parts[1]::integer % 12 + CASE v_parts[3] WHEN 'PM' THEN 12 ELSE 0 END END, v_parts[2]::integer, 0);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.clock_of(text) IS 'The time of day that a preference names: 0800, 8:00, 0800AM; NULL for anything else.';
+
+CREATE OR REPLACE FUNCTION radscheduler.suits(p_request jsonb, p_local timestamp) RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_day   CONSTANT text := upper(to_char(p_local, 'DY'));
+    v_item  jsonb;
+    v_name  text;
+    v_value text;
+    v_days  text[] := '{}';
+    v_rank  integer := 0;
+BEGIN
+    FOR v_item IN SELECT t FROM jsonb_array_elements(p_request -> 'times') t LOOP
+        v_name := upper(v_item ->> 'name');
+        v_value := upper(coalesce(v_item ->> 'value', 'OK'));
+        IF v_name IN ('MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN') THEN
+            IF v_value IN ('N', 'NO') THEN
+                IF v_name = c_day THEN
+                    RETURN NULL;
+                END IF;
+            ELSE
+                v_days := v_days || v_name;
+            END IF;
+        ELSIF v_name = 'PREFSTART' AND p_local::time < radscheduler.clock_of(v_value) OR v_name = 'PREFEND' AND p_local::time > radscheduler.clock_of(v_value) THEN
+            v_rank := v_rank + 1;
+        END IF;
+    END LOOP;
+    RETURN v_rank + CASE WHEN v_days = '{}' OR c_day = ANY (v_days) THEN 0 ELSE 2 END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.suits(jsonb, timestamp) IS
+    'How well a local start suits the time criteria of a request (APR-1, HL7 table 0294): 0 in every way, more where the day (2) or the time of day (1 each for PREFSTART, PREFEND) is not what is preferred, NULL on a day that it rules out (MON^NO).';
+
+CREATE OR REPLACE FUNCTION radscheduler.request_scanners(p_site integer, p_reading jsonb, p_named bigint[], p_appointment bigint, p_modality text, OUT resources bigint[], OUT preferred bigint[]) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    preferred := ARRAY(SELECT a.resource_id FROM jsonb_array_elements(coalesce(p_reading #> '{request,resources}', '[]') || coalesce(p_reading #> '{request,locations}', '[]')) c
+                       JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = upper(c ->> 'value'));
+    SELECT coalesce(array_agg(r.resource_id) FILTER (WHERE r.kind = 'equipment'), array_agg(r.resource_id)) INTO resources
+        FROM radscheduler.resource r
+        WHERE r.site_id = p_site AND r.kind IN ('equipment', 'room')
+          AND r.resource_id = ANY (coalesce(p_named, ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar
+                                                           WHERE ar.site_id = p_site AND ar.appointment_id = p_appointment AND ar.status IS NULL)));
+    resources := coalesce(resources, ARRAY(SELECT r.resource_id FROM radscheduler.resource r
+        WHERE r.site_id = p_site AND r.is_active AND r.kind IN ('equipment', 'room') AND (r.modality = p_modality OR p_modality = ANY (r.modalities))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_scanners(integer, jsonb, bigint[], bigint, text) IS
+    'Where a request may be booked: the scanners (else rooms) it names, else those its appointment has, else all of its modality; and those it prefers (APR-2, APR-3).';
+
+CREATE OR REPLACE FUNCTION radscheduler.first_free(p_site integer, p_windows tstzmultirange, p_request jsonb, p_zone text, p_resources bigint[], p_preferred bigint[],
+                                        p_patient bigint, p_minutes integer, p_without bigint, OUT starts_at timestamptz, OUT resource text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    SELECT f.starts_at, f.resource_code INTO starts_at, resource
+        FROM unnest(p_windows * tstzmultirange(tstzrange(now(), NULL))) w,
+             LATERAL radscheduler.free_slots(p_site => p_site, p_resources => p_resources, p_patients => ARRAY[p_patient], p_from => lower(w),
+                                             p_until => least(upper(w), lower(w) + interval '90 days') + make_interval(mins => p_minutes),
+                                             p_minutes => p_minutes, p_limit => 500, p_without => p_without) f
+        JOIN radscheduler.resource r ON r.site_id = p_site AND r.code = f.resource_code AND r.resource_id = ANY (p_resources)
+        WHERE f.starts_at <@ w AND radscheduler.suits(p_request, timezone(p_zone, f.starts_at)) IS NOT NULL
+        ORDER BY radscheduler.suits(p_request, timezone(p_zone, f.starts_at)), (r.resource_id = ANY (p_preferred)) IS TRUE DESC, f.starts_at, f.resource_code LIMIT 1;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.first_free(integer, tstzmultirange, jsonb, text, bigint[], bigint[], bigint, integer, bigint) IS
+    'The first free start within ranges, and the scanner it is free on: what suits the request best comes first, then preferred scanners, then the earliest. Within each range the first 500 free times of 90 days are looked at; none that has passed.';
+
+CREATE OR REPLACE FUNCTION radscheduler.request_alternatives(p_site integer, p_from timestamptz, p_resources bigint[], p_patient bigint, p_minutes integer, p_without bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('start', f.starts_at, 'end', f.ends_at, 'resource', f.resource_code) ORDER BY f.starts_at, f.resource_code), '[]')
+            FROM radscheduler.free_slots(p_site => p_site, p_resources => p_resources, p_patients => ARRAY[p_patient], p_from => greatest(p_from, date_trunc('minute', now())),
+                                         p_until => greatest(p_from, now()) + interval '14 days', p_minutes => p_minutes, p_limit => 3, p_without => p_without) f);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_alternatives(integer, timestamptz, bigint[], bigint, integer, bigint) IS
+    'Up to three free times from an instant on, within 14 days, as alternatives() gives them, for a request that cannot be booked as it was asked for.';
+
+CREATE OR REPLACE FUNCTION radscheduler.asked_event(p_trigger text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 'S' || (pg_catalog.substr(p_trigger, 2)::integer + 11)::text;
+
+COMMENT ON FUNCTION radscheduler.asked_event(text) IS 'The SIU event that tells what a request (S01 to S11) asks for: S12 to S22.';
+
+CREATE OR REPLACE FUNCTION radscheduler.requested_appointment(p_item radscheduler.ingest_item) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_schedule CONSTANT jsonb := p_item.reading -> 'schedule';
+BEGIN
+    IF c_schedule ->> 'filler_namespace' = 'RADSCHEDULER' AND p_item.trigger_event <> 'S01' THEN
+        RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = p_item.site_id AND c_schedule ->> 'filler_id' ~ '^\d{1,18}$' AND a.appointment_id = (c_schedule ->> 'filler_id')::bigint
+                  AND (a.sender_id IS NULL OR a.sender_id = p_item.sender_id) AND a.hold_until IS NULL);
+    ELSIF p_item.filler_id IS NOT NULL AND p_item.trigger_event <> 'S01' THEN
+        RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
+                WHERE a.site_id = p_item.site_id AND a.sender_id = p_item.sender_id AND a.filler_id = p_item.filler_id ORDER BY a.generation DESC LIMIT 1);
+    END IF;
+    RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
+            WHERE a.site_id = p_item.site_id AND a.sender_id = p_item.sender_id AND a.placer_id = p_item.placer_id ORDER BY a.generation DESC, a.appointment_id DESC LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.requested_appointment(radscheduler.ingest_item) IS
+    'The appointment that a request is about: by ARQ-2, our number in the namespace RADSCHEDULER (of this sender or of nobody) or a filler''s of this sender, else by ARQ-1; a new booking (S01) by ARQ-1 alone. NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.request_fault(p_item radscheduler.ingest_item, p_appointment bigint, p_status radscheduler.appointment_status, p_owner bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_trigger CONSTANT text := p_item.trigger_event;
+    c_key     CONSTANT text := CASE WHEN p_item.filler_id IS NULL OR c_trigger = 'S01' THEN 'ARQ-1' ELSE 'ARQ-2' END;
+    v_found   record;
+    v_part    jsonb;
+    v_patient bigint := (radscheduler.find_patient(p_item.site_id, p_item.reading #> '{patient,identifiers}', p_item.context ->> 'facility')).patient_id;
+BEGIN
+    IF c_trigger = 'S01' THEN
+        IF p_appointment IS NOT NULL AND NOT radscheduler.is_closed(p_status) THEN
+            RETURN jsonb_build_object('code', '205', 'path', c_key, 'text', format('This number is booked already, as appointment %s. Ask for a change (S02, S03), or send another number.', p_appointment));
+        ELSIF coalesce(p_item.reading #> '{patient,identifiers,0}', 'null') = 'null' THEN
+            RETURN '{"code": "101", "path": "PID-3", "text": "An appointment needs a patient identifier in PID-3. Send at least one."}';
+        END IF;
+    ELSIF p_appointment IS NULL THEN
+        RETURN jsonb_build_object('code', '204', 'path', c_key, 'text', 'No appointment of this sender has this number, and none that was booked here. Ask for a new one (S01).');
+    ELSIF radscheduler.is_closed(p_status) AND NOT (c_trigger = 'S06' AND p_status <> 'COMPLETED') THEN
+        RETURN jsonb_build_object('code', '207', 'path', c_key, 'text', format('The appointment is over (%s) and cannot be changed any more. Ask for a new one (S01).', p_status));
+    ELSIF p_item.reading #> '{patient,identifiers,0}' IS NOT NULL AND v_patient IS DISTINCT FROM p_owner THEN
+        RETURN '{"code": "204", "path": "PID-3", "text": "The appointment is another patient''s. Check its number and the patient identifiers."}';
+    END IF;
+    v_found := radscheduler.find_resources(p_item.site_id, p_item.reading -> 'resources');
+    IF v_found.missing THEN
+        FOR v_part IN SELECT e FROM jsonb_array_elements(p_item.reading -> 'resources') e LOOP
+            IF (radscheduler.find_resources(p_item.site_id, jsonb_build_array(v_part))).missing THEN
+                RETURN jsonb_build_object('code', '103', 'path', (v_part ->> 'path') || CASE WHEN v_part ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END,
+                                          'text', 'This resource is not known here. Leave it out, or name one that is.');
+            END IF;
+        END LOOP;
+    END IF;
+    IF c_trigger IN ('S08', 'S09', 'S10', 'S11') THEN
+        v_part := (SELECT e.item FROM jsonb_array_elements(p_item.reading -> 'services') e(item)
+                   WHERE e.item ? 'code' AND NOT EXISTS (SELECT FROM radscheduler.appointment_service s WHERE s.site_id = p_item.site_id AND s.appointment_id = p_appointment
+                                                         AND s.code = e.item ->> 'code' AND s.status IS NULL) LIMIT 1);
+        IF v_part IS NULL AND c_trigger <> 'S08' THEN
+            v_part := (SELECT e.item FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
+                       WHERE v_found.resource_ids[e.place] IS NOT NULL
+                         AND NOT EXISTS (SELECT FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_item.site_id AND ar.appointment_id = p_appointment
+                                         AND ar.resource_id = v_found.resource_ids[e.place] AND ar.status IS NULL) LIMIT 1);
+        END IF;
+        IF v_part IS NOT NULL THEN
+            RETURN jsonb_build_object('code', '204', 'path', (v_part ->> 'path') || CASE WHEN v_part ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END,
+                                      'text', 'The appointment has no such exam or resource. Name one that it has.');
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_fault(radscheduler.ingest_item, bigint, radscheduler.appointment_status, bigint) IS
+    'Why a request cannot be taken at all, as an error {code, path, text}: number taken or unknown, appointment over, another patient''s, a resource that is not known, an exam or resource to be changed that it does not have. NULL when it can.';
+
+CREATE OR REPLACE FUNCTION radscheduler.request_conflict(p_item radscheduler.ingest_item) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object('code', '207', 'text', format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))),
+                   'path', coalesce((SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
+                                     FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
+                                     WHERE c.axis = 'resource' AND p_item.resource_ids[e.place] = c.subject_id ORDER BY e.place LIMIT 1),
+                                    CASE c.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'ARQ-11' END))
+        FROM radscheduler.conflict c LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
+        WHERE c.site_id = p_item.site_id AND c.state = 'open' AND (c.severity = 'critical' OR c.code = 'CAPACITY_EXCEEDED')
+          AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code) OR k.code IS NULL, c.conflict_id LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_conflict(radscheduler.ingest_item) IS
+    'Why what a request asks for may not stand: an open critical conflict on either side of its appointment, or a modality without a scanner left, as an error at the AIx that asks for the resource, at the patient, or at the time. NULL when nothing is in the way.';
+
+CREATE OR REPLACE FUNCTION radscheduler.place_request(p_item radscheduler.ingest_item, p_appointment bigint) RETURNS radscheduler.ingest_item
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_site     CONSTANT integer := p_item.site_id;
+    c_zone     CONSTANT text := p_item.context ->> 'zone';
+    c_named    CONSTANT bigint[] := (radscheduler.find_resources(c_site, p_item.reading -> 'resources')).resource_ids;
+    c_patient  CONSTANT bigint := (radscheduler.find_patient(c_site, p_item.reading #> '{patient,identifiers}', p_item.context ->> 'facility')).patient_id;
+    v_old      record;
+    v_modality text := radscheduler.modality_of(c_site, p_item.reading, c_named);
+    v_windows  tstzmultirange;
+    v_starts   timestamptz;
+    v_minutes  integer;
+    v_scanners record;
+    v_free     record;
+    r          radscheduler.ingest_item := p_item;
+BEGIN
+    SELECT a.modality, a.patient_id, (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer AS minutes INTO v_old
+        FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = p_appointment AND p_item.trigger_event <> 'S01';
+    v_modality := coalesce(v_modality, v_old.modality);
+    IF v_modality IS NULL THEN
+        r.error := '{"code": "103", "path": "AIS-3", "text": "Neither the exam nor its resources tell a modality that is known here. Send an exam code of this site, or a scanner."}';
+        RETURN r;
+    END IF;
+    v_minutes := coalesce((r.reading #>> '{schedule,duration_minutes}')::integer, v_old.minutes, radscheduler.duration_of(c_site, r.reading, v_modality));
+    v_starts := radscheduler.to_instant(r.reading #>> '{schedule,starts_at}', c_zone);
+    v_windows := CASE WHEN v_starts IS NULL THEN radscheduler.request_windows(r.reading, c_zone) ELSE tstzmultirange(tstzrange(v_starts, v_starts, '[]')) END;
+    SELECT * INTO v_scanners FROM radscheduler.request_scanners(c_site, r.reading, c_named, CASE WHEN p_item.trigger_event <> 'S01' THEN p_appointment END, v_modality);
+    -- All that the booking may concern, in one call: what is found free then cannot be taken by another before it is booked.
+    PERFORM radscheduler.lock_subjects(c_site, c_named || v_scanners.resources || radscheduler.pool_scanners(c_site, ARRAY[v_modality], ARRAY[p_appointment])
+            || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = p_appointment),
+        ARRAY[c_patient, v_old.patient_id]);
+    IF isempty(v_windows) THEN
+        r.error := '{"code": "101", "path": "ARQ-11", "text": "The request does not say when. Send a range in ARQ-11, or a start in AIS-4."}';
+        v_starts := now();
+    ELSIF upper(v_windows) < p_item.received_at THEN
+        r.error := jsonb_build_object('code', '207', 'path', 'ARQ-11', 'text', 'The time that is asked for lies in the past.');
+        v_starts := now();
+    ELSE
+        v_free := radscheduler.first_free(c_site, v_windows, r.reading -> 'request', c_zone, v_scanners.resources, v_scanners.preferred, coalesce(c_patient, v_old.patient_id), v_minutes, p_appointment);
+        IF v_starts IS NULL THEN
+            v_starts := v_free.starts_at;
+        END IF;
+        IF v_starts IS NULL THEN
+            r.error := jsonb_build_object('code', '207', 'path', 'ARQ-11', 'text', 'Nothing is free in the time that is asked for.');
+            v_starts := lower(v_windows);
+        ELSE
+            -- The scanner is the filler's to choose where the request names none.
+            IF v_free.resource IS NOT NULL AND c_named IS NULL AND (p_item.trigger_event = 'S01' OR NOT EXISTS (
+                   SELECT FROM radscheduler.appointment_resource ar JOIN radscheduler.resource x ON x.site_id = ar.site_id AND x.resource_id = ar.resource_id
+                   WHERE ar.site_id = c_site AND ar.appointment_id = p_appointment AND ar.status IS NULL AND x.kind <> 'staff')) THEN
+                r.reading := jsonb_set(r.reading, '{resources}', (r.reading -> 'resources') || (
+                    SELECT jsonb_build_array(jsonb_build_object('path', 'AIG[1]', 'segment', CASE x.kind WHEN 'room' THEN 'AIL' ELSE 'AIG' END, 'group', 1, 'code', x.code))
+                    FROM radscheduler.resource x WHERE x.site_id = c_site AND x.code = v_free.resource AND x.resource_id = ANY (v_scanners.resources) LIMIT 1));
+            END IF;
+            r.reading := jsonb_set(r.reading, '{schedule}', ((r.reading -> 'schedule') - '{ends_at,end_sent}'::text[]) || jsonb_build_object('duration_minutes', v_minutes,
+                'starts_at', CASE WHEN length(r.reading #>> '{schedule,starts_at}') > 10 THEN r.reading #>> '{schedule,starts_at}'
+                                  ELSE to_char(timezone('UTC', v_starts), 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00' END));
+        END IF;
+    END IF;
+    r.best := jsonb_build_object('from', v_starts, 'minutes', v_minutes, 'resources', v_scanners.resources, 'patient', coalesce(c_patient, v_old.patient_id));
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.place_request(radscheduler.ingest_item, bigint) IS
+    'A request that asks for time, its subjects locked, with the start that is to be booked in its reading and, where it names none, the scanner that is free then; or with the error. In best: what alternatives are to be looked for with.';
+
+CREATE OR REPLACE FUNCTION radscheduler.refused_reply(p_item radscheduler.ingest_item, p_alternatives jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_zone     CONSTANT text := radscheduler.site_zone(p_item.site_id);
+    c_schedule CONSTANT jsonb := p_item.reading -> 'schedule';
+    v_slots    jsonb;
+BEGIN
+    IF p_alternatives = '[]' THEN
+        RETURN '[]';
+    END IF;
+    v_slots := (SELECT jsonb_agg(jsonb_build_object('set', a.place::text, 'starts', radscheduler.hl7_stamp((a.slot ->> 'start')::timestamptz, c_zone),
+                                                    'ends', radscheduler.hl7_stamp((a.slot ->> 'end')::timestamptz, c_zone),
+                                                    'minutes', radscheduler.minutes_text((a.slot ->> 'start')::timestamptz, (a.slot ->> 'end')::timestamptz),
+                                                    'code', x.code, 'name', x.name, 'type', coalesce(x.modality, x.kind::text), 'segment', CASE x.kind WHEN 'room' THEN 'AIL' WHEN 'staff' THEN 'AIP' ELSE 'AIG' END) ORDER BY a.place)
+                FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(slot, place)
+                LEFT JOIN LATERAL (SELECT r.* FROM radscheduler.resource r WHERE r.site_id = p_item.site_id AND r.code = a.slot ->> 'resource' ORDER BY r.kind LIMIT 1) x ON true);
+    RETURN jsonb_build_array(radscheduler.segment_of('SCH', jsonb_build_object(
+               '1', radscheduler.field_of(c_schedule ->> 'placer_id', c_schedule ->> 'placer_namespace'), '2', radscheduler.field_of(c_schedule ->> 'filler_id', c_schedule ->> 'filler_namespace'),
+               '6', radscheduler.field_of('', 'Alternatives'), '9', v_slots #>> '{0,minutes}', '10', radscheduler.field_of('MIN'),
+               '11', (SELECT jsonb_agg(radscheduler.field_of('', '', 'M' || (s ->> 'minutes'), s ->> 'starts', s ->> 'ends') -> 0) FROM jsonb_array_elements(v_slots) s),
+               '16', radscheduler.field_of('RADSCHEDULER'), '20', radscheduler.field_of('RADSCHEDULER'))))
+        || (SELECT jsonb_agg(radscheduler.segment_of('TQ1', jsonb_build_object('1', s ->> 'set', '7', s ->> 'starts', '8', s ->> 'ends'))) FROM jsonb_array_elements(v_slots) s)
+        || (SELECT jsonb_agg(x.segment ORDER BY s.place, x.place) FROM jsonb_array_elements(v_slots) WITH ORDINALITY s(slot, place),
+                LATERAL (VALUES (1, radscheduler.segment_of('RGS', jsonb_build_object('1', s.slot ->> 'set'))),
+                                (2, radscheduler.resource_segment(s.slot ->> 'segment', s.slot ->> 'code', s.slot ->> 'name', s.slot ->> 'type', NULL, 1, NULL,
+                                        s.slot ->> 'starts', (s.slot ->> 'minutes')::integer, NULL))) x(place, segment));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.refused_reply(radscheduler.ingest_item, jsonb) IS
+    'The segments of a refusal that offers other times: SCH with the number that was asked for and one repetition of SCH-11 for each, a TQ1 for each, and a group (RGS) for each with the scanner. No SCH-25: nothing is booked. [] where there is nothing to offer.';
+
+CREATE OR REPLACE FUNCTION radscheduler.apply_request(p_item radscheduler.ingest_item) RETURNS radscheduler.ingest_item
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_site     CONSTANT integer := p_item.site_id;
+    c_event    CONSTANT text := radscheduler.asked_event(p_item.trigger_event);
+    c_override CONSTANT text := coalesce(p_item.reading #>> '{request,overrides,0,value}', p_item.reading #>> '{request,overrides,0,name}');
+    c_may      CONSTANT boolean := coalesce((p_item.context #>> '{profile,override_requests}')::boolean, false);
+    v_id       bigint := radscheduler.requested_appointment(p_item);
+    v_old      record;
+    v_done     radscheduler.ingest_item;
+    v_wanted   jsonb;
+    v_overridden boolean := false;
+    r          radscheduler.ingest_item := p_item;
+BEGIN
+    PERFORM radscheduler.lock_keys_at_once(radscheduler.appointment_lock_names(c_site, v_id));
+    SELECT a.sender_id, a.status, a.patient_id INTO v_old FROM radscheduler.appointment a WHERE a.site_id = c_site AND a.appointment_id = v_id;
+    IF (c_event, v_old.status) IN (('S15', 'CANCELLED'), ('S16', 'DISCONTINUED'), ('S17', 'DELETED')) THEN
+        r.appointment_id := v_id;
+        r.outcome := 'ignored'; -- it is so already
+        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, v_id), radscheduler.site_zone(c_site), 'U');
+        RETURN r;
+    END IF;
+    r.error := radscheduler.request_fault(r, v_id, v_old.status, v_old.patient_id);
+    IF r.error IS NULL AND (c_event IN ('S12', 'S13') OR c_event = 'S14' AND (r.reading #>> '{schedule,starts_at}' IS NOT NULL OR r.reading #> '{request,windows}' <> '[]')) THEN
+        r := radscheduler.place_request(r, v_id);
+        v_wanted := r.best;
+        r.best := NULL;
+        IF r.error IS NOT NULL THEN
+            r.reply := radscheduler.refused_reply(r, radscheduler.request_alternatives(c_site, (v_wanted ->> 'from')::timestamptz,
+                ARRAY(SELECT e::bigint FROM jsonb_array_elements_text(v_wanted -> 'resources') e), (v_wanted ->> 'patient')::bigint, (v_wanted ->> 'minutes')::integer, v_id));
+        END IF;
+    END IF;
+    IF r.error IS NOT NULL THEN
+        r.code := 'AE';
+        r.outcome := 'error';
+        r.appointment_id := v_id;
+        RETURN r;
+    END IF;
+
+    -- Applied as the message that would tell it, at the moment it came: requests are done in the order they come in.
+    v_done := r;
+    v_done.trigger_event := c_event;
+    v_done.context := r.context || jsonb_build_object('source', 'SRM', 'header', (r.context -> 'header') || jsonb_build_object('trigger_event', c_event),
+        'profile', ((r.context -> 'profile') - '{event_map,on_conflict,unknown_resource_change}'::text[]) || '{"event_map": {"S14": "MODIFY"}}');
+    v_done.at := r.received_at;
+    v_done.appointment_id := v_id;
+    v_done.filler_id := CASE WHEN c_event <> 'S12' AND r.reading #>> '{schedule,filler_namespace}' IS DISTINCT FROM 'RADSCHEDULER' THEN r.filler_id END;
+    IF c_event <> 'S12' THEN
+        v_done.placer_id := NULL; -- the number by which it was booked stays its number
+    END IF;
+    v_done := (radscheduler.apply_items(ARRAY[v_done]))[1];
+    r.reading := v_done.reading;
+    r.appointment_id := v_done.appointment_id;
+    r.patient_id := v_done.patient_id;
+    r.patient_event := v_done.patient_event;
+    r.event := v_done.event;
+    r.event_data := v_done.event_data;
+    r.warnings := v_done.warnings;
+    r.outcome := v_done.outcome;
+    r.code := v_done.code;
+    r.error := v_done.error || jsonb_build_object('path', replace(v_done.error ->> 'path', 'SCH', 'ARQ'));
+    IF r.error IS NULL AND v_done.outcome = 'flagged' AND v_done.asks_time THEN
+        r.error := radscheduler.request_conflict(v_done);
+        r.conflicts := radscheduler.conflicts_of(c_site, r.appointment_id);
+        IF r.error IS NOT NULL AND c_may AND c_override IS NOT NULL THEN
+            r.error := NULL;
+            r.warnings := r.warnings || radscheduler.warning('CONFLICT_OVERRIDDEN', 'APR-5');
+            v_overridden := true;
+        ELSIF r.error IS NOT NULL THEN
+            IF c_override IS NOT NULL THEN
+                r.warnings := r.warnings || radscheduler.warning('OVERRIDE_NOT_ALLOWED', 'APR-5');
+            END IF;
+            r.code := 'AE';
+            r.outcome := 'error';
+            r.reply := radscheduler.refused_reply(r, radscheduler.alternatives(c_site, r.appointment_id));
+            r.appointment_id := v_id;
+        END IF;
+    END IF;
+    IF r.error IS NULL THEN
+        PERFORM radscheduler.queue_siu(c_site, ARRAY[r.appointment_id], ARRAY[r.event]);
+        -- Why is what the message says; the audit log names only the message.
+        IF v_overridden AND r.appointment_id = ANY (radscheduler.accept_open(c_site, r.appointment_id, NULL, 'conflict.overridden', format('APR-5 of message %s', r.message_id))) THEN
+            UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now() WHERE a.site_id = c_site AND a.appointment_id = r.appointment_id;
+            PERFORM radscheduler.record_version(c_site, r.appointment_id, 'appointment.modified', r.message_id, '{"reason": "CONFLICT_ACCEPTED"}');
+            r.conflicts := radscheduler.conflicts_of(c_site, r.appointment_id);
+        END IF;
+        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, r.appointment_id), radscheduler.site_zone(c_site), CASE c_event WHEN 'S12' THEN 'A' ELSE 'U' END);
+    END IF;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.apply_request(radscheduler.ingest_item) IS
+    'Does what a request asks for: S01 books, S02 moves, S03 modifies, S04 cancels, S05 discontinues, S06 deletes an appointment, S07 to S11 add, change and take out single exams and resources. With error set it may not be: the caller undoes everything then. reply holds the segments of the SRR. Call it under the locks of lock_names().';
+
+CREATE TYPE radscheduler.hl7_booking AS (
+    appointment_id      bigint,
+    filler_id           text,
+    placer_id           text,
+    patient_id          bigint,
+    status              radscheduler.appointment_status,
+    starts_at           timestamptz,
+    ends_at             timestamptz,
+    modality            text,
+    study_code          text,
+    study_text          text,
+    referring_physician text,
+    urgency             text,
+    notes               text,
+    reason              text,
+    event_reason        text,
+    visit_number        text,
+    visit_group         text,
+    patient_class       text,
+    placer_orders       text[],
+    filler_orders       text[],
+    parent_filler_id    text,
+    parent_placer_id    text,
+    is_test             boolean
+);
+
+COMMENT ON TYPE radscheduler.hl7_booking IS 'What HL7 tells of an appointment: the columns of appointment that go into SCH, PV1 and RGS.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hl7_stamp(p_at timestamptz, p_zone text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_local  timestamp := timezone(p_zone, p_at);
+    v_offset integer := extract(epoch FROM v_local - timezone('UTC', p_at)) / 60;
+BEGIN
+    RETURN to_char(v_local, 'YYYYMMDDHH24MISS') || CASE WHEN v_offset < 0 THEN '-' ELSE '+' END
+           || lpad((abs(v_offset) / 60)::text, 2, '0') || lpad((abs(v_offset) % 60)::text, 2, '0');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.hl7_stamp(timestamptz, text) IS 'An instant as an HL7 time with offset, in a zone.';
+
+CREATE OR REPLACE FUNCTION radscheduler.field_of(p_1 text, p_2 text DEFAULT NULL, p_3 text DEFAULT NULL, p_4 text DEFAULT NULL, p_5 text DEFAULT NULL, p_6 text DEFAULT NULL,
+                                      p_7 text DEFAULT NULL, p_8 text DEFAULT NULL, p_9 text DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_all  CONSTANT text[] := ARRAY[p_1, p_2, p_3, p_4, p_5, p_6, p_7, p_8, p_9];
+    v_last integer := (SELECT max(u.place) FROM unnest(c_all) WITH ORDINALITY u(component, place) WHERE u.component <> '');
+BEGIN
+    RETURN jsonb_build_array((SELECT jsonb_agg(coalesce(u.component, '') ORDER BY u.place) FROM unnest(c_all) WITH ORDINALITY u(component, place) WHERE u.place <= v_last));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.field_of(text, text, text, text, text, text, text, text, text) IS 'A field of one repetition in the form of hl7_to_jsonb(), by its components; [null] where all are empty.';
+
+CREATE OR REPLACE FUNCTION radscheduler.segment_of(p_name text, p_fields jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_build_array(p_name) || (
+        SELECT coalesce(jsonb_agg(CASE WHEN p_fields -> n::text IN ('null', '[null]', '[]') THEN '""' ELSE coalesce(p_fields -> n::text, '""') END ORDER BY n), '[]')
+        FROM generate_series(1, (SELECT max(e.key::integer) FROM jsonb_each(p_fields) e WHERE e.value NOT IN ('null', '[null]', '[]', '""'))) n);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.segment_of(text, jsonb) IS 'A segment in the form of hl7_to_jsonb(), by an object of field numbers and values; fields at the end that hold nothing are left out.';
+
+CREATE OR REPLACE FUNCTION radscheduler.status_word(p_status radscheduler.appointment_status) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE p_status WHEN 'SCHEDULED' THEN 'Booked' WHEN 'CONFIRMED' THEN 'Confirmed' WHEN 'PENDING' THEN 'Pending' WHEN 'PENDING_REVIEW' THEN 'Pending'
+                         WHEN 'WAITLISTED' THEN 'Waitlist' WHEN 'ARRIVED' THEN 'Arrived' WHEN 'IN_PROGRESS' THEN 'Started' WHEN 'COMPLETED' THEN 'Complete'
+                         WHEN 'CANCELLED' THEN 'Cancelled' WHEN 'DISCONTINUED' THEN 'Dc' WHEN 'DELETED' THEN 'Deleted' WHEN 'NO_SHOW' THEN 'Noshow' END;
+
+COMMENT ON FUNCTION radscheduler.status_word(radscheduler.appointment_status) IS
+    'A state as HL7 table 0278 calls it, with Confirmed and Arrived beside it. One that waits for a person (PENDING_REVIEW) is Pending to others.';
+
+CREATE OR REPLACE FUNCTION radscheduler.key_parts(p_key text, p_is_series boolean, OUT id text, OUT namespace text, OUT occurrence text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_key text := p_key;
+BEGIN
+    IF p_is_series THEN
+        occurrence := substring(v_key from '#([^#]*)$');
+        v_key := regexp_replace(v_key, '#[^#]*$', '');
+    END IF;
+    id := split_part(v_key, '^', 1);
+    namespace := nullif(split_part(v_key, '^', 2), '');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.key_parts(text, boolean) IS 'What appointment_key() was made of: identifier, namespace, and in a series the occurrence.';
+
+CREATE OR REPLACE FUNCTION radscheduler.person_segments(p_site integer, p_appointment radscheduler.hl7_booking) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_patient record;
+BEGIN
+    SELECT p.* INTO v_patient FROM radscheduler.patient p WHERE p.site_id = p_site AND p.patient_id = radscheduler.patient_now(p_site, p_appointment.patient_id);
+    IF NOT FOUND THEN
+        RETURN '[]';
+    END IF;
+    RETURN jsonb_build_array(radscheduler.segment_of('PID', jsonb_build_object(
+        '1', '1',
+        '3', (SELECT jsonb_agg(radscheduler.field_of(i.value, '', '', i.authority, i.type) -> 0 ORDER BY i.value = v_patient.mrn DESC, i.type, i.value, i.authority)
+              FROM radscheduler.patient_identifier i WHERE i.site_id = p_site AND i.patient_id = v_patient.patient_id),
+        '5', CASE WHEN v_patient.family_name IS NULL AND v_patient.given_name IS NULL THEN radscheduler.field_of(v_patient.display_name)
+                  ELSE radscheduler.field_of(v_patient.family_name, v_patient.given_name, v_patient.middle_name, v_patient.suffix) END,
+        '7', to_char(v_patient.birth_date, 'YYYYMMDD'), '8', v_patient.sex, '13', radscheduler.field_of(coalesce(v_patient.phone, v_patient.phone_as_sent)),
+        '30', CASE WHEN v_patient.is_deceased THEN 'Y' END)))
+        || CASE WHEN p_appointment.patient_class IS NULL AND p_appointment.referring_physician IS NULL AND p_appointment.visit_number IS NULL THEN '[]'
+                ELSE jsonb_build_array(radscheduler.segment_of('PV1', jsonb_build_object('1', '1', '2', coalesce(p_appointment.patient_class, 'N'),
+                         '8', radscheduler.field_of('', p_appointment.referring_physician), '19', radscheduler.field_of(p_appointment.visit_number)))) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.person_segments(integer, radscheduler.hl7_booking) IS 'PID and, where something is known of the visit, PV1 of an appointment, in the form of hl7_to_jsonb(). The patient is who he is now.';
+
+CREATE OR REPLACE FUNCTION radscheduler.resource_segment(p_segment text, p_code text, p_name text, p_type text, p_role text, p_set integer, p_action text,
+                                              p_starts text, p_minutes integer, p_status text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- Where AIG has five fields before the start, AIL and AIP have two fewer.
+    c_shift CONSTANT integer := CASE WHEN p_segment = 'AIG' THEN 8 ELSE 6 END;
+BEGIN
+    RETURN radscheduler.segment_of(p_segment, jsonb_build_object(
+        '1', p_set::text, '2', p_action,
+        '3', CASE p_segment WHEN 'AIG' THEN radscheduler.field_of(p_code, p_name) WHEN 'AIL' THEN radscheduler.field_of(p_code)
+                  ELSE radscheduler.field_of(split_part(p_code, '^', 1), p_name, '', '', '', '', '', '', nullif(split_part(p_code, '^', 2), '')) END,
+        '4', radscheduler.field_of(CASE WHEN p_segment = 'AIP' THEN p_role ELSE p_type END),
+        c_shift::text, p_starts, (c_shift + 3)::text, p_minutes::text, (c_shift + 4)::text, CASE WHEN p_minutes IS NOT NULL THEN radscheduler.field_of('MIN') END,
+        (c_shift + 6)::text, radscheduler.field_of(p_status)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.resource_segment(text, text, text, text, text, integer, text, text, integer, text) IS 'AIG, AIL or AIP in the form of hl7_to_jsonb().';
+
+CREATE OR REPLACE FUNCTION radscheduler.part_segments(p_site integer, p_snapshot jsonb, p_zone text, p_action text, p_booking radscheduler.hl7_booking) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_part     record;
+    v_label    text := (SELECT m.label FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = p_booking.modality);
+    v_services jsonb := p_snapshot -> 'services';
+    v_group    integer := 0;
+    v_sets     jsonb := '{}';
+    v_set      integer;
+    v_segments jsonb := '[]';
+BEGIN
+    IF v_services = '[]' THEN
+        v_services := jsonb_build_array(jsonb_build_object('position', 1, 'group_no', 1, 'code', p_booking.study_code,
+            'name', coalesce(p_booking.study_text, v_label, p_booking.modality), 'starts_at', p_booking.starts_at, 'ends_at', p_booking.ends_at));
+    END IF;
+    FOR v_part IN
+        SELECT s.group_no, 'AIS' AS segment, s.code, s.name, NULL AS type, NULL AS role, s.starts_at, s.ends_at, s.status, 0 AS kind, s.position
+        FROM jsonb_to_recordset(v_services) s(group_no integer, code text, name text, starts_at timestamptz, ends_at timestamptz, status radscheduler.appointment_status, position integer)
+        UNION ALL
+        SELECT r.group_no, CASE WHEN x.kind = 'staff' THEN 'AIP' WHEN x.kind = 'room' THEN 'AIL' ELSE 'AIG' END, x.code, x.name,
+               coalesce(x.modality, x.kind::text), coalesce(r.role, x.role), r.starts_at, r.ends_at, r.status, 1, r.position
+        FROM jsonb_to_recordset(p_snapshot -> 'resources') r(group_no integer, resource_id bigint, role text, starts_at timestamptz, ends_at timestamptz,
+                                                             status radscheduler.appointment_status, position integer)
+        JOIN radscheduler.resource x ON x.site_id = p_site AND x.resource_id = r.resource_id
+        ORDER BY 1, 10, 2, 11
+    LOOP
+        IF v_part.group_no <> v_group THEN
+            v_group := v_part.group_no;
+            v_sets := '{}';
+            v_segments := v_segments || jsonb_build_array(radscheduler.segment_of('RGS', jsonb_build_object('1', v_group::text, '2', p_action,
+                                                                                  '3', radscheduler.field_of(p_booking.modality, v_label))));
+        END IF;
+        v_set := coalesce((v_sets ->> v_part.segment)::integer, 0) + 1;
+        v_sets := v_sets || jsonb_build_object(v_part.segment, v_set);
+        v_segments := v_segments || jsonb_build_array(CASE WHEN v_part.segment = 'AIS' THEN
+            radscheduler.segment_of('AIS', jsonb_build_object('1', v_set::text, '2', p_action, '3', radscheduler.field_of(v_part.code, v_part.name),
+                '4', radscheduler.hl7_stamp(v_part.starts_at, p_zone), '7', radscheduler.minutes_text(v_part.starts_at, v_part.ends_at),
+                '8', CASE WHEN v_part.ends_at IS NOT NULL THEN radscheduler.field_of('MIN') END, '10', radscheduler.field_of(radscheduler.status_word(v_part.status))))
+            ELSE radscheduler.resource_segment(v_part.segment, v_part.code, v_part.name, v_part.type, v_part.role, v_set, p_action,
+                radscheduler.hl7_stamp(v_part.starts_at, p_zone), radscheduler.minutes_text(v_part.starts_at, v_part.ends_at)::integer, radscheduler.status_word(v_part.status)) END);
+    END LOOP;
+    RETURN v_segments;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.part_segments(integer, jsonb, text, text, radscheduler.hl7_booking) IS
+    'RGS, AIS, AIG, AIL and AIP of a snapshot (snapshot_of()), group by group, in the form of hl7_to_jsonb(). An appointment without exam rows is one exam by its text; RGS-3 tells the modality.';
+
+CREATE OR REPLACE FUNCTION radscheduler.minutes_text(p_from timestamptz, p_until timestamptz) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (pg_catalog.date_part('epoch', p_until - p_from) / 60)::integer::text;
+
+COMMENT ON FUNCTION radscheduler.minutes_text(timestamptz, timestamptz) IS 'Whole minutes between two instants, as HL7 writes a number.';
+
+CREATE OR REPLACE FUNCTION radscheduler.schedule_segments(p_site integer, p_snapshot jsonb, p_zone text, p_action text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row       radscheduler.hl7_booking := jsonb_populate_record(NULL::radscheduler.hl7_booking, p_snapshot -> 'appointment');
+    c_series    CONSTANT boolean := v_row.parent_filler_id IS NOT NULL OR v_row.parent_placer_id IS NOT NULL;
+    v_filler    record := radscheduler.key_parts(v_row.filler_id, c_series);
+    v_placer    record := radscheduler.key_parts(v_row.placer_id, c_series);
+    v_parent    record := radscheduler.key_parts(v_row.parent_filler_id, false);
+    v_minutes   text := radscheduler.minutes_text(v_row.starts_at, v_row.ends_at);
+    v_starts    text := radscheduler.hl7_stamp(v_row.starts_at, p_zone);
+    v_ends      text := radscheduler.hl7_stamp(v_row.ends_at, p_zone);
+    v_priority  text := CASE v_row.urgency WHEN 'stat' THEN 'S' WHEN 'urgent' THEN 'A' ELSE 'R' END;
+    v_segments  jsonb;
+BEGIN
+    v_segments := jsonb_build_array(radscheduler.segment_of('SCH', jsonb_build_object(
+        '1', radscheduler.field_of(v_placer.id, v_placer.namespace),
+        '2', CASE WHEN v_row.filler_id IS NULL THEN radscheduler.field_of(v_row.appointment_id::text, 'RADSCHEDULER') ELSE radscheduler.field_of(v_filler.id, v_filler.namespace) END,
+        '3', coalesce(v_filler.occurrence, v_placer.occurrence), '4', radscheduler.field_of(v_row.visit_group),
+        '6', radscheduler.field_of('', coalesce(v_row.event_reason, radscheduler.status_word(v_row.status))), '7', radscheduler.field_of('', v_row.reason), '9', v_minutes,
+        '10', CASE WHEN v_minutes IS NOT NULL THEN radscheduler.field_of('MIN') END,
+        '11', radscheduler.field_of('', '', CASE WHEN v_minutes IS NOT NULL THEN 'M' || v_minutes END, v_starts, v_ends, v_priority),
+        '16', radscheduler.field_of('RADSCHEDULER'), '20', radscheduler.field_of('RADSCHEDULER'),
+        '23', radscheduler.field_of(v_row.parent_placer_id), '24', radscheduler.field_of(v_parent.id, v_parent.namespace),
+        '25', radscheduler.field_of(radscheduler.status_word(v_row.status)),
+        '26', (SELECT jsonb_agg(jsonb_build_array(o)) FROM unnest(v_row.placer_orders) o), '27', (SELECT jsonb_agg(jsonb_build_array(o)) FROM unnest(v_row.filler_orders) o))));
+    IF v_row.starts_at IS NOT NULL THEN
+        v_segments := v_segments || jsonb_build_array(radscheduler.segment_of('TQ1', jsonb_build_object('1', '1', '7', v_starts, '8', v_ends, '9', radscheduler.field_of(v_priority))));
+    END IF;
+    RETURN v_segments
+        || (SELECT coalesce(jsonb_agg(radscheduler.segment_of('NTE', jsonb_build_object('1', n.place::text, '3', n.line)) ORDER BY n.place), '[]')
+            FROM regexp_split_to_table(v_row.notes, '\r\n|\r|\n') WITH ORDINALITY n(line, place))
+        || radscheduler.person_segments(p_site, v_row)
+        || radscheduler.part_segments(p_site, p_snapshot, p_zone, p_action, v_row);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.schedule_segments(integer, jsonb, text, text) IS
+    'The segments that tell an appointment as a snapshot (snapshot_of()) has it, in the form of hl7_to_jsonb(); p_action is what RGS-2 and AIx-2 say (HL7 table 0206).';
+
+CREATE OR REPLACE FUNCTION radscheduler.siu_message(p_site integer, p_snapshot jsonb, p_event text, p_control_id text, p_link jsonb) RETURNS radscheduler.hl7
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site record;
+BEGIN
+    SELECT s.code, radscheduler.site_zone(s.site_id) AS zone INTO v_site FROM radscheduler.site s WHERE s.site_id = p_site;
+    RETURN radscheduler.hl7_build(jsonb_build_array(jsonb_build_array('MSH', '|', '^~\&', coalesce(p_link ->> 'sending_application', 'RADSCHEDULER'),
+            coalesce(p_link ->> 'sending_facility', v_site.code), coalesce(p_link ->> 'receiving_application', ''), coalesce(p_link ->> 'receiving_facility', ''),
+            radscheduler.ack_stamp(v_site.zone), '', radscheduler.field_of('SIU', p_event, 'SIU_S12'), p_control_id,
+            CASE WHEN (p_snapshot #>> '{appointment,is_test}')::boolean THEN 'T' ELSE 'P' END, coalesce(p_link ->> 'version_id', '2.5.1'), '', '', '', '', '', 'UNICODE UTF-8'))
+        || radscheduler.schedule_segments(p_site, p_snapshot, v_site.zone, CASE p_event WHEN 'S12' THEN 'A' ELSE 'U' END));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.siu_message(integer, jsonb, text, text, jsonb) IS
+    'The SIU that tells an appointment as a snapshot has it: event, MSH-10, and who sends and receives (a row of link, or NULL).';
+
+CREATE OR REPLACE FUNCTION radscheduler.siu_build(appointment_id bigint, event text, version integer DEFAULT NULL) RETURNS radscheduler.hl7
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site     integer := (SELECT a.site_id FROM radscheduler.appointment a WHERE a.appointment_id = siu_build.appointment_id AND a.hold_until IS NULL
+                           AND a.site_id = ANY (radscheduler.visible_sites()));
+    v_snapshot jsonb;
+BEGIN
+    IF event IS NULL OR event !~ '^S(1[2-7]|26)$' THEN
+        RAISE EXCEPTION 'event "%" tells no appointment', left(event, 20) USING ERRCODE = 'invalid_parameter_value', HINT = 'Use S12, S13, S14, S15, S16, S17 or S26.';
+    END IF;
+    v_snapshot := CASE WHEN version IS NULL THEN radscheduler.snapshot_of(v_site, siu_build.appointment_id)
+                       ELSE (SELECT h.snapshot FROM radscheduler.appointment_history h WHERE h.site_id = v_site AND h.appointment_id = siu_build.appointment_id AND h.version = siu_build.version) END;
+    IF v_snapshot IS NULL THEN
+        RAISE EXCEPTION 'there is no such appointment, or no such version of it, at the sites of this session' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'radscheduler.appointments lists appointments by id, radscheduler.appointment_history their versions.';
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', siu_build.appointment_id, jsonb_build_object('as', 'SIU^' || event, 'version', v_snapshot #> '{appointment,version}'));
+    RETURN radscheduler.siu_message(v_site, v_snapshot, event, format('RS%s.%s', siu_build.appointment_id, v_snapshot #>> '{appointment,version}'), NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.siu_build(bigint, text, integer) IS
+    'The SIU message that tells an appointment, as it is now or as one of its versions was (the patient as he is now): event is S12 to S17 or S26. siu_read() reads the same appointment from it. The read is audited. Raises 22023 for another event, and for an appointment or version that is not at the caller''s sites.';
+
 INSERT INTO radscheduler.warning_kind VALUES
     ('MERGE_WITH_ITSELF', 'The patient given up (MRG-1) is the one kept (PID-3); nothing was changed.');
 
@@ -5153,6 +8224,10 @@ BEGIN
         WHERE c.site_id = p_site AND c.axis = 'patient' AND c.subject_id = p_from AND c.appointment_id = ANY (v_own);
     v_moved := radscheduler.move_patient_time(p_site, p_from, p_into);
     UPDATE radscheduler.imaging_order o SET patient_id = p_into WHERE o.site_id = p_site AND o.patient_id = p_from;
+    UPDATE radscheduler.patient_fact f SET patient_id = p_into WHERE f.site_id = p_site AND f.patient_id = p_from;
+    IF FOUND THEN
+        v_moved := v_moved || radscheduler.patient_bookings(p_site, ARRAY[p_into]);
+    END IF;
     UPDATE radscheduler.patient_identifier i SET patient_id = p_into WHERE i.site_id = p_site AND i.patient_id = p_from;
     FOR v_hold IN UPDATE radscheduler.legal_hold h SET patient_id = p_into WHERE h.site_id = p_site AND h.patient_id = p_from AND h.lifted_at IS NULL RETURNING h.hold_id LOOP
         PERFORM radscheduler.audit(p_site, 'hold.moved', 'patient', p_into, jsonb_build_object('hold_id', v_hold, 'merged_id', p_from));
@@ -5175,6 +8250,8 @@ BEGIN
         PERFORM radscheduler.settle(p_site, v_own, v_moved, array_fill(p_message, ARRAY[cardinality(v_own)]));
         PERFORM radscheduler.record_versions(p_site, v_own, array_fill('appointment.modified'::text, ARRAY[cardinality(v_own)]),
             array_fill(p_message, ARRAY[cardinality(v_own)]), array_fill('{"reason": "PATIENT_MERGED"}'::jsonb, ARRAY[cardinality(v_own)]));
+    ELSIF v_moved <> '{}' THEN
+        PERFORM radscheduler.settle(p_site, '{}', v_moved);
     END IF;
     INSERT INTO radscheduler.event_log (site_id, type, message_id, data)
         VALUES (p_site, 'patient.merged', p_message, jsonb_build_object('patient_id', p_into, 'merged_id', p_from, 'appointments', cardinality(v_own)));
@@ -5498,6 +8575,7 @@ DECLARE
     v_other    record;
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
+    v_person   record;
 BEGIN
     outcome := 'error';
     code := 'AE';
@@ -5525,6 +8603,7 @@ BEGIN
     -- Whom it concerns is locked before the first row is written.
     v_other := radscheduler.other_subjects(ARRAY[v_item], v_item.site_id);
     PERFORM radscheduler.lock_subjects(v_item.site_id, v_other.resources, v_other.patients);
+    SELECT p.sex, p.birth_date INTO v_person FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id;
     SELECT r.patient_id, r.warnings INTO v_item.patient_id, apply_order.warnings
         FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) r;
     FOR v_order IN SELECT e.o FROM jsonb_array_elements(p_reading -> 'orders') WITH ORDINALITY e(o, place) ORDER BY e.place LOOP
@@ -5533,7 +8612,11 @@ BEGIN
         v_orders := v_orders || v_applied.order_id;
         warnings := warnings || v_applied.warnings;
     END LOOP;
-    PERFORM radscheduler.complete_appointments(v_item.site_id, v_orders, p_message);
+    -- Settled once: with the appointments that changed, his other bookings are looked at too.
+    IF radscheduler.complete_appointments(v_item.site_id, v_orders, p_message) = '{}'
+       AND EXISTS (SELECT FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id AND (p.sex, p.birth_date) IS DISTINCT FROM (v_person.sex, v_person.birth_date)) THEN
+        PERFORM radscheduler.recheck_patient(v_item.site_id, v_item.patient_id);
+    END IF;
     outcome := CASE WHEN 'applied' = ANY (v_outcomes) THEN 'applied' ELSE 'stale' END;
 END
 $$;
@@ -5689,7 +8772,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.said_by_orders(integer, bigint, text[], text[]) IS
     'What the orders of an appointment say that it may take from them: ordering physician, accession number, modality. By its patient, SCH-26 and SCH-27.';
 
-CREATE OR REPLACE FUNCTION radscheduler.complete_appointments(p_site integer, p_orders bigint[], p_message bigint) RETURNS void
+CREATE OR REPLACE FUNCTION radscheduler.complete_appointments(p_site integer, p_orders bigint[], p_message bigint) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -5701,7 +8784,7 @@ DECLARE
     v_changed bigint[] := '{}';
 BEGIN
     IF v_ids = '{}' THEN
-        RETURN;
+        RETURN v_changed;
     END IF;
     PERFORM radscheduler.lock_subjects(p_site,
         ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = ANY (v_ids)),
@@ -5723,11 +8806,12 @@ BEGIN
         PERFORM radscheduler.record_versions(p_site, v_changed, array_fill('appointment.modified'::text, ARRAY[cardinality(v_changed)]),
             array_fill(p_message, ARRAY[cardinality(v_changed)]), array_fill('{"reason": "ORDER"}'::jsonb, ARRAY[cardinality(v_changed)]));
     END IF;
+    RETURN v_changed;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.complete_appointments(integer, bigint[], bigint) IS
-    'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version.';
+    'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version. Returns those.';
 
 CREATE OR REPLACE FUNCTION radscheduler.ended_orders(p_site integer, p_before timestamptz, p_orders bigint[] DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -5826,11 +8910,14 @@ BEGIN
         FOR k IN 1 .. cardinality(p_items) LOOP
             v_item := p_items[k];
             CONTINUE WHEN v_item.outcome IS NOT NULL OR v_item.site_id <> v_sites[s];
-            IF v_placeless[k] AND v_item.action = 'schedule' THEN
+            IF v_placeless[k] AND v_item.action IN ('schedule', 'request') THEN
                 v_pools := v_pools || radscheduler.modality_of(v_sites[s], v_item.reading, NULL);
             END IF;
             v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            IF v_item.action = 'request' THEN
+                v_known := v_known || radscheduler.requested_appointment(v_item);
+            END IF;
             v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids;
             v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id;
         END LOOP;
@@ -5946,17 +9033,17 @@ DECLARE
     v_conflict record;
 BEGIN
     SELECT c.axis, c.subject_id, c.code,
-           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+           format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
                ELSE format(' Appointment %s%s %s.', o.appointment_id,
                            CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
-                           CASE WHEN c.code = 'PATIENT_TRAVEL' THEN 'is too close' ELSE 'holds that time' END) END AS text
+                           CASE WHEN k.code IS NULL OR c.code IN ('PATIENT_TRAVEL', 'REPEAT_CONTRAST', 'PREP_CLASH', 'DUPLICATE_EXAM') THEN 'is too close' ELSE 'holds that time' END) END AS text
         INTO v_conflict
-        FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
+        FROM radscheduler.conflict c LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND c.severity = 'critical'
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1;
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code) OR k.code IS NULL, c.conflict_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = jsonb_build_object(
             'error', jsonb_build_object('code', '207', 'text', v_conflict.text, 'path', coalesce(
@@ -5982,6 +9069,12 @@ DECLARE
 BEGIN
     IF v_items[1].action = 'schedule' THEN
         v_items := radscheduler.apply_items(v_items);
+    ELSIF v_items[1].action = 'request' THEN
+        v_items[1] := radscheduler.apply_request(v_items[1]);
+        IF v_items[1].error IS NOT NULL THEN
+            RAISE EXCEPTION 'the request was refused' USING ERRCODE = 'RS003', DETAIL = jsonb_build_object('error', v_items[1].error, 'warnings', v_items[1].warnings,
+                'appointment_id', v_items[1].appointment_id, 'conflicts', v_items[1].conflicts, 'reply', v_items[1].reply)::text;
+        END IF;
     ELSE
         v_item := v_items[1];
         CASE v_item.action
@@ -6048,7 +9141,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.waves(radscheduler.ingest_item[]) IS
     'Numbers messages by the wave they are applied in, in their order: within a wave each is about an appointment of its own at one site; messages about blocks, patients and orders go alone.';
 
-CREATE OR REPLACE FUNCTION radscheduler.ingest_many(p_messages bytea[], p_channel text, p_peer text) RETURNS radscheduler.ingest_item[]
+CREATE OR REPLACE FUNCTION radscheduler.ingest_many(p_messages bytea[], p_channel text, p_peers text[]) RETURNS radscheduler.ingest_item[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -6066,7 +9159,7 @@ BEGIN
         PERFORM radscheduler.lock_new_senders(p_messages);
     END IF;
     FOR k IN 1 .. cardinality(p_messages) LOOP
-        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peer, v_item.context);
+        v_item := radscheduler.open_message(p_messages[k], p_channel, p_peers[k], v_item.context);
         v_item.ordinal := k;
         v_items := v_items || v_item;
         IF v_item.outcome IS NULL THEN
@@ -6110,7 +9203,8 @@ BEGIN
             v_item.ordinal := v_order[cardinality(v_wave) + 1];
             IF v_item.ack IS NULL THEN
                 v_item.ack := radscheduler.answer(v_item.raw, v_item.code, v_item.message_id, v_item.context ->> 'zone', v_item.error,
-                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings);
+                                                  v_item.conflicts, v_item.context #>> '{profile,charset}', v_item.warnings,
+                                                  CASE WHEN v_item.action = 'request' THEN coalesce(v_item.reply, '[]') END);
             END IF;
             IF v_item.error IS NOT NULL THEN
                 DELETE FROM radscheduler.message_key m WHERE m.site_id = v_item.site_id AND m.sender_id = v_item.sender_id AND m.message_id = v_item.message_id
@@ -6125,7 +9219,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text) IS
+COMMENT ON FUNCTION radscheduler.ingest_many(bytea[], text, text[]) IS
     'ingest_batch() without its safety net: an unexpected error is raised. Items come back numbered by their place, not in order.';
 
 CREATE OR REPLACE FUNCTION radscheduler.is_passing(p_state text) RETURNS boolean
@@ -6147,7 +9241,7 @@ DECLARE
 BEGIN
     FOR v_attempt IN 1..10 LOOP
         BEGIN
-            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, p_peer);
+            v_items := radscheduler.ingest_many(ARRAY[p_bytes], p_channel, ARRAY[p_peer]);
             RETURN v_items[1];
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_constraint = CONSTRAINT_NAME, v_detail = PG_EXCEPTION_DETAIL;
@@ -6182,7 +9276,9 @@ BEGIN
             format('The message could not be applied (SQLSTATE %s%s). It is kept and can be sent again once the cause is mended.', v_state,
                    coalesce(', constraint ' || nullif(v_constraint, ''), '')));
     END IF;
-    r.ack := radscheduler.answer(p_bytes, r.code, r.message_id, r.context ->> 'zone', r.error, '[]', r.context #>> '{profile,charset}');
+    r.ack := radscheduler.answer(p_bytes, r.code, r.message_id, r.context ->> 'zone', r.error, '[]', r.context #>> '{profile,charset}', '[]',
+                                 CASE WHEN radscheduler.message_kind(r.context #>> '{header,message_code}', r.context ->> 'trigger_event') = 'request'
+                                      THEN coalesce(CASE WHEN v_state = 'RS003' THEN nullif(v_detail::jsonb -> 'reply', 'null') END, '[]') END);
     PERFORM radscheduler.log_items(ARRAY[r]);
     RETURN r;
 END
@@ -6202,7 +9298,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS SETOF radscheduler.ingest_result
+CREATE OR REPLACE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text, peers text[]) RETURNS SETOF radscheduler.ingest_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 DECLARE
@@ -6218,7 +9314,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        v_items := radscheduler.ingest_many(messages, channel, peer);
+        v_items := radscheduler.ingest_many(messages, channel, peers);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE;
         IF radscheduler.is_passing(v_state) THEN
@@ -6230,16 +9326,121 @@ BEGIN
         RETURN QUERY SELECT i.message_id, i.ack, i.code, i.outcome, i.appointment_id, i.warnings, i.conflicts FROM unnest(v_items) i ORDER BY i.ordinal;
     ELSE
         -- One of them failed: each goes alone, and only that one is answered AE. Their locks are taken together all the same.
-        PERFORM radscheduler.lock_batch(messages, channel, peer);
+        PERFORM radscheduler.lock_batch(messages, channel, NULL);
         FOR k IN 1 .. cardinality(messages) LOOP
-            RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peer));
+            RETURN NEXT radscheduler.result_of(radscheduler.ingest_one(messages[k], channel, peers[k]));
         END LOOP;
     END IF;
 END
 $$;
 
+COMMENT ON FUNCTION radscheduler.ingest_batch(bytea[], text, text[]) IS
+    'ingest_batch() of messages that came from several network addresses: the peers, one for each message.';
+
+CREATE OR REPLACE FUNCTION radscheduler.ingest_batch(messages bytea[], channel text DEFAULT 'sql', peer text DEFAULT NULL) RETURNS SETOF radscheduler.ingest_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    RETURN QUERY SELECT r.* FROM radscheduler.ingest_batch(messages, channel, array_fill(peer, ARRAY[coalesce(cardinality(messages), 0)])) r;
+END
+$$;
+
 COMMENT ON FUNCTION radscheduler.ingest_batch(bytea[], text, text) IS
     'ingest() of several messages in one transaction, in their order, with one statement per table for all of them: results come in that order. What becomes of each is what ingest() would make of it. At most 1000.';
+
+CREATE OR REPLACE FUNCTION radscheduler.quarantine(bytes bytea, reason text, peer text DEFAULT NULL, stream_offset bigint DEFAULT 0, frame_bytes bigint DEFAULT NULL, listener text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := (SELECT min(v) FROM unnest(radscheduler.visible_sites()) v WHERE v > 0);
+    v_id   bigint;
+BEGIN
+    IF bytes IS NULL OR reason IS NULL OR reason !~ '^[a-z][a-z0-9_]{0,29}$' OR length(peer) > 100 OR length(listener) > 100 THEN
+        RAISE EXCEPTION 'quarantine needs bytes and a reason, a word such as half_frame' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'peer and listener are names of at most 100 characters.';
+    ELSIF v_site IS NULL THEN
+        PERFORM radscheduler.refuse_without_site();
+    END IF;
+    INSERT INTO radscheduler.hl7_quarantine AS q (site_id, listener, peer, reason, stream_offset, frame_bytes, raw)
+        VALUES (v_site, quarantine.listener, quarantine.peer, quarantine.reason, coalesce(quarantine.stream_offset, 0), coalesce(quarantine.frame_bytes, length(bytes)),
+                substring(bytes FROM 1 FOR 1048576))
+        RETURNING q.quarantine_id INTO v_id;
+    PERFORM radscheduler.audit(v_site, 'message.quarantined', 'hl7_quarantine', v_id, jsonb_build_object('reason', quarantine.reason));
+    RETURN v_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.quarantine(bytea, text, text, bigint, bigint, text) IS
+    'Keeps bytes that came in and never became a message (hl7_quarantine), of them at most the first mebibyte; returns the id. The daemon calls it for every rejected frame.';
+
+CREATE OR REPLACE FUNCTION radscheduler.expire_quarantine() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_rows bigint;
+BEGIN
+    DELETE FROM radscheduler.hl7_quarantine q WHERE q.received_at < now() - interval '90 days'
+        AND NOT EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.site_id = q.site_id AND h.lifted_at IS NULL);
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.expire_quarantine() IS
+    'Removes what has been in quarantine for 90 days, except at sites with a legal hold: nobody can tell whose it is.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_view(p_sites integer[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7421007, k.key)
+        FROM (SELECT DISTINCT radscheduler.lock_key('view/' || u.site, s.secret) AS key FROM radscheduler.lock_secret s, unnest(p_sites) u(site) WHERE u.site > 0 ORDER BY 1) k;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_view(integer[]) IS 'Before all phases: the transaction locks of sites under which statements on the appointments view take turns, in ascending order of their keys.';
+
+CREATE OR REPLACE FUNCTION radscheduler.appointments_statement() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_row record;
+BEGIN
+    IF TG_WHEN = 'BEFORE' THEN
+        PERFORM radscheduler.lock_view(radscheduler.visible_sites());
+        RETURN NULL;
+    END IF;
+    IF EXISTS (SELECT FROM radscheduler.unsettled_write) THEN
+        FOR v_row IN
+            WITH gone AS (DELETE FROM radscheduler.unsettled_write w RETURNING w.site_id, w.appointment_id, w.place)
+            SELECT g.site_id, g.appointment_id FROM gone g ORDER BY g.place
+        LOOP
+            PERFORM radscheduler.raise_conflict(v_row.site_id, v_row.appointment_id);
+        END LOOP;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.appointments_statement() IS
+    'Trigger before and after a statement on the appointments view: before, the turn of its sites; after, 23P01 for the first row of the statement that ends in a critical conflict.';
+
+CREATE OR REPLACE FUNCTION radscheduler.warn_of_write(p_ends timestamptz, p_status radscheduler.appointment_status, p_is_moved boolean, p_warnings jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_is_moved AND p_ends < now() AND p_status IN ('SCHEDULED', 'CONFIRMED') THEN
+        RAISE WARNING 'datetime lies in the past, and the appointment is kept as %', p_status USING HINT = 'Write status COMPLETED, NO_SHOW or CANCELLED for what is over, or correct the year.';
+    END IF;
+    IF p_warnings @> '[{"code": "PHONE_UNUSABLE"}]' THEN
+        RAISE WARNING 'patient_phone is no number that can be called, and is kept as written' USING HINT = 'Give a number with its country code, such as +16175550123; nothing is sent to another.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.warn_of_write(timestamptz, radscheduler.appointment_status, boolean, jsonb) IS
+    'Raises a WARNING for what is kept although it is doubtful: an open booking that is over, and (by what resolve_patient() says) a phone that is none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.raise_conflict(p_site integer, p_appointment bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -6248,9 +9449,9 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, radscheduler.is_rule(c.code) AS is_rule, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, radscheduler.is_rule(c.code) OR k.code IS NULL AS is_rule, radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text) AS text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
@@ -6267,7 +9468,8 @@ BEGIN
                               to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone) END,
               HINT = coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a ->> 'resource'), ', ')
                                                    FROM jsonb_array_elements(v_conflict.alternatives) a) || '.',
-                              'Choose another time; radscheduler.find_slots() lists free ones.');
+                              CASE WHEN radscheduler.is_about_time(v_conflict.code, v_conflict.other_appointment_id) THEN 'Choose another time; radscheduler.find_slots() lists free ones.'
+                                   ELSE 'Another time does not help. Record what the rule asks, or have it looked at; docs/rules.md lists the rules.' END);
 END
 $$;
 
@@ -6279,12 +9481,15 @@ CREATE OR REPLACE FUNCTION radscheduler.appointment_lock_names(p_site integer, p
     AS $$
 BEGIN
     -- In a series a number may follow the identifier (appointment_key()), which messages do not lock.
-    RETURN (SELECT ARRAY['appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
+    RETURN (SELECT ARRAY[CASE WHEN a.sender_id IS NULL THEN format('appointment/%s/%s', p_site, p_appointment) END,
+                         'appointment/' || a.sender_id || '/F/' || split_part(a.filler_id, '^', 1), 'appointment/' || a.sender_id || '/P/' || split_part(a.placer_id, '^', 1),
                          'appointment/' || a.sender_id || '/F/' || regexp_replace(split_part(a.filler_id, '^', 1), '#[^#]*$', ''),
                          'appointment/' || a.sender_id || '/P/' || regexp_replace(split_part(a.placer_id, '^', 1), '#[^#]*$', '')]
     FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.appointment_lock_names(integer, bigint) IS 'Names for lock_keys() under which messages about an appointment wait for a change made here: the sender''s numbers of it, its own where it has no sender.';
 
 CREATE OR REPLACE FUNCTION radscheduler.appointments_write() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
@@ -6305,6 +9510,8 @@ DECLARE
     v_status    radscheduler.appointment_status;
     v_shift     interval;
     v_moved     bigint[];
+    v_warnings  jsonb := '[]';
+    v_pending   boolean := false;
 BEGIN
     -- What is asked for, in stored values.
     IF TG_OP <> 'DELETE' THEN
@@ -6317,8 +9524,11 @@ BEGIN
                 USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given; only PENDING, WAITLISTED and CANCELLED rows go without datetime.';
         END IF;
     END IF;
-    IF TG_OP <> 'DELETE' AND NEW.datetime NOT BETWEEN '1900-01-01' AND '2200-01-01' THEN
-        RAISE EXCEPTION 'datetime lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM radscheduler.check_booking_texts(NEW.patient_id, NEW.patient_name, NEW.patient_phone, NEW.study_type, NEW.referring_physician, NEW.notes, NULL);
+    END IF;
+    IF TG_OP <> 'DELETE' AND NOT (NEW.datetime >= '1990-01-01' AND NEW.datetime < '2101-01-01') THEN
+        RAISE EXCEPTION 'datetime lies outside the years 1990 to 2100' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;
@@ -6330,6 +9540,9 @@ BEGIN
         v_starts := radscheduler.to_instant(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone);
         v_ends := v_starts + make_interval(mins => coalesce(NEW.duration, 30));
         v_status := v_values.status;
+        IF TG_OP = 'INSERT' AND v_status = 'DELETED' THEN
+            RAISE EXCEPTION 'an appointment cannot begin as DELETED' USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave the row out; DELETED takes one that is there out of sight.';
+        END IF;
         v_modality := v_values.modality;
         v_fault := CASE WHEN radscheduler.clock_doubt(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone) = 'TIME_IN_DST_GAP' THEN 'gap' END;
     ELSE
@@ -6362,7 +9575,7 @@ BEGIN
     END IF;
     v_patient := NULL;
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
-        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
+        SELECT p.patient_id, p.warnings INTO v_patient, v_warnings FROM radscheduler.resolve_patient(v_site,
             jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
                                CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
             || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
@@ -6393,8 +9606,11 @@ BEGIN
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
+        IF v_old.status = 'COMPLETED' THEN
+            RAISE WARNING 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
+        END IF;
         IF radscheduler.is_closed(v_old.status) THEN
-            RETURN OLD;
+            RETURN NULL; -- nothing is done, and nothing counted
         END IF;
         UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
@@ -6408,16 +9624,1128 @@ BEGIN
     END IF;
     IF radscheduler.settle(v_site, ARRAY[v_id], v_moved) IS NOT NULL
        AND (TG_OP = 'INSERT' OR v_shift IS NOT NULL OR v_ends > v_old.ends_at OR v_patient <> v_old.patient_id OR NOT radscheduler.is_occupying(v_old.status)) THEN
-        PERFORM radscheduler.raise_conflict(v_site, v_id);
+        v_pending := EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = v_site AND v_id IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical');
+        IF v_pending THEN
+            -- Another row of the statement may clear it: the end of the statement decides.
+            INSERT INTO radscheduler.unsettled_write (site_id, appointment_id) VALUES (v_site, v_id) ON CONFLICT DO NOTHING;
+        END IF;
     END IF;
+    PERFORM radscheduler.warn_of_write(v_ends, v_status, TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND v_ends IS DISTINCT FROM v_old.ends_at, v_warnings);
     PERFORM radscheduler.record_version(v_site, v_id, radscheduler.event_name(v_old.status, v_status, v_shift IS NOT NULL), NULL);
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    SELECT v.* INTO NEW FROM radscheduler.appointments v WHERE v.id = v_id;
+    IF v_status <> 'DELETED' THEN
+        SELECT v.* INTO NEW FROM radscheduler.appointments v WHERE v.id = v_id;
+    END IF;
+    IF v_pending THEN
+        -- As it will stand when the statement does.
+        NEW.status := v_status;
+        NEW.conflicts := jsonb_path_query_array(NEW.conflicts, '$[*] ? (@.severity != "critical")');
+    END IF;
     RETURN NEW;
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.appointments_write() IS
+    'INSTEAD OF trigger of the appointments view: INSERT books at the session''s site, UPDATE moves or changes, DELETE cancels. A critical conflict that stands at the end of the statement is refused with 23P01 (appointments_statement()); a change that leaves an already flagged booking where it is stays flagged.';
+
+CREATE OR REPLACE FUNCTION radscheduler.accept_open(p_site integer, p_appointment bigint, p_conflict bigint, p_event text, p_reason text) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_by      text := coalesce(nullif(current_setting('radscheduler.actor', true), ''), pg_get_userbyid(radscheduler.caller()));
+    v_row     record;
+    v_flagged bigint[] := '{}';
+BEGIN
+    FOR v_row IN
+        UPDATE radscheduler.conflict c SET state = 'accepted', accepted_by = v_by
+            WHERE c.site_id = p_site AND c.state = 'open' AND (c.appointment_id = p_appointment OR c.other_appointment_id = p_appointment)
+              AND CASE WHEN p_conflict IS NULL THEN c.severity = 'critical' ELSE c.conflict_id = p_conflict END
+            RETURNING c.conflict_id, c.code, c.severity, c.appointment_id, c.other_appointment_id
+    LOOP
+        INSERT INTO radscheduler.event_log (site_id, type, appointment_id, data)
+            VALUES (p_site, p_event, v_row.appointment_id, jsonb_strip_nulls(jsonb_build_object('conflict_id', v_row.conflict_id, 'code', v_row.code,
+                        'severity', v_row.severity, 'with', v_row.other_appointment_id)));
+        PERFORM radscheduler.audit(p_site, p_event, 'conflict', v_row.conflict_id, jsonb_build_object('appointment_id', p_appointment, 'code', v_row.code, 'reason', p_reason));
+        v_flagged := v_flagged || v_row.appointment_id;
+    END LOOP;
+    IF v_flagged <> '{}' THEN
+        PERFORM radscheduler.review(p_site, v_flagged, v_flagged || p_appointment, NULL);
+        FOR v_row IN UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now()
+            WHERE a.site_id = p_site AND a.appointment_id = ANY (v_flagged) AND a.appointment_id <> p_appointment RETURNING a.appointment_id
+        LOOP
+            PERFORM radscheduler.record_version(p_site, v_row.appointment_id, 'appointment.modified', NULL, '{"reason": "CONFLICT_ACCEPTED"}', p_reason);
+        END LOOP;
+    END IF;
+    RETURN v_flagged;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.accept_open(integer, bigint, bigint, text, text) IS
+    'Accepts one open conflict of an appointment, or with NULL all critical ones on either side of it, for a reason; tells it in event_log and the audit log under p_event and lifts reviews that have no other reason. Returns the appointments that were flagged. Others than p_appointment get a version that says so; the caller holds the subjects'' locks, counts the version of p_appointment and records it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.decide_conflicts(p_appointment bigint, p_conflict bigint, p_event text, p_reason text, p_version integer, p_actor text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_before text;
+    v_done   bigint[];
+    r        radscheduler.booking_result;
+BEGIN
+    IF nullif(btrim(p_reason), '') IS NULL THEN
+        RAISE EXCEPTION 'accepting a conflict needs a reason' USING ERRCODE = 'not_null_violation', HINT = 'Say why both may stand; it is kept in the history and in the audit log.';
+    END IF;
+    PERFORM radscheduler.check_booking_texts(NULL, NULL, NULL, NULL, NULL, NULL, p_reason);
+    v_before := radscheduler.act_for(p_actor);
+    PERFORM radscheduler.lock_booking(v_site, p_appointment, NULL, ARRAY(SELECT u.id FROM radscheduler.conflict c, LATERAL unnest(ARRAY[c.appointment_id, c.other_appointment_id]) u(id)
+        WHERE c.site_id = v_site AND c.state = 'open' AND p_appointment IN (c.appointment_id, c.other_appointment_id)), p_version);
+    PERFORM radscheduler.lock_settling(v_site, false);
+    PERFORM FROM radscheduler.appointment a
+        WHERE a.site_id = v_site AND a.appointment_id IN (SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.state = 'open' AND c.other_appointment_id = p_appointment)
+        ORDER BY a.appointment_id FOR NO KEY UPDATE;
+    v_done := radscheduler.accept_open(v_site, p_appointment, p_conflict, p_event, p_reason);
+    r.outcome := 'unchanged';
+    r.version := (SELECT a.version FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = p_appointment);
+    IF p_appointment = ANY (v_done) THEN
+        UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now() WHERE a.site_id = v_site AND a.appointment_id = p_appointment RETURNING a.version INTO r.version;
+        PERFORM radscheduler.record_version(v_site, p_appointment, 'appointment.modified', NULL, '{"reason": "CONFLICT_ACCEPTED"}', p_reason);
+    END IF;
+    IF v_done <> '{}' THEN
+        r.outcome := 'changed';
+    END IF;
+    r.appointment_id := p_appointment;
+    r.status := (SELECT a.status FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = p_appointment);
+    r.conflicts := radscheduler.conflicts_of(v_site, p_appointment);
+    r.alternatives := '[]';
+    r.warnings := '[]';
+    PERFORM set_config('radscheduler.actor', v_before, true);
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.decide_conflicts(bigint, bigint, text, text, integer, text) IS
+    'What accept_conflict() and override_conflict() do: one open conflict of an appointment, or with NULL all critical ones, accepted under locks and recorded as a version of each appointment that was flagged.';
+
+CREATE OR REPLACE FUNCTION radscheduler.accept_conflict(conflict_id bigint, reason text, version integer DEFAULT NULL, actor text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site        integer := radscheduler.current_site();
+    v_appointment bigint;
+    v_state       radscheduler.conflict_state;
+BEGIN
+    SELECT c.appointment_id, c.state INTO v_appointment, v_state FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.conflict_id = accept_conflict.conflict_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no conflict % at this site', accept_conflict.conflict_id USING ERRCODE = 'no_data_found', HINT = 'radscheduler.conflict lists them.';
+    ELSIF v_state = 'resolved' THEN
+        RAISE EXCEPTION 'conflict % no longer exists', accept_conflict.conflict_id USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It was resolved when its cause went; nothing needs to be accepted.';
+    END IF;
+    RETURN radscheduler.decide_conflicts(v_appointment, accept_conflict.conflict_id, 'conflict.accepted', reason, version, actor);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.accept_conflict(bigint, text, integer, text) IS
+    'Accepts one conflict for a reason: it is told as accepted on both appointments, and the flagged one leaves review when no other critical conflict holds it there. version is the flagged appointment''s; 40001 when it is another now. Returns the flagged appointment; unchanged when the conflict was accepted already. Raises P0002, 55000, 23502.';
+
+CREATE OR REPLACE FUNCTION radscheduler.override_conflict(appointment_id bigint, reason text, version integer DEFAULT NULL, actor text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    RETURN radscheduler.decide_conflicts(override_conflict.appointment_id, NULL, 'conflict.overridden', reason, version, actor);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.override_conflict(bigint, text, integer, text) IS
+    'Accepts every open critical conflict of an appointment, whichever side it is on, for a reason: it stands where it is, and leaves review. version: 40001 when it is another now. Returns the appointment; unchanged when there was nothing to accept. Raises P0002 and 23502.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_booking(p_site integer, p_appointment bigint, p_resources bigint[], p_with bigint[], p_version integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_ids       bigint[] := p_appointment || p_with;
+    v_resources bigint[];
+    v_patients  bigint[];
+    v_modality  text;
+    v_row       radscheduler.appointment;
+BEGIN
+    PERFORM radscheduler.lock_keys(radscheduler.appointment_lock_names(p_site, p_appointment) || format('appointment/%s/%s', p_site, p_appointment));
+    v_resources := ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = ANY (v_ids));
+    v_patients := ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids) ORDER BY a.appointment_id);
+    IF NOT EXISTS (SELECT FROM unnest(coalesce(p_resources, v_resources)) u(id) JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = u.id AND r.kind <> 'staff') THEN
+        v_modality := (SELECT a.modality FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
+    END IF;
+    PERFORM radscheduler.lock_subjects(p_site, v_resources || p_resources || radscheduler.pool_scanners(p_site, ARRAY[v_modality], v_ids), v_patients);
+    SELECT * INTO v_row FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment AND a.hold_until IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no appointment % at this site', p_appointment USING ERRCODE = 'no_data_found', HINT = 'Look again: it may have been purged, or belong to another site.';
+    ELSIF v_row.version <> p_version THEN
+        RAISE EXCEPTION 'appointment % has changed: it is at version % now, not %', p_appointment, v_row.version, p_version
+            USING ERRCODE = 'serialization_failure', HINT = 'Read it again, decide again, and give the version that you read.';
+    ELSIF v_row.patient_id <> ALL (v_patients) THEN
+        RAISE EXCEPTION 'appointment % passed to another patient while this change waited for it', p_appointment USING ERRCODE = 'serialization_failure', HINT = 'Read it again, and decide again.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_booking(integer, bigint, bigint[], bigint[], integer) IS
+    'Takes the locks of a change to an appointment: its names, its subjects and those of p_resources, which it is to have, and of the appointments p_with; then its row. Raises P0002 for one that is not there, 40001 for one whose version is not p_version.';
+
+CREATE OR REPLACE FUNCTION radscheduler.changed_result(p_site integer, p_appointment bigint, p_outcome text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r radscheduler.booking_result;
+BEGIN
+    SELECT a.version, a.status INTO r.version, r.status FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
+    r.outcome := p_outcome;
+    r.appointment_id := p_appointment;
+    r.conflicts := radscheduler.conflicts_of(p_site, p_appointment);
+    r.alternatives := '[]';
+    r.warnings := '[]';
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.changed_result(integer, bigint, text) IS 'An appointment as it stands, as the result of a change.';
+
+CREATE OR REPLACE FUNCTION radscheduler.move_booking(p_appointment bigint, p_starts timestamptz, p_minutes integer, p_resources text[], p_version integer,
+                                          p_override text, p_actor text, p_reason text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_ids    bigint[];
+    v_old    radscheduler.appointment;
+    v_starts timestamptz;
+    v_ends   timestamptz;
+    v_status radscheduler.appointment_status;
+    v_moved  bigint[];
+    v_before text;
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(NULL, NULL, NULL, NULL, NULL, NULL, greatest(p_reason, p_override));
+    IF p_minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes is not possible', p_minutes USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    ELSIF p_starts NOT BETWEEN '1900-01-01Z' AND '2200-01-01Z' THEN
+        RAISE EXCEPTION 'starts_at lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the date and time of the exam.';
+    END IF;
+    IF p_resources IS NOT NULL THEN
+        v_ids := (radscheduler.read_resources(v_site, p_resources)).ids;
+    END IF;
+    PERFORM radscheduler.lock_booking(v_site, p_appointment, v_ids, NULL, p_version);
+    SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    v_starts := coalesce(p_starts, v_old.starts_at);
+    IF radscheduler.is_closed(v_old.status) OR v_old.status IN ('ARRIVED', 'IN_PROGRESS') THEN
+        RAISE EXCEPTION 'appointment % is %, and is not moved', p_appointment, v_old.status USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'radscheduler.set_status() opens one again that was closed or arrived by mistake; radscheduler.book() makes a new one.';
+    ELSIF v_starts IS NULL THEN
+        RAISE EXCEPTION 'appointment % has no time yet', p_appointment USING ERRCODE = 'not_null_violation', HINT = 'Give starts_at.';
+    END IF;
+    v_ends := v_starts + coalesce(make_interval(mins => p_minutes), v_old.ends_at - v_old.starts_at,
+                                  make_interval(mins => (SELECT m.default_minutes::integer FROM radscheduler.modality m WHERE m.site_id = v_site AND m.code = v_old.modality)), interval '30 minutes');
+    IF (v_starts, v_ends) IS NOT DISTINCT FROM (v_old.starts_at, v_old.ends_at)
+       AND (v_ids IS NULL OR NOT EXISTS (
+           SELECT FROM (SELECT ar.resource_id AS id FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = p_appointment AND ar.status IS NULL) h
+           FULL JOIN unnest(v_ids) w(id) ON w.id = h.id WHERE h.id IS NULL OR w.id IS NULL)) THEN
+        RETURN radscheduler.changed_result(v_site, p_appointment, 'unchanged');
+    END IF;
+    v_before := radscheduler.act_for(p_actor);
+    -- A review for a conflict is decided anew; what had no time is booked by getting one.
+    v_status := CASE WHEN v_old.review_reason = 'CONFLICT' THEN coalesce(v_old.resume_status, 'SCHEDULED')
+                     WHEN v_old.status IN ('PENDING', 'WAITLISTED') AND v_old.starts_at IS NULL THEN 'SCHEDULED' ELSE v_old.status END;
+    UPDATE radscheduler.appointment a SET status = v_status, review_reason = CASE WHEN v_status = 'PENDING_REVIEW' THEN a.review_reason END, resume_status = NULL,
+           starts_at = v_starts, ends_at = v_ends, time_fault = NULL,
+           reschedule_count = a.reschedule_count + CASE WHEN v_starts <> a.starts_at THEN 1 ELSE 0 END,
+           original_starts_at = CASE WHEN v_starts <> a.starts_at THEN coalesce(a.original_starts_at, a.starts_at) ELSE a.original_starts_at END,
+           moved_at = now(), ending = NULL, version = a.version + 1, updated_at = now()
+        WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    PERFORM radscheduler.shift_rows(v_site, p_appointment, v_starts - v_old.starts_at, v_old.ends_at, v_ends);
+    IF v_ids IS NOT NULL THEN
+        DELETE FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = p_appointment;
+        INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+            SELECT v_site, p_appointment, u.place, 'BOOK', u.id, v_starts, v_ends FROM unnest(v_ids) WITH ORDINALITY u(id, place);
+    END IF;
+    r.outcome := 'changed';
+    r.appointment_id := p_appointment;
+    r.version := v_old.version + 1;
+    r.status := v_status;
+    r.conflicts := '[]';
+    r.alternatives := '[]';
+    r.warnings := '[]';
+    v_moved := radscheduler.occupy(v_site, p_appointment, false);
+    IF radscheduler.settle(v_site, ARRAY[p_appointment], v_moved) IS NOT NULL THEN
+        r := radscheduler.judge_booking(v_site, p_appointment, p_override, r);
+        IF r.outcome = 'refused' THEN
+            r.version := v_old.version;
+            r.status := v_old.status;
+            RETURN r;
+        END IF;
+    END IF;
+    PERFORM radscheduler.record_version(v_site, p_appointment, radscheduler.event_name(v_old.status, r.status, v_starts <> v_old.starts_at), NULL, '{}',
+                                        coalesce(nullif(btrim(p_reason), ''), nullif(btrim(p_override), '')));
+    PERFORM set_config('radscheduler.actor', v_before, true);
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.move_booking(bigint, timestamptz, integer, text[], integer, text, text, text) IS
+    'What reschedule() and try_reschedule() do. A refusal comes back as a result, with everything still written.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reschedule(appointment_id bigint, starts_at timestamptz, duration_minutes integer DEFAULT NULL, resources text[] DEFAULT NULL, version integer DEFAULT NULL,
+        override_reason text DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    r radscheduler.booking_result := radscheduler.move_booking(appointment_id, starts_at, duration_minutes, resources, version, override_reason, actor, reason);
+BEGIN
+    IF r.outcome = 'refused' THEN
+        PERFORM radscheduler.raise_refusal(r.error);
+    END IF;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.reschedule(bigint, timestamptz, integer, text[], integer, text, text, text) IS
+    'Moves an appointment to another start, with starts_at NULL only its duration or resources; resources replaces all of them, by any of their names. version is the one that was read: 40001 when it is another now. A critical conflict at the new time is refused with 23P01 as by book(), and everything stays as it was; override_reason moves it there all the same. Raises P0002 for an appointment that is not there, 55000 for one that is closed, arrived or in progress.';
+
+CREATE OR REPLACE FUNCTION radscheduler.try_reschedule(appointment_id bigint, starts_at timestamptz, duration_minutes integer DEFAULT NULL, resources text[] DEFAULT NULL, version integer DEFAULT NULL,
+        override_reason text DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    v_state text;
+    v_text  text;
+    v_hint  text;
+    r       radscheduler.booking_result;
+BEGIN
+    r := radscheduler.move_booking(appointment_id, starts_at, duration_minutes, resources, version, override_reason, actor, reason);
+    IF r.outcome = 'refused' THEN
+        RAISE EXCEPTION 'taken back' USING ERRCODE = 'RS006';
+    END IF;
+    RETURN r;
+EXCEPTION
+    WHEN SQLSTATE 'RS006' THEN
+        RETURN r; -- which says why
+    WHEN invalid_parameter_value OR not_null_violation OR datetime_field_overflow OR string_data_right_truncation OR object_not_in_prerequisite_state OR no_data_found OR serialization_failure THEN
+        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_text = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+        RETURN radscheduler.refused_for(v_state, v_text, v_hint);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.try_reschedule(bigint, timestamptz, integer, text[], integer, text, text, text) IS
+    'reschedule() that raises nothing: outcome changed, unchanged, or refused with error {code, sqlstate, text, detail, hint}, the conflicts and free times; then the appointment is as it was.';
+
+CREATE OR REPLACE FUNCTION radscheduler.conflicts_now(p_site integer, p_appointment bigint) RETURNS radscheduler.conflict_found[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF radscheduler.doubtful(p_site, ARRAY[p_appointment]) IS NULL THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(
+        SELECT ROW(f.code, f.severity, f.axis, r.code, CASE f.appointment_id WHEN p_appointment THEN f.other_appointment_id ELSE f.appointment_id END, lower(f.overlap), upper(f.overlap),
+                   radscheduler.conflict_sentence(p_site, f.code, f.subject_id, f.axis, p_appointment))::radscheduler.conflict_found
+        FROM (SELECT * FROM radscheduler.conflict_pairs(p_site, ARRAY[p_appointment])
+              UNION ALL
+              SELECT * FROM radscheduler.rule_conflicts(p_site, ARRAY[p_appointment])) f
+        LEFT JOIN radscheduler.resource r ON f.axis = 'resource' AND r.site_id = p_site AND r.resource_id = f.subject_id
+        ORDER BY f.severity DESC, f.code, r.code, f.overlap, f.other_appointment_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.conflicts_now(integer, bigint) IS 'The conflicts of an appointment as its rows, lanes and rules say now, worst first, whatever the table conflict says.';
+
+CREATE OR REPLACE FUNCTION radscheduler.rehearse(p_wish radscheduler.booking_wish, p_appointment bigint, p_starts timestamptz, p_minutes integer, p_resources bigint[]) RETURNS radscheduler.conflict_found[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_id     bigint := p_appointment;
+    v_locked record;
+    v_site   integer := p_wish.site_id;
+    v_old    radscheduler.appointment;
+    v_starts timestamptz;
+    v_ends   timestamptz;
+    v_found  radscheduler.conflict_found[];
+BEGIN
+    IF v_id IS NULL THEN
+        v_locked := radscheduler.lock_wish(p_wish);
+        IF v_locked.hold_id IS NOT NULL THEN
+            PERFORM radscheduler.vacate(v_site, v_locked.hold_id, NULL);
+        END IF;
+        v_id := radscheduler.write_booking(p_wish, v_locked.patient_id, CASE WHEN v_locked.patient_id IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END::radscheduler.appointment_status);
+        PERFORM radscheduler.occupy(v_site, v_id, true);
+    ELSE
+        PERFORM radscheduler.lock_booking(v_site, v_id, p_resources, NULL, NULL);
+        SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        v_starts := coalesce(p_starts, v_old.starts_at);
+        v_ends := v_starts + coalesce(make_interval(mins => p_minutes), v_old.ends_at - v_old.starts_at, interval '30 minutes');
+        UPDATE radscheduler.appointment a SET starts_at = v_starts, ends_at = v_ends, time_fault = NULL, moved_at = now(), ending = NULL,
+               status = CASE WHEN radscheduler.takes_time(a.status, a.holds_time) THEN a.status ELSE 'SCHEDULED' END
+            WHERE a.site_id = v_site AND a.appointment_id = v_id;
+        PERFORM radscheduler.shift_rows(v_site, v_id, v_starts - v_old.starts_at, v_old.ends_at, v_ends);
+        IF p_resources IS NOT NULL THEN
+            DELETE FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = v_id;
+            INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+                SELECT v_site, v_id, u.place, 'BOOK', u.id, v_starts, v_ends FROM unnest(p_resources) WITH ORDINALITY u(id, place);
+        END IF;
+        PERFORM radscheduler.occupy(v_site, v_id, false);
+    END IF;
+    v_found := radscheduler.conflicts_now(v_site, v_id);
+    RAISE EXCEPTION 'taken back' USING ERRCODE = 'RS006';
+EXCEPTION WHEN SQLSTATE 'RS006' THEN
+    RETURN v_found;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.rehearse(radscheduler.booking_wish, bigint, timestamptz, integer, bigint[]) IS
+    'The conflicts that a booking would have, or with p_appointment that one at another time and on other resources. Everything is taken back, the locks too.';
+
+CREATE OR REPLACE FUNCTION radscheduler.check_conflicts(patient_id text DEFAULT NULL, starts_at timestamptz DEFAULT NULL, modality text DEFAULT NULL, procedure text DEFAULT NULL,
+        duration_minutes integer DEFAULT NULL, resources text[] DEFAULT NULL, urgency text DEFAULT NULL, study_type text DEFAULT NULL, hold bigint DEFAULT NULL,
+        appointment_id bigint DEFAULT NULL) RETURNS SETOF radscheduler.conflict_found
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 2 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_wish radscheduler.booking_wish;
+    v_ids  bigint[];
+BEGIN
+    PERFORM radscheduler.check_booking_texts(patient_id, NULL, NULL, study_type, NULL, NULL, NULL);
+    IF appointment_id IS NULL THEN
+        v_wish := radscheduler.read_wish(v_site, starts_at, modality, procedure, duration_minutes, resources, study_type, urgency);
+        v_wish.patient_key := nullif(btrim(patient_id), '');
+        v_wish.hold_id := hold;
+        RETURN QUERY SELECT * FROM unnest(radscheduler.rehearse(v_wish, NULL, NULL, NULL, NULL));
+        RETURN;
+    ELSIF num_nonnulls(patient_id, modality, procedure, urgency, study_type, hold) > 0 THEN
+        RAISE EXCEPTION 'an appointment is checked at another time or with other resources, as the patient''s and the exam it is'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Beside appointment_id give starts_at, duration_minutes and resources only.';
+    ELSIF NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = check_conflicts.appointment_id AND a.hold_until IS NULL) THEN
+        RAISE EXCEPTION 'there is no appointment % at this site', appointment_id USING ERRCODE = 'no_data_found', HINT = 'Look again: it may have been purged, or belong to another site.';
+    ELSIF duration_minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes is not possible', duration_minutes USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    IF num_nonnulls(starts_at, duration_minutes, resources) = 0 THEN
+        RETURN QUERY SELECT * FROM unnest(radscheduler.conflicts_now(v_site, appointment_id));
+        RETURN;
+    END IF;
+    IF resources IS NOT NULL THEN
+        v_ids := (radscheduler.read_resources(v_site, resources)).ids;
+    END IF;
+    v_wish.site_id := v_site;
+    RETURN QUERY SELECT * FROM unnest(radscheduler.rehearse(v_wish, appointment_id, starts_at, duration_minutes, v_ids));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.check_conflicts(text, timestamptz, text, text, integer, text[], text, text, bigint, bigint) IS
+    'The conflicts that book() with the same arguments would meet, worst first; none when it would be booked cleanly. With appointment_id those of an appointment as it stands, or as it would stand at another time, with another duration or other resources. A patient who is not known yet is taken as free. Keeps nothing. Waits for whoever is booking the same resources; raises as book() does for what cannot be understood, P0002 for an appointment that is not there.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hold(starts_at timestamptz, resources text[] DEFAULT NULL, modality text DEFAULT NULL, procedure text DEFAULT NULL, duration_minutes integer DEFAULT NULL,
+        patient_id text DEFAULT NULL, minutes integer DEFAULT 10, actor text DEFAULT NULL, reason text DEFAULT NULL,
+        OUT hold_id bigint, OUT expires_at timestamptz) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_wish   radscheduler.booking_wish;
+    v_locked record;
+    v_before text;
+    v_moved  bigint[];
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(patient_id, NULL, NULL, NULL, NULL, NULL, reason);
+    IF minutes IS NULL OR minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a time cannot be held for % minutes', coalesce(minutes::text, 'NULL') USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes; 10 are usual.';
+    END IF;
+    v_wish := radscheduler.read_wish(v_site, starts_at, modality, procedure, duration_minutes, resources, NULL, NULL);
+    v_wish.patient_key := nullif(btrim(patient_id), '');
+    v_locked := radscheduler.lock_wish(v_wish);
+    expires_at := clock_timestamp() + make_interval(mins => minutes);
+    hold_id := radscheduler.write_booking(v_wish, v_locked.patient_id, 'PENDING', expires_at);
+    v_moved := radscheduler.occupy(v_site, hold_id, true);
+    IF EXISTS (SELECT FROM unnest(radscheduler.conflicts_now(v_site, hold_id)) f WHERE f.severity = 'critical') THEN
+        -- Refused as a booking is, which asks for the rows of conflict; the error takes back all of it.
+        PERFORM radscheduler.settle(v_site, ARRAY[hold_id], v_moved);
+        r := radscheduler.judge_booking(v_site, hold_id, NULL, r);
+        PERFORM radscheduler.raise_refusal(r.error || jsonb_build_object('hint', replace(r.error ->> 'hint', ' override_reason books it all the same.', '')));
+    ELSIF v_moved IS NOT NULL THEN
+        PERFORM radscheduler.settle(v_site, '{}', v_moved);
+    END IF;
+    v_before := radscheduler.act_for(actor);
+    INSERT INTO radscheduler.event_log (site_id, type, appointment_id, data)
+        VALUES (v_site, 'hold.created', hold_id, jsonb_build_object('starts_at', v_wish.starts_at, 'ends_at', v_wish.ends_at, 'modality', v_wish.modality, 'until', expires_at));
+    PERFORM radscheduler.audit(v_site, 'hold.created', 'appointment', hold_id, jsonb_strip_nulls(jsonb_build_object('reason', nullif(btrim(reason), ''))));
+    PERFORM set_config('radscheduler.actor', v_before, true);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.hold(timestamptz, text[], text, text, integer, text, integer, text, text) IS
+    'Keeps a time for a number of minutes: of resources, and of a patient who is known here. Others who would book it are refused, messages are flagged, and find_slots() does not offer it. book(hold => hold_id) makes it an appointment, release() gives it back, and it runs out by itself. Refused with 23P01 like book() where the time is taken. Tells hold.created.';
+
+CREATE OR REPLACE FUNCTION radscheduler.end_holds(p_site integer, p_holds bigint[], p_event text, p_reason text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_ids bigint[];
+BEGIN
+    -- A hold may be being booked at this moment: what is still one is known under the locks.
+    PERFORM radscheduler.lock_subjects(p_site, radscheduler.pool_scanners(p_site, NULL, p_holds) ||
+        ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = ANY (p_holds)),
+        ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds)));
+    v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (p_holds) AND a.hold_until IS NOT NULL
+                   ORDER BY a.appointment_id FOR UPDATE);
+    IF v_ids = '{}' THEN
+        RETURN 0;
+    END IF;
+    PERFORM radscheduler.release_appointments(p_site, v_ids, NULL);
+    DELETE FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = ANY (v_ids);
+    INSERT INTO radscheduler.event_log (site_id, type, appointment_id) SELECT p_site, p_event, u.id FROM unnest(v_ids) u(id);
+    PERFORM radscheduler.audit(p_site, p_event, 'appointment', u.id, jsonb_strip_nulls(jsonb_build_object('reason', p_reason))) FROM unnest(v_ids) u(id);
+    RETURN cardinality(v_ids);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.end_holds(integer, bigint[], text, text) IS
+    'Takes holds away with the time they keep, and heals whoever was in conflict with them; tells it under p_event. Returns how many there were. Takes the locks of their subjects, so call it once in a transaction and before any others.';
+
+CREATE OR REPLACE FUNCTION radscheduler.release(hold bigint, actor text DEFAULT NULL, reason text DEFAULT NULL) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_before text;
+    v_count  integer;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(NULL, NULL, NULL, NULL, NULL, NULL, reason);
+    v_before := radscheduler.act_for(actor);
+    v_count := radscheduler.end_holds(v_site, ARRAY[hold], 'hold.released', nullif(btrim(reason), ''));
+    PERFORM set_config('radscheduler.actor', v_before, true);
+    RETURN v_count > 0;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.release(bigint, text, text) IS
+    'Gives back a hold before it runs out; whoever was flagged because of it is healed. False when there is none of this number: it ran out, or was booked. Tells hold.released.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reap_holds() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_now  timestamptz := clock_timestamp();
+    v_site integer;
+    v_ids  bigint[];
+BEGIN
+    -- One site in each call: locks of another would come after the settling of this one.
+    SELECT a.site_id INTO v_site FROM radscheduler.site s, LATERAL (SELECT q.site_id, q.hold_until FROM radscheduler.appointment q
+        WHERE q.site_id = s.site_id AND q.hold_until <= v_now ORDER BY q.hold_until LIMIT 1) a ORDER BY a.hold_until LIMIT 1;
+    IF v_site IS NULL THEN
+        RETURN 0;
+    END IF;
+    v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.hold_until <= v_now ORDER BY a.hold_until LIMIT 200);
+    RETURN radscheduler.end_holds(v_site, v_ids, 'hold.expired', NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.reap_holds() IS
+    'Takes away holds that have run out, of the site whose oldest ran out first, 200 at most; returns how many. maintain() calls it. Until then they are in nobody''s way.';
+
+CREATE OR REPLACE FUNCTION radscheduler.conflict_sentence(p_site integer, p_code text, p_subject bigint, p_axis radscheduler.axis, p_appointment bigint) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT format(radscheduler.conflict_text(p_site, p_code, p_subject, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, p_code, p_appointment)))
+        FROM (SELECT 1) one
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = p_code
+        LEFT JOIN radscheduler.resource r ON p_axis = 'resource' AND r.site_id = p_site AND r.resource_id = p_subject);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.conflict_sentence(integer, text, bigint, radscheduler.axis, bigint) IS 'The sentence of a conflict, with the resource or what rule_subject() says.';
+
+CREATE OR REPLACE FUNCTION radscheduler.refusal(p_site integer, p_appointment bigint, p_alternatives jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone text := radscheduler.site_zone(p_site);
+    v_row  record;
+BEGIN
+    SELECT c.code, c.axis, c.subject_id, o.appointment_id, o.starts_at, o.ends_at, o.hold_until INTO v_row
+        FROM radscheduler.conflict c
+        LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
+        WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
+        ORDER BY c.other_appointment_id IS NULL, c.conflict_id LIMIT 1;
+    RETURN jsonb_build_object(
+        'code', v_row.code, 'sqlstate', '23P01',
+        'text', radscheduler.conflict_sentence(p_site, v_row.code, v_row.subject_id, v_row.axis, p_appointment),
+        'detail', CASE WHEN v_row.appointment_id IS NULL THEN format('%s: rule of this site.', v_row.code)
+                       ELSE format('%s: %s %s holds %s to %s (%s).', v_row.code, CASE WHEN v_row.hold_until IS NULL THEN 'appointment' ELSE 'hold' END, v_row.appointment_id,
+                                   to_char(timezone(v_zone, v_row.starts_at), 'YYYY-MM-DD HH24:MI'), to_char(timezone(v_zone, v_row.ends_at), 'HH24:MI'), v_zone) END,
+        'hint', coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a.item ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a.item ->> 'resource'), ', ' ORDER BY a.place)
+                                              FROM jsonb_array_elements(p_alternatives) WITH ORDINALITY a(item, place)) || '. override_reason books it all the same.',
+                         CASE WHEN radscheduler.is_about_time(v_row.code, v_row.appointment_id) THEN 'Choose another time: radscheduler.find_slots() lists free ones. override_reason books it all the same.'
+                              ELSE 'Another time does not help. Record what the rule asks, or have it looked at (docs/rules.md). override_reason books it all the same.' END));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.refusal(integer, bigint, jsonb) IS
+    'Why an appointment cannot stay where it is, by its open critical conflicts on either side: {code, sqlstate, text, detail, hint}; detail names the other appointment by its id, hint the free times given. No patient data.';
+
+CREATE OR REPLACE FUNCTION radscheduler.raise_refusal(p_error jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '%', p_error ->> 'text' USING ERRCODE = p_error ->> 'sqlstate', DETAIL = coalesce(p_error ->> 'detail', ''), HINT = coalesce(p_error ->> 'hint', ''),
+        SCHEMA = 'radscheduler', TABLE = 'conflict', CONSTRAINT = coalesce(p_error ->> 'code', '');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.raise_refusal(jsonb) IS 'Raises what refusal() says; the name of the constraint is the code of the conflict.';
+
+CREATE OR REPLACE FUNCTION radscheduler.judge_booking(p_site integer, p_appointment bigint, p_override text, INOUT r radscheduler.booking_result) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_critical boolean := EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical')
+                       OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical');
+BEGIN
+    IF v_critical AND nullif(btrim(p_override), '') IS NULL THEN
+        r.outcome := 'refused';
+        r.conflicts := radscheduler.conflicts_of(p_site, p_appointment);
+        r.alternatives := coalesce(
+            (SELECT c.alternatives FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = p_appointment AND c.state = 'open' AND c.severity = 'critical'
+             ORDER BY c.alternatives = '[]', c.conflict_id LIMIT 1), radscheduler.alternatives(p_site, p_appointment));
+        r.error := radscheduler.refusal(p_site, p_appointment, r.alternatives);
+        RETURN;
+    ELSIF v_critical THEN
+        PERFORM radscheduler.accept_open(p_site, p_appointment, NULL, 'conflict.overridden', p_override);
+    END IF;
+    r.conflicts := radscheduler.conflicts_of(p_site, p_appointment);
+    r.status := (SELECT a.status FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.judge_booking(integer, bigint, text, radscheduler.booking_result) IS
+    'After settle() found open conflicts of an appointment that is being booked or moved: refuses (outcome, error, alternatives) where one is critical, on either side, or accepts those for the reason given. The caller takes back what was refused.';
+
+CREATE OR REPLACE FUNCTION radscheduler.refused_for(p_state text, p_text text, p_hint text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r radscheduler.booking_result;
+BEGIN
+    r.outcome := 'refused';
+    r.conflicts := '[]';
+    r.alternatives := '[]';
+    r.warnings := '[]';
+    r.error := jsonb_strip_nulls(jsonb_build_object(
+        'code', CASE p_state WHEN '40001' THEN 'VERSION_CHANGED' WHEN 'P0002' THEN 'NOT_FOUND' WHEN '55000' THEN 'NOT_POSSIBLE' ELSE 'INVALID_VALUE' END,
+        'sqlstate', p_state, 'text', p_text, 'hint', nullif(p_hint, '')));
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.refused_for(text, text, text) IS 'An error of book(), reschedule() and the like as the result of their try_ forms; without DETAIL, which PostgreSQL''s own errors fill with rows.';
+
+CREATE OR REPLACE FUNCTION radscheduler.read_resources(p_site integer, p_names text[], OUT ids bigint[], OUT modality text, OUT has_place boolean) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row   record;
+    v_place bigint;
+BEGIN
+    ids := '{}';
+    has_place := false;
+    IF p_names IS NULL THEN
+        RETURN;
+    END IF;
+    FOR v_row IN
+        SELECT w.place, left(w.word, 100) AS word, r.resource_id, r.kind, r.modality, r.is_active
+        FROM (SELECT u.place, u.word, CASE WHEN split_part(lower(u.word), ':', 1) IN ('room', 'equipment', 'staff') AND strpos(u.word, ':') > 0 THEN split_part(lower(u.word), ':', 1) END AS kind
+              FROM unnest(p_names) WITH ORDINALITY u(word, place)) w
+        LEFT JOIN radscheduler.resource_alias a ON a.site_id = p_site AND a.alias = upper(btrim(CASE WHEN w.kind IS NULL THEN w.word ELSE substr(w.word, length(w.kind) + 2) END))
+                                                AND (w.kind IS NULL OR a.kind::text = w.kind)
+        LEFT JOIN radscheduler.resource r ON r.site_id = a.site_id AND r.resource_id = a.resource_id
+        ORDER BY w.place
+    LOOP
+        IF v_row.resource_id IS NULL THEN
+            RAISE EXCEPTION 'resource "%" is not known at this site', v_row.word
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are; radscheduler.add_resource() records one.';
+        ELSIF v_row.place = v_place AND v_row.resource_id <> ids[cardinality(ids)] THEN
+            RAISE EXCEPTION 'resource "%" is the name of several at this site', v_row.word
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Say which is meant by its kind: room:NAME, equipment:NAME or staff:NAME.';
+        ELSIF NOT v_row.is_active THEN
+            RAISE EXCEPTION 'resource "%" is out of use', v_row.word
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose another; radscheduler.resource.is_active says which are in use.';
+        END IF;
+        CONTINUE WHEN v_row.resource_id = ANY (ids);
+        v_place := v_row.place;
+        ids := ids || v_row.resource_id;
+        IF v_row.kind <> 'staff' THEN
+            has_place := true;
+            modality := coalesce(CASE WHEN v_row.kind = 'equipment' THEN v_row.modality END, modality, v_row.modality);
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.read_resources(integer, text[]) IS
+    'The resources that names mean (any of their names; kind:name where rooms, scanners and staff share one), each once, the modality of their scanner, else of their room, and whether there is one of those. Raises 22023 for a name that means none, several, or one that is out of use.';
+
+CREATE OR REPLACE FUNCTION radscheduler.read_wish(p_site integer, p_starts timestamptz, p_modality text, p_procedure text, p_minutes integer, p_resources text[], p_study text, p_urgency text)
+    RETURNS radscheduler.booking_wish
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_exam    record;
+    v_places  record;
+    v_minutes integer := p_minutes;
+    r         radscheduler.booking_wish;
+BEGIN
+    IF p_starts IS NULL THEN
+        RAISE EXCEPTION 'a booking needs starts_at' USING ERRCODE = 'not_null_violation', HINT = 'radscheduler.find_slots() lists free times.';
+    ELSIF p_starts NOT BETWEEN '1900-01-01Z' AND '2200-01-01Z' THEN
+        RAISE EXCEPTION 'starts_at lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the date and time of the exam.';
+    ELSIF v_minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes is not possible', v_minutes USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    r.site_id := p_site;
+    r.starts_at := p_starts;
+    IF nullif(btrim(p_procedure), '') IS NOT NULL THEN
+        SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = p_site AND p.code = p_procedure;
+        IF NOT FOUND THEN
+            SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p
+                WHERE p.site_id = p_site AND p.code = coalesce((radscheduler.procedure_of(p_site, p_procedure, NULL)).code,
+                    (SELECT min(q.code) FROM radscheduler.procedure q WHERE q.site_id = p_site AND upper(q.name) = upper(btrim(p_procedure))));
+        END IF;
+        IF v_exam.code IS NULL THEN
+            RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100) USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'radscheduler.procedure and procedure_alias list the codes that are; radscheduler.add_procedure() records one. Without procedure, give modality and study_type.';
+        END IF;
+        r.study_code := v_exam.code;
+        r.study_text := v_exam.name;
+        r.modality := v_exam.modality;
+        v_minutes := coalesce(v_minutes, v_exam.minutes);
+    END IF;
+    r.study_text := coalesce(nullif(btrim(p_study), ''), r.study_text);
+    v_places := radscheduler.read_resources(p_site, p_resources);
+    r.resource_ids := v_places.ids;
+    r.is_pooled := NOT v_places.has_place;
+    IF p_modality IS NOT NULL THEN
+        r.modality := radscheduler.modality_code(p_site, p_modality);
+        IF r.modality IS NULL THEN
+            RAISE EXCEPTION 'modality "%" is not known at this site', left(p_modality, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are, for example MRI, CT, XRAY, US.';
+        END IF;
+    END IF;
+    r.modality := coalesce(r.modality, v_places.modality);
+    IF r.modality IS NULL THEN
+        RAISE EXCEPTION 'nothing tells what kind of exam this is' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give modality, procedure, or a scanner among resources.';
+    END IF;
+    IF v_minutes IS NULL THEN
+        v_minutes := coalesce((SELECT m.default_minutes FROM radscheduler.modality m WHERE m.site_id = p_site AND m.code = r.modality), 30);
+    END IF;
+    r.ends_at := p_starts + make_interval(mins => v_minutes);
+    IF lower(p_urgency) NOT IN ('routine', 'urgent', 'stat', 'emergency') THEN
+        RAISE EXCEPTION 'urgency "%" is not known', left(p_urgency, 100) USING ERRCODE = 'invalid_parameter_value', HINT = 'Use routine, urgent or stat (emergency).';
+    END IF;
+    r.urgency := CASE WHEN p_urgency IS NULL THEN 'routine' ELSE radscheduler.urgency_of(p_urgency) END;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.read_wish(integer, timestamptz, text, text, integer, text[], text, text) IS
+    'What is asked for as stored values: the exam by code, alias or name, modality and minutes given, else the exam''s, else its scanner''s and modality''s. Raises 22023, 23502 or 22008 with a sentence for what cannot be. The patient is the caller''s to add.';
+
+CREATE OR REPLACE FUNCTION radscheduler.check_booking_texts(p_patient text, p_name text, p_phone text, p_study text, p_physician text, p_notes text, p_reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF length(p_patient) > 250 OR length(p_name) > 500 OR length(p_phone) > 100 OR length(p_study) > 1000 OR length(p_physician) > 500 OR length(p_notes) > 20000
+       OR length(p_reason) > 1000 THEN
+        RAISE EXCEPTION 'a text is too long to be meant' USING ERRCODE = 'string_data_right_truncation',
+            HINT = 'patient_id has at most 250 characters, patient_name and referring_physician 500, patient_phone 100, study_type and reasons 1000, notes 20000.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.check_booking_texts(text, text, text, text, text, text, text) IS 'Raises 22001 for a text that is too long to be meant; the error does not repeat it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.act_for(p_actor text) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_before text := current_setting('radscheduler.actor', true);
+BEGIN
+    IF nullif(btrim(p_actor), '') IS NOT NULL THEN
+        PERFORM set_config('radscheduler.actor', btrim(p_actor), true);
+    END IF;
+    RETURN coalesce(v_before, '');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.act_for(text) IS
+    'Has the rest of the transaction be told in history and audit as done for this person; returns for whom it was before, to be set back. Nothing is changed for NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.status_after(status radscheduler.appointment_status) RETURNS radscheduler.appointment_status[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN status IN ('PENDING'::radscheduler.appointment_status, 'WAITLISTED')
+            THEN '{PENDING,WAITLISTED,SCHEDULED,CONFIRMED,CANCELLED,DELETED}'::radscheduler.appointment_status[]
+        WHEN status IN ('SCHEDULED'::radscheduler.appointment_status, 'CONFIRMED', 'PENDING_REVIEW')
+            THEN '{PENDING,WAITLISTED,SCHEDULED,CONFIRMED,PENDING_REVIEW,ARRIVED,IN_PROGRESS,COMPLETED,CANCELLED,DISCONTINUED,NO_SHOW,DELETED}'::radscheduler.appointment_status[]
+        WHEN status = 'ARRIVED'::radscheduler.appointment_status THEN '{SCHEDULED,CONFIRMED,IN_PROGRESS,COMPLETED,CANCELLED,DISCONTINUED,NO_SHOW}'::radscheduler.appointment_status[]
+        WHEN status = 'IN_PROGRESS'::radscheduler.appointment_status THEN '{ARRIVED,COMPLETED,DISCONTINUED}'::radscheduler.appointment_status[]
+        WHEN status = 'COMPLETED'::radscheduler.appointment_status THEN '{IN_PROGRESS,DISCONTINUED}'::radscheduler.appointment_status[]
+        WHEN status = 'DISCONTINUED'::radscheduler.appointment_status THEN '{IN_PROGRESS,COMPLETED,DELETED}'::radscheduler.appointment_status[]
+        WHEN status IN ('CANCELLED'::radscheduler.appointment_status, 'NO_SHOW') THEN '{SCHEDULED,CONFIRMED,ARRIVED,CANCELLED,NO_SHOW,DELETED}'::radscheduler.appointment_status[]
+        ELSE '{}'::radscheduler.appointment_status[] END;
+
+COMMENT ON FUNCTION radscheduler.status_after(radscheduler.appointment_status) IS
+    'The states that a person may bring an appointment to from this one. What has begun is completed or discontinued, never cancelled; what was closed by mistake is opened again; what was deleted stays so.';
+
+CREATE OR REPLACE FUNCTION radscheduler.change_status(p_appointment bigint, p_status radscheduler.appointment_status, p_version integer, p_actor text, p_reason text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_old    radscheduler.appointment;
+    v_takes  boolean;
+    v_moved  bigint[];
+    v_before text;
+    v_open   bigint[];
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(NULL, NULL, NULL, NULL, NULL, NULL, p_reason);
+    PERFORM radscheduler.lock_booking(v_site, p_appointment, NULL, NULL, p_version);
+    SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    IF p_status = (CASE WHEN v_old.review_reason = 'CONFLICT' AND p_status <> 'PENDING_REVIEW' THEN v_old.resume_status ELSE v_old.status END) THEN
+        RETURN radscheduler.changed_result(v_site, p_appointment, 'unchanged');
+    ELSIF p_status <> ALL (radscheduler.status_after(v_old.status)) THEN
+        RAISE EXCEPTION 'appointment % is %, and cannot become %', p_appointment, v_old.status, p_status USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = CASE v_old.status WHEN 'DELETED' THEN 'It was entered by mistake and stays deleted; radscheduler.book() makes a new one.'
+                   ELSE format('What can follow: %s.', array_to_string(array_remove(radscheduler.status_after(v_old.status), v_old.status), ', ')) END;
+    ELSIF v_old.starts_at IS NULL AND p_status NOT IN ('PENDING', 'WAITLISTED', 'CANCELLED', 'DISCONTINUED', 'NO_SHOW', 'DELETED') THEN
+        RAISE EXCEPTION 'appointment % has no time yet', p_appointment USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'radscheduler.reschedule() gives it one.';
+    END IF;
+    v_before := radscheduler.act_for(p_actor);
+    v_takes := radscheduler.takes_time(v_old.status, v_old.holds_time);
+    UPDATE radscheduler.appointment a SET status = p_status, review_reason = NULL, resume_status = NULL, ending = NULL,
+           event_reason = CASE WHEN radscheduler.is_closed(p_status) THEN coalesce(nullif(btrim(p_reason), ''), a.event_reason) ELSE a.event_reason END,
+           moved_at = CASE WHEN NOT v_takes THEN now() ELSE a.moved_at END, version = a.version + 1, updated_at = now()
+        WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    IF radscheduler.takes_time(p_status, v_old.holds_time) THEN
+        v_moved := radscheduler.occupy(v_site, p_appointment, false);
+    ELSE
+        v_moved := radscheduler.vacate(v_site, p_appointment, CASE WHEN p_status IN ('COMPLETED', 'DISCONTINUED', 'NO_SHOW') THEN now() END);
+    END IF;
+    v_open := radscheduler.settle(v_site, ARRAY[p_appointment], v_moved);
+    r := radscheduler.changed_result(v_site, p_appointment, 'changed');
+    IF v_open IS NOT NULL AND NOT v_takes THEN
+        -- It comes back to a time that may be somebody else's by now.
+        r := radscheduler.judge_booking(v_site, p_appointment, NULL, r);
+        IF r.outcome = 'refused' THEN
+            PERFORM radscheduler.raise_refusal(r.error || jsonb_build_object('hint', 'radscheduler.reschedule() cannot move what is closed: book it anew at another time, or free this one.'));
+        END IF;
+    END IF;
+    PERFORM radscheduler.record_version(v_site, p_appointment, radscheduler.event_name(v_old.status, r.status, false), NULL, '{}', nullif(btrim(p_reason), ''));
+    PERFORM set_config('radscheduler.actor', v_before, true);
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.change_status(bigint, radscheduler.appointment_status, integer, text, text) IS
+    'What set_status() and cancel() do. One that comes back to a time that is taken is refused with 23P01.';
+
+CREATE OR REPLACE FUNCTION radscheduler.cancel(appointment_id bigint, version integer DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+BEGIN
+    RETURN radscheduler.change_status(appointment_id, 'CANCELLED', version, actor, reason);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.cancel(bigint, integer, text, text) IS
+    'Cancels an appointment and gives back its time; whoever waited for it moves up. reason becomes its event_reason. Cancelled already: unchanged. version: 40001 when it is another now. Raises P0002 for one that is not there, 55000 for one that has begun or is over.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_status(appointment_id bigint, status text, version integer DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    v_status radscheduler.appointment_status := (SELECT s.status FROM radscheduler.status_alias s WHERE s.alias = regexp_replace(upper(set_status.status), '[^A-Z0-9]', '', 'g'));
+BEGIN
+    IF v_status IS NULL OR v_status IN ('PENDING', 'WAITLISTED') AND upper(set_status.status) NOT IN ('PENDING', 'WAITLISTED') THEN
+        RAISE EXCEPTION 'status "%" is not one of the life cycle', left(set_status.status, 100)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use SCHEDULED, CONFIRMED, ARRIVED, IN_PROGRESS, COMPLETED, CANCELLED, NO_SHOW or another state of radscheduler.appointment_status.';
+    END IF;
+    RETURN radscheduler.change_status(appointment_id, v_status, version, actor, reason);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_status(bigint, text, integer, text, text) IS
+    'Brings an appointment to a state of its life cycle (or a word for one, such as checked-in). COMPLETED, DISCONTINUED and NO_SHOW keep the time that has passed, CANCELLED and DELETED give back all. One that is flagged stays in review until its conflict has gone or is accepted. version: 40001 when it is another now. Raises 55000 with the states that can follow, 23P01 for one that comes back to a time that is taken, P0002 and 22023.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_booking(p_wish radscheduler.booking_wish, p_patient bigint, p_status radscheduler.appointment_status, p_until timestamptz DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_id bigint := nextval('radscheduler.appointment_appointment_id_seq');
+BEGIN
+    WITH booked AS (
+        INSERT INTO radscheduler.appointment (site_id, appointment_id, patient_id, status, starts_at, ends_at, modality, study_code, study_text, referring_physician, urgency, notes,
+                                              source, booked_at, is_pooled, holds_time, hold_until)
+        VALUES (p_wish.site_id, v_id, p_patient, p_status, p_wish.starts_at, p_wish.ends_at, p_wish.modality, p_wish.study_code, p_wish.study_text, p_wish.referring_physician,
+                p_wish.urgency, p_wish.notes, 'SQL', now(), p_wish.is_pooled, p_status = 'PENDING', p_until)
+    ), exam AS (
+        INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, code, name, starts_at, ends_at)
+        SELECT p_wish.site_id, v_id, 1, p_wish.study_code, p_wish.study_text, p_wish.starts_at, p_wish.ends_at WHERE p_wish.study_code IS NOT NULL OR p_wish.study_text IS NOT NULL
+    )
+    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+        SELECT p_wish.site_id, v_id, u.place, 'BOOK', u.id, p_wish.starts_at, p_wish.ends_at FROM unnest(p_wish.resource_ids) WITH ORDINALITY u(id, place);
+    RETURN v_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.write_booking(radscheduler.booking_wish, bigint, radscheduler.appointment_status, timestamptz) IS
+    'Writes a new appointment with its exam and resources, in one statement, without its time; returns its id. A PENDING one holds time, until p_until where it is a hold.';
+
+CREATE OR REPLACE FUNCTION radscheduler.take_over_hold(p_wish radscheduler.booking_wish, p_patient bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE radscheduler.appointment a SET patient_id = p_patient, status = 'SCHEDULED', hold_until = NULL, holds_time = false, starts_at = p_wish.starts_at, ends_at = p_wish.ends_at,
+           modality = p_wish.modality, study_code = p_wish.study_code, study_text = p_wish.study_text, referring_physician = p_wish.referring_physician,
+           urgency = p_wish.urgency, notes = p_wish.notes, created_at = now(), updated_at = now(),
+           -- What was not held is claimed from now on.
+           moved_at = CASE WHEN a.hold_until > clock_timestamp() AND (a.starts_at, a.ends_at) = (p_wish.starts_at, p_wish.ends_at)
+                                AND NOT EXISTS (SELECT FROM unnest(p_wish.resource_ids) u(id) WHERE NOT EXISTS (SELECT FROM radscheduler.appointment_resource ar
+                                    WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id AND ar.resource_id = u.id)) THEN a.moved_at ELSE now() END
+        WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id;
+    DELETE FROM radscheduler.appointment_service s WHERE s.site_id = p_wish.site_id AND s.appointment_id = p_wish.hold_id;
+    DELETE FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id;
+    INSERT INTO radscheduler.appointment_service (site_id, appointment_id, position, code, name, starts_at, ends_at)
+        SELECT p_wish.site_id, p_wish.hold_id, 1, p_wish.study_code, p_wish.study_text, p_wish.starts_at, p_wish.ends_at WHERE p_wish.study_code IS NOT NULL OR p_wish.study_text IS NOT NULL;
+    INSERT INTO radscheduler.appointment_resource (site_id, appointment_id, position, segment, resource_id, starts_at, ends_at)
+        SELECT p_wish.site_id, p_wish.hold_id, u.place, 'BOOK', u.id, p_wish.starts_at, p_wish.ends_at FROM unnest(p_wish.resource_ids) WITH ORDINALITY u(id, place);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.take_over_hold(radscheduler.booking_wish, bigint) IS 'Makes a hold the appointment that is asked for, under its number; its time stays taken where both are the same.';
+
+CREATE OR REPLACE FUNCTION radscheduler.lock_wish(p_wish radscheduler.booking_wish, OUT patient_id bigint, OUT hold_id bigint) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_resources bigint[] := p_wish.resource_ids;
+    v_patients  bigint[];
+BEGIN
+    PERFORM radscheduler.lock_keys(ARRAY[CASE WHEN p_wish.patient_key IS NOT NULL THEN 'patient/' || p_wish.site_id || '/' || p_wish.patient_key END]);
+    IF p_wish.patient_key IS NOT NULL THEN
+        -- As find_patient() finds one by a number without authority.
+        SELECT i.patient_id INTO lock_wish.patient_id FROM radscheduler.patient_identifier i
+            WHERE i.site_id = p_wish.site_id AND i.value = p_wish.patient_key AND i.type = 'MR' ORDER BY i.authority = '' DESC, i.patient_id LIMIT 1;
+        v_patients := ARRAY[lock_wish.patient_id];
+    END IF;
+    IF p_wish.is_pooled OR p_wish.hold_id IS NOT NULL THEN
+        v_resources := v_resources || radscheduler.pool_scanners(p_wish.site_id, ARRAY[CASE WHEN p_wish.is_pooled THEN p_wish.modality END], ARRAY[p_wish.hold_id]);
+    END IF;
+    IF p_wish.hold_id IS NOT NULL THEN
+        v_resources := v_resources || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_wish.site_id AND ar.appointment_id = p_wish.hold_id);
+        v_patients := v_patients || ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id);
+    END IF;
+    PERFORM radscheduler.lock_subjects(p_wish.site_id, v_resources, v_patients);
+    IF p_wish.hold_id IS NOT NULL THEN
+        SELECT a.appointment_id INTO lock_wish.hold_id FROM radscheduler.appointment a
+            WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id AND a.hold_until IS NOT NULL FOR UPDATE;
+        IF NOT FOUND AND EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p_wish.site_id AND a.appointment_id = p_wish.hold_id) THEN
+            RAISE EXCEPTION 'appointment % is not a hold', p_wish.hold_id USING ERRCODE = 'object_not_in_prerequisite_state',
+                HINT = 'It may have been booked already with this hold; radscheduler.reschedule() and the like change it.';
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_wish(radscheduler.booking_wish) IS
+    'Takes the locks of a booking, names first, then subjects; returns the patient as known under them (NULL for a new one) and the hold, whose row is locked; NULL when it is no longer there. Raises 55000 for a hold that has become an appointment.';
+
+CREATE OR REPLACE FUNCTION radscheduler.book_patient(p_wish radscheduler.booking_wish, p_patient bigint, OUT patient_id bigint, OUT event text, OUT warnings jsonb) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_item radscheduler.ingest_item;
+    v_row  record;
+BEGIN
+    warnings := '[]';
+    book_patient.patient_id := p_patient;
+    IF p_patient IS NOT NULL AND num_nonnulls(p_wish.patient_name, p_wish.patient_phone) = 0 THEN
+        RETURN;
+    ELSIF p_patient IS NULL AND p_wish.patient_name IS NULL THEN
+        RAISE EXCEPTION 'this site does not know the patient' USING ERRCODE = 'not_null_violation', HINT = 'The first booking of a patient needs patient_name.';
+    END IF;
+    IF p_patient IS NOT NULL THEN
+        SELECT p.display_name, p.phone, p.phone_as_sent INTO v_row FROM radscheduler.patient p WHERE p.site_id = p_wish.site_id AND p.patient_id = p_patient;
+        IF upper(v_row.display_name) <> upper(p_wish.patient_name) THEN
+            -- Who is on the telephone may be somebody else.
+            warnings := '[{"code": "PATIENT_NAME_DIFFERS", "text": "This identifier belongs to a patient of another name, who was booked under the name on record."}]';
+        END IF;
+        IF p_wish.patient_phone IS NULL OR p_wish.patient_phone IN (v_row.phone, v_row.phone_as_sent) THEN
+            RETURN;
+        END IF;
+    END IF;
+    v_item.ordinal := 1;
+    v_item.site_id := p_wish.site_id;
+    v_item.at := now();
+    v_item.reading := jsonb_build_object('patient', jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', p_wish.patient_key)))
+        || CASE WHEN p_wish.patient_name IS NULL THEN '{}' ELSE jsonb_build_object('display_if_new', p_wish.patient_name) END
+        || CASE WHEN p_wish.patient_phone IS NULL THEN '{}' ELSE jsonb_build_object('phones', jsonb_build_array(jsonb_build_object('value', p_wish.patient_phone))) END);
+    v_item.context := jsonb_build_object('facility', '', 'region', (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = p_wish.site_id));
+    SELECT q.patient_id, q.event INTO book_patient.patient_id, book_patient.event FROM radscheduler.resolve_patients(ARRAY[v_item]) q;
+    IF p_wish.patient_phone IS NOT NULL AND (SELECT p.phone IS NULL FROM radscheduler.patient p WHERE p.site_id = p_wish.site_id AND p.patient_id = book_patient.patient_id) THEN
+        warnings := warnings || '[{"code": "PHONE_UNUSABLE", "text": "The phone number cannot be completed to one that can be called; it is kept as written."}]'::jsonb;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.book_patient(radscheduler.booking_wish, bigint) IS
+    'The patient of a booking: as known, with the phone given; a new one is recorded under the name given. A name is never changed here, only told of when it differs. event is the caller''s to audit. Raises 23502 for a new patient without a name.';
+
+CREATE OR REPLACE FUNCTION radscheduler.place_booking(p_wish radscheduler.booking_wish, p_override text, p_reason text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site   integer := p_wish.site_id;
+    v_wish   radscheduler.booking_wish := p_wish;
+    v_locked record;
+    v_person record;
+    v_id     bigint;
+    v_moved  bigint[];
+    r        radscheduler.booking_result;
+BEGIN
+    v_locked := radscheduler.lock_wish(v_wish);
+    v_person := radscheduler.book_patient(v_wish, v_locked.patient_id);
+    r.warnings := v_person.warnings;
+    IF v_wish.hold_id IS NOT NULL AND v_locked.hold_id IS NULL THEN
+        r.warnings := r.warnings || '[{"code": "HOLD_ENDED", "text": "The hold had run out or was released; its time was booked as anybody else''s."}]'::jsonb;
+    END IF;
+    IF v_locked.hold_id IS NOT NULL THEN
+        v_id := v_locked.hold_id;
+        PERFORM radscheduler.take_over_hold(v_wish, v_person.patient_id);
+    ELSE
+        v_id := radscheduler.write_booking(v_wish, v_person.patient_id, 'SCHEDULED');
+    END IF;
+    v_moved := radscheduler.occupy(v_site, v_id, v_locked.hold_id IS NULL);
+    r.outcome := 'booked';
+    r.appointment_id := v_id;
+    r.version := CASE WHEN v_locked.hold_id IS NULL THEN 1 ELSE (SELECT a.version FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id) END;
+    r.status := 'SCHEDULED';
+    r.conflicts := '[]';
+    r.alternatives := '[]';
+    IF radscheduler.settle(v_site, ARRAY[v_id], v_moved) IS NOT NULL THEN
+        r := radscheduler.judge_booking(v_site, v_id, p_override, r);
+        IF r.outcome = 'refused' THEN
+            r.appointment_id := NULL;
+            r.version := NULL;
+            r.status := NULL;
+            RETURN r;
+        END IF;
+    END IF;
+    IF v_person.event IS NOT NULL THEN
+        PERFORM radscheduler.audit(v_site, v_person.event, 'patient', v_person.patient_id, '{}');
+    END IF;
+    PERFORM radscheduler.record_version(v_site, v_id, 'appointment.created', NULL, '{}', coalesce(nullif(btrim(p_reason), ''), nullif(btrim(p_override), '')));
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.place_booking(radscheduler.booking_wish, text, text) IS
+    'Books what is asked for, or says why not: then everything stands written, and the caller takes it back.';
+
+CREATE OR REPLACE FUNCTION radscheduler.request_booking(patient_id text, starts_at timestamptz, modality text, procedure text, duration_minutes integer, resources text[], patient_name text,
+        patient_phone text, referring_physician text, urgency text, notes text, study_type text, hold bigint, override_reason text, actor text, reason text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_before text;
+    v_wish   radscheduler.booking_wish;
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(patient_id, patient_name, patient_phone, study_type, referring_physician, notes, greatest(reason, override_reason));
+    IF nullif(btrim(patient_id), '') IS NULL THEN
+        RAISE EXCEPTION 'a booking needs patient_id' USING ERRCODE = 'not_null_violation', HINT = 'Give the identifier the patient is known by at this site, such as the medical record number.';
+    END IF;
+    v_wish := radscheduler.read_wish(v_site, starts_at, modality, procedure, duration_minutes, resources, study_type, urgency);
+    v_wish.patient_key := btrim(patient_id);
+    v_wish.patient_name := nullif(btrim(patient_name), '');
+    v_wish.patient_phone := nullif(btrim(patient_phone), '');
+    v_wish.referring_physician := nullif(btrim(referring_physician), '');
+    v_wish.notes := nullif(notes, '');
+    v_wish.hold_id := hold;
+    v_before := radscheduler.act_for(actor);
+    r := radscheduler.place_booking(v_wish, override_reason, reason);
+    PERFORM set_config('radscheduler.actor', v_before, true);
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.request_booking(text, timestamptz, text, text, integer, text[], text, text, text, text, text, text, bigint, text, text, text) IS
+    'What book() and try_book() do: reads what is asked for, and books it for the actor. A refusal comes back as a result, with everything still written.';
+
+CREATE OR REPLACE FUNCTION radscheduler.book(patient_id text, starts_at timestamptz, modality text DEFAULT NULL, procedure text DEFAULT NULL, duration_minutes integer DEFAULT NULL,
+        resources text[] DEFAULT NULL, patient_name text DEFAULT NULL, patient_phone text DEFAULT NULL, referring_physician text DEFAULT NULL, urgency text DEFAULT NULL,
+        notes text DEFAULT NULL, study_type text DEFAULT NULL, hold bigint DEFAULT NULL, override_reason text DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    r radscheduler.booking_result := radscheduler.request_booking(patient_id, starts_at, modality, procedure, duration_minutes, resources, patient_name, patient_phone,
+        referring_physician, urgency, notes, study_type, hold, override_reason, actor, reason);
+BEGIN
+    IF r.outcome = 'refused' THEN
+        PERFORM radscheduler.raise_refusal(r.error);
+    END IF;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.book(text, timestamptz, text, text, integer, text[], text, text, text, text, text, text, bigint, text, text, text) IS
+    'Books an exam at the session''s site. What it needs: the patient''s identifier (patient_name too for a new patient), the start, and one of modality, procedure (code, alias or name) and resources (scanner, room, staff by any of their names). Minutes are those given, else the exam''s, else the modality''s. hold is a hold() that becomes the booking. A critical conflict is refused: 23P01, the other appointment by id in DETAIL, free times in HINT; override_reason books over it and accepts the conflict. actor and reason are kept in history and audit. Raises 22023, 22001, 22008, 23502 for what cannot be booked.';
+
+CREATE OR REPLACE FUNCTION radscheduler.try_book(patient_id text, starts_at timestamptz, modality text DEFAULT NULL, procedure text DEFAULT NULL, duration_minutes integer DEFAULT NULL,
+        resources text[] DEFAULT NULL, patient_name text DEFAULT NULL, patient_phone text DEFAULT NULL, referring_physician text DEFAULT NULL, urgency text DEFAULT NULL,
+        notes text DEFAULT NULL, study_type text DEFAULT NULL, hold bigint DEFAULT NULL, override_reason text DEFAULT NULL, actor text DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+DECLARE
+    v_state text;
+    v_text  text;
+    v_hint  text;
+    r       radscheduler.booking_result;
+BEGIN
+    r := radscheduler.request_booking(patient_id, starts_at, modality, procedure, duration_minutes, resources, patient_name, patient_phone,
+        referring_physician, urgency, notes, study_type, hold, override_reason, actor, reason);
+    IF r.outcome = 'refused' THEN
+        RAISE EXCEPTION 'taken back' USING ERRCODE = 'RS006';
+    END IF;
+    RETURN r;
+EXCEPTION
+    WHEN SQLSTATE 'RS006' THEN
+        RETURN r; -- which says why
+    WHEN invalid_parameter_value OR not_null_violation OR datetime_field_overflow OR string_data_right_truncation OR object_not_in_prerequisite_state THEN
+        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_text = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+        RETURN radscheduler.refused_for(v_state, v_text, v_hint);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.try_book(text, timestamptz, text, text, integer, text[], text, text, text, text, text, text, bigint, text, text, text) IS
+    'book() that raises nothing: outcome booked, or refused with error {code, sqlstate, text, detail, hint}, the conflicts and up to three free times. What is refused leaves nothing behind.';
 
 CREATE OR REPLACE FUNCTION radscheduler.log_json(p_context jsonb, p_bytes bytea, p_result radscheduler.ingest_result, p_error jsonb, p_duplicate_of bigint, p_received timestamptz, p_applied radscheduler.ingest_item DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -6526,21 +10854,38 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids. Those that a sender told of (S23) are its records, no configuration.';
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_rule(p_code text, p_severity text, p_if_unknown text, p_parameters jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- null is a value of some parameters, so it is not stripped.
+    RETURN jsonb_strip_nulls(jsonb_build_object('code', p_code, 'severity', p_severity, 'if_unknown', p_if_unknown))
+        || CASE WHEN p_parameters <> '{}' THEN jsonb_build_object('parameters', p_parameters) ELSE '{}' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_rule(text, text, text, jsonb) IS 'A row of rule_setting as a configuration document writes it: {code, severity, if_unknown, parameters}.';
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', s.code, 'name', s.name, 'timezone', s.timezone, 'phone_region', s.phone_region, 'slot_minutes', s.slot_minutes,
         'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile, 'travel_minutes', s.travel_minutes, 'campus_minutes', s.campus_minutes,
-        'rules', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'severity', r.severity) ORDER BY r.code COLLATE "C"), '[]')
+        'clinical_rules', s.clinical_rules,
+        'rules', (SELECT coalesce(jsonb_agg(radscheduler.configuration_rule(r.code, r.severity, r.if_unknown, r.parameters) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
+                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
+                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
+        'own_rules', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(o) - 'site_id') ORDER BY o.code COLLATE "C"), '[]') FROM radscheduler.site_rule o WHERE o.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours}.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_procedure(p_site integer, p_code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -6560,7 +10905,7 @@ CREATE OR REPLACE FUNCTION radscheduler.configuration_resource(p_site integer, p
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', r.code, 'kind', r.kind, 'name', r.name, 'role', r.role, 'modality', r.modality, 'modalities', to_jsonb(r.modalities), 'capacity', r.capacity,
-        'location', r.location, 'campus', r.campus,
+        'location', r.location, 'campus', r.campus, 'weight_limit_kg', r.weight_limit_kg,
         'setup_minutes', r.setup_minutes, 'turnover_minutes', r.turnover_minutes, 'is_active', r.is_active, 'is_registered', r.is_registered,
         'aliases', (SELECT coalesce(jsonb_agg(CASE WHEN a.kind = r.kind THEN to_jsonb(a.alias) ELSE jsonb_build_object('kind', a.kind, 'alias', a.alias) END
                                               ORDER BY a.kind = r.kind DESC, a.kind, a.alias COLLATE "C"), '[]')
@@ -6574,7 +10919,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
-    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -6613,7 +10958,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, OUT kind text, OUT need text, OUT is_nullable boolean,
                                                   OUT low integer, OUT high integer) RETURNS SETOF record
@@ -6640,8 +10985,43 @@ BEGIN
         (213, 'site', 'travel_minutes', 'integer', '', false, 0, 240),
         (214, 'site', 'campus_minutes', 'integer', '', false, 0, 480),
         (215, 'site', 'rules', 'list:rule', '', false, NULL, NULL),
+        (216, 'site', 'links', 'list:link', '', false, NULL, NULL),
+        (231, 'link', 'name', 'link_name', 'key', false, NULL, NULL),
+        (232, 'link', 'is_enabled', 'boolean', '', false, NULL, NULL),
+        (233, 'link', 'events', 'siu_events', '', false, NULL, NULL),
+        (234, 'link', 'sending_application', 'text', '', false, NULL, NULL),
+        (235, 'link', 'sending_facility', 'text', '', true, NULL, NULL),
+        (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
+        (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
+        (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
-        (222, 'rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
+        (218, 'site', 'clinical_rules', 'clinical_scope', '', false, NULL, NULL),
+        (219, 'site', 'own_rules', 'list:own_rule', '', false, NULL, NULL),
+        (222, 'rule', 'severity', 'rule_severity', '', false, NULL, NULL),
+        (223, 'rule', 'if_unknown', 'unknown_severity', '', false, NULL, NULL),
+        (224, 'rule', 'parameters', 'object', '', false, NULL, NULL),
+        (251, 'own_rule', 'code', 'code', 'key', false, NULL, NULL),
+        (252, 'own_rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
+        (253, 'own_rule', 'if_unknown', 'unknown_severity', '', false, NULL, NULL),
+        (254, 'own_rule', 'text', 'sentence', 'always', false, NULL, NULL),
+        (255, 'own_rule', 'applies_to', 'code', '', false, NULL, NULL),
+        (256, 'own_rule', 'modalities', 'list:word', '', false, NULL, NULL),
+        (257, 'own_rule', 'study', 'code', '', false, NULL, NULL),
+        (258, 'own_rule', 'contrast', 'boolean', '', false, NULL, NULL),
+        (259, 'own_rule', 'min_age', 'integer', '', false, 0, 150),
+        (260, 'own_rule', 'max_age', 'integer', '', false, 0, 150),
+        (261, 'own_rule', 'sex', 'code', '', false, NULL, NULL),
+        (262, 'own_rule', 'resource', 'code', '', false, NULL, NULL),
+        (263, 'own_rule', 'fact_kind', 'code', '', false, NULL, NULL),
+        (264, 'own_rule', 'fact_code', 'code', '', false, NULL, NULL),
+        (265, 'own_rule', 'fact_test', 'code', '', false, NULL, NULL),
+        (266, 'own_rule', 'fact_value', 'number', '', false, NULL, NULL),
+        (267, 'own_rule', 'fact_days', 'integer', '', false, 1, 36500),
+        (268, 'own_rule', 'gap_minutes', 'integer', '', false, 1, 525600),
+        (269, 'own_rule', 'gap_order', 'code', '', false, NULL, NULL),
+        (270, 'own_rule', 'other_modalities', 'list:word', '', false, NULL, NULL),
+        (271, 'own_rule', 'other_study', 'code', '', false, NULL, NULL),
+        (272, 'own_rule', 'other_contrast', 'boolean', '', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
         (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
         (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
@@ -6679,6 +11059,7 @@ BEGIN
         (714, 'resource', 'modalities', 'list:word', '', false, NULL, NULL),
         (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
         (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
+        (717, 'resource', 'weight_limit_kg', 'integer', '', true, 1, 1000),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
@@ -6718,6 +11099,20 @@ BEGIN
         fault := 'must be the code of a rule'; hint := 'radscheduler.rule_kind lists them, for example OUTSIDE_HOURS.';
     ELSIF p_kind = 'rule_severity' AND v_text IN ('off', 'info', 'warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "off", "info", "warning" or "critical"'; hint := 'It says what the site makes of the rule; leave the rule out to leave it as it is shipped.';
+    ELSIF p_kind = 'link_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$' IS NOT TRUE THEN
+        fault := 'must be the name of a link'; hint := 'A name has 1 to 50 letters, digits, dots, dashes and underscores.';
+    ELSIF p_kind = 'siu_events' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["S12", "S13", "S14", "S15", "S16", "S17", "S26"]') THEN
+        fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
+    ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
+        fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
+    ELSIF p_kind = 'unknown_severity' AND v_text IN ('warning', 'critical') IS NOT TRUE THEN
+        fault := 'must be "warning" or "critical"'; hint := 'It says how bad it is that a clinical rule cannot tell; missing data is never taken for safe.';
+    ELSIF p_kind = 'clinical_scope' AND v_text IN ('off', 'known', 'bookings', 'all') IS NOT TRUE THEN
+        fault := 'must be "off", "known", "bookings" or "all"'; hint := 'It says which appointments the clinical rules are asked for.';
+    ELSIF p_kind = 'object' AND jsonb_typeof(p_value) <> 'object' THEN
+        fault := 'must be an object'; hint := 'Write keys and values in braces.';
+    ELSIF p_kind = 'number' AND jsonb_typeof(p_value) <> 'number' THEN
+        fault := 'must be a number'; hint := 'Write the number without quotes.';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
@@ -6793,6 +11188,67 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_check(p_item text, p_place text, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_field record;
+    v_value jsonb;
+    v_place text;
+    v_fault text;
+    v_hint  text;
+BEGIN
+    IF p_item IN ('word', 'name') AND jsonb_typeof(p_value) = 'string' AND p_value <> '""' THEN
+        RETURN;
+    ELSIF p_item = 'word' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be a string that is not empty', radscheduler.configuration_found(p_value), 'Write the word in double quotes.');
+    ELSIF jsonb_typeof(p_value) <> 'object' AND p_item = 'name' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be a string that is not empty', radscheduler.configuration_found(p_value),
+            'Write the name in double quotes; one that is used under another kind is {"kind": "room", "alias": "the name"}.');
+    ELSIF jsonb_typeof(p_value) <> 'object' THEN
+        PERFORM radscheduler.configuration_refuse(p_place, 'must be an object', radscheduler.configuration_found(p_value), radscheduler.configuration_keys(p_item));
+    END IF;
+    SELECT k INTO v_place FROM jsonb_object_keys(p_value) k
+        WHERE k NOT IN (SELECT f.field FROM radscheduler.configuration_fields(p_item) f) ORDER BY k COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        PERFORM radscheduler.configuration_refuse(concat_ws('.', nullif(p_place, ''), left(v_place, 60)), 'is not a key that is understood',
+                                                  radscheduler.configuration_found(p_value -> v_place), radscheduler.configuration_keys(p_item));
+    END IF;
+    FOR v_field IN SELECT * FROM radscheduler.configuration_fields(p_item) LOOP
+        v_value := p_value -> v_field.field;
+        v_place := concat_ws('.', nullif(p_place, ''), v_field.field);
+        IF v_value IS NULL THEN
+            IF v_field.need IN ('key', 'always') THEN
+                PERFORM radscheduler.configuration_refuse(v_place, 'is missing', radscheduler.configuration_found(NULL), 'Add the key; this object is not understood without it.');
+            END IF;
+        ELSIF v_value = 'null' AND v_field.is_nullable THEN
+            CONTINUE;
+        ELSIF v_field.kind LIKE 'list:%' THEN
+            PERFORM radscheduler.configuration_check_list(substr(v_field.kind, 6), v_place, v_value);
+        ELSE
+            SELECT f.fault, f.hint INTO v_fault, v_hint FROM radscheduler.configuration_fault(v_field.kind, v_value, v_field.low, v_field.high) f;
+            IF v_fault IS NOT NULL THEN
+                PERFORM radscheduler.configuration_refuse(v_place, v_fault, radscheduler.configuration_found(v_value), v_hint);
+            END IF;
+        END IF;
+    END LOOP;
+    IF p_item = 'rule' AND radscheduler.rule_parameters_fault(p_value ->> 'code', coalesce(p_value -> 'parameters', '{}')) IS NOT NULL THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.parameters', radscheduler.rule_parameters_fault(p_value ->> 'code', p_value -> 'parameters'),
+            radscheduler.configuration_found(p_value -> 'parameters'), 'radscheduler.rule_parameter lists what each rule knows.');
+    END IF;
+    IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
+            'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');
+    ELSIF p_item = 'hours' AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.valid_until', 'must not be before valid_from', radscheduler.configuration_found(p_value -> 'valid_until'),
+            'valid_until is the last day on which the hours hold.');
+    ELSIF p_item = 'block' AND (p_value ->> 'ends_at')::timestamptz <= (p_value ->> 'starts_at')::timestamptz THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.ends_at', 'must be later than starts_at', radscheduler.configuration_found(p_value -> 'ends_at'),
+            'Exchange the two, or take the block out.');
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION radscheduler.holds_in_force(p_site integer, OUT is_site_held boolean, OUT patients bigint[], OUT identifiers text[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -6850,6 +11306,113 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.message_identifiers(text, bytea, text) IS
     'The patients'' identifiers that a received message carries, [{value, authority, type}] as sent (PID-3, else PID-2 and PID-4, of every PID; MRG-1 of a merge; patientId of a JSON body), its sending facility, and whether it is about a person at all. identifiers is NULL for bytes that cannot be read. p_code is hl7_message.message_code, p_charset the charset of the sender''s profile.';
+
+CREATE TYPE radscheduler.task_row AS (
+    site_id        integer,
+    task_id        bigint,
+    link_id        bigint,
+    event          text,
+    appointment_id bigint,
+    version        integer,
+    state          text
+);
+
+COMMENT ON TYPE radscheduler.task_row IS 'A task as the functions below take it up.';
+
+CREATE OR REPLACE FUNCTION radscheduler.siu_event(p_event text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE p_event WHEN 'appointment.created' THEN 'S12' WHEN 'appointment.rescheduled' THEN 'S13' WHEN 'appointment.cancelled' THEN 'S15'
+                        WHEN 'appointment.discontinued' THEN 'S16' WHEN 'appointment.deleted' THEN 'S17' WHEN 'appointment.noshow' THEN 'S26'
+                        WHEN 'appointment.purged' THEN NULL ELSE CASE WHEN p_event LIKE 'appointment.%' THEN 'S14' END END;
+
+COMMENT ON FUNCTION radscheduler.siu_event(text) IS 'The trigger event that tells a type of event_log; NULL for one that is not told.';
+
+CREATE OR REPLACE FUNCTION radscheduler.queue_siu(p_site integer, p_appointments bigint[], p_events text[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Most sites have no link, and most changes are told by a RIS.
+    IF EXISTS (SELECT FROM radscheduler.link l WHERE l.site_id = p_site AND l.is_enabled) THEN
+        INSERT INTO radscheduler.task (site_id, kind, link_id, event, appointment_id, version)
+            SELECT p_site, l.kind, l.link_id, radscheduler.siu_event(u.event), a.appointment_id, a.version
+            FROM unnest(p_appointments, p_events) WITH ORDINALITY u(id, event, place)
+            JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id AND (a.sender_id IS NULL OR a.source = 'SRM')
+            JOIN radscheduler.link l ON l.site_id = p_site AND l.is_enabled AND radscheduler.siu_event(u.event) = ANY (l.events)
+            ORDER BY u.place, l.link_id;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.queue_siu(integer, bigint[], text[]) IS
+    'Makes the tasks of links for the present versions of appointments, side by side with types of event_log. Appointments that a sender''s messages tell make none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.own_task(p_task bigint, p_do text) RETURNS radscheduler.task_row
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r radscheduler.task_row;
+BEGIN
+    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.state INTO r
+        FROM radscheduler.task t WHERE t.task_id = p_task AND t.site_id = ANY (radscheduler.visible_sites()) FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no task % at the sites of this session', p_task USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.outbox lists those that are not done.';
+    ELSIF p_do = 'retry' AND r.state NOT IN ('dead', 'unknown') OR p_do = 'drop' AND r.state NOT IN ('ready', 'unknown') THEN
+        RAISE EXCEPTION 'task % is % and cannot be %', p_task, r.state, CASE p_do WHEN 'retry' THEN 'tried again' ELSE 'given up' END
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = CASE p_do WHEN 'retry' THEN 'Only one that is dead or unknown can.' ELSE 'Only one that is ready or unknown can; a lease ends by itself at next_at.' END;
+    END IF;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.own_task(bigint, text) IS 'The task of a site of the caller, locked, for look, retry or drop. Raises 22023 when there is none, 55000 when its state does not allow that.';
+
+CREATE OR REPLACE FUNCTION radscheduler.task_message(task bigint) RETURNS radscheduler.hl7
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_task radscheduler.task_row := radscheduler.own_task(task, 'look');
+BEGIN
+    PERFORM radscheduler.audit(v_task.site_id, 'read', 'appointment', v_task.appointment_id, jsonb_build_object('task_id', task, 'version', v_task.version));
+    RETURN radscheduler.siu_message(v_task.site_id, (SELECT h.snapshot FROM radscheduler.appointment_history h
+            WHERE h.site_id = v_task.site_id AND h.appointment_id = v_task.appointment_id AND h.version = v_task.version), v_task.event, 'RST' || v_task.task_id,
+        (SELECT to_jsonb(l) FROM radscheduler.link l WHERE l.site_id = v_task.site_id AND l.link_id = v_task.link_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.task_message(bigint) IS
+    'The message of a task: the appointment as the version was, the patient as he is now; MSH-10 is the same each time. The read is audited. Raises 22023 for a task that is not at the caller''s sites.';
+
+CREATE OR REPLACE FUNCTION radscheduler.retry_task(task bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_task radscheduler.task_row := radscheduler.own_task(task, 'retry');
+BEGIN
+    UPDATE radscheduler.task t SET state = 'ready', next_at = now(), updated_at = now() WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+    PERFORM radscheduler.audit(v_task.site_id, 'task.retried', 'task', v_task.task_id, '{}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.retry_task(bigint) IS
+    'Puts a task that is dead or unknown back into the queue, at its old place. Raises 22023 for one that is not at the caller''s sites, 55000 for one in another state.';
+
+CREATE OR REPLACE FUNCTION radscheduler.drop_task(task bigint, reason text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_task radscheduler.task_row := radscheduler.own_task(task, 'drop');
+BEGIN
+    IF coalesce(btrim(reason), '') = '' OR length(reason) > 1000 THEN
+        RAISE EXCEPTION 'giving up a task needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
+    END IF;
+    UPDATE radscheduler.task t SET state = 'dead', note = reason, updated_at = now() WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+    PERFORM radscheduler.audit(v_task.site_id, 'task.dropped', 'task', v_task.task_id, '{}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.drop_task(bigint, text) IS
+    'Gives up a task that is ready or unknown: it is dead, and those behind it can be sent; retry_task() takes it back. The reason must not contain the patient''s name or number. Raises 22023 without a reason or for a task that is not at the caller''s sites, 55000 for one in another state.';
 
 CREATE OR REPLACE FUNCTION radscheduler.release_appointments(p_site integer, p_appointments bigint[], p_patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -7024,6 +11587,8 @@ BEGIN
         DELETE FROM radscheduler.message_key k WHERE k.site_id = p_site AND k.received_at < p_before AND k.message_id <> ALL (v_kept.ids);
         DELETE FROM radscheduler.hl7_message m WHERE m.site_id = p_site AND m.received_at < p_before AND m.message_id <> ALL (v_kept.ids);
         GET DIAGNOSTICS v_messages = ROW_COUNT;
+        -- Whose these are nobody can tell: any hold keeps them all.
+        DELETE FROM radscheduler.hl7_quarantine q WHERE q.site_id = p_site AND q.received_at < p_before AND v_holds.patients = '{}';
     END IF;
     PERFORM radscheduler.release_appointments(p_site, v_own, v_gone);
     SELECT * INTO v_deleted FROM radscheduler.delete_appointments(p_site, v_own);
@@ -7079,6 +11644,36 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.maintain() RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_sealed  bigint;
+    v_made    record;
+    v_dropped text[] := '{}';
+    v_later   text[] := '{}';
+    v_holds   integer := 0;
+BEGIN
+    LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
+    v_sealed := radscheduler.audit_seal_pending();
+    SELECT * INTO v_made FROM radscheduler.make_next_partitions();
+    -- Exclusive locks on one table in one transaction: two would meet with a message that needs both.
+    IF v_made.created = '{}' THEN
+        SELECT d.dropped, d.postponed INTO v_dropped, v_later FROM radscheduler.drop_expired() d;
+        IF v_dropped = '{}' THEN
+            v_holds := radscheduler.reap_holds(); -- who waits for its locks may hold others that those of a partition wait for
+        END IF;
+    END IF;
+    PERFORM radscheduler.expire_quarantine();
+    DELETE FROM radscheduler.task t WHERE t.state = 'done' AND t.updated_at < now() - interval '30 days';
+    RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
+                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.maintain() IS
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, tasks that were done 30 days ago, and rejected frames after 90 days. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired}.';
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_blocks(p_site integer, p_resource bigint, p_blocks jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -7095,6 +11690,21 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_own_rules(p_site integer, p_rules jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_rules jsonb[] := ARRAY(SELECT jsonb_build_object('if_unknown', 'warning', 'applies_to', 'all') || e FROM jsonb_array_elements(p_rules) e);
+BEGIN
+    DELETE FROM radscheduler.site_rule o WHERE o.site_id = p_site AND jsonb_strip_nulls(to_jsonb(o) - 'site_id') <> ALL (v_rules);
+    INSERT INTO radscheduler.site_rule
+        SELECT n.* FROM unnest(v_rules) e, jsonb_populate_record(NULL::radscheduler.site_rule, e || jsonb_build_object('site_id', p_site)) n
+        WHERE NOT EXISTS (SELECT FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.code = e ->> 'code');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_own_rules(integer, jsonb) IS 'Replaces the rules that a site added; rows that stay are not touched.';
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_site(p_site integer, p_value jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -7104,14 +11714,34 @@ BEGIN
     UPDATE radscheduler.site s
         SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
             unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile',
-            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric
-        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes)
+            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric, clinical_rules = v_new ->> 'clinical_rules'
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes, s.clinical_rules)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
-                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric);
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric,
+                                v_new ->> 'clinical_rules');
     IF p_value ? 'rules' THEN
         DELETE FROM radscheduler.rule_setting r WHERE r.site_id = p_site AND r.code NOT IN (SELECT e ->> 'code' FROM jsonb_array_elements(p_value -> 'rules') e);
-        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity) SELECT p_site, e ->> 'code', e ->> 'severity' FROM jsonb_array_elements(p_value -> 'rules') e
-            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity WHERE r.severity <> excluded.severity;
+        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity, if_unknown, parameters)
+            SELECT p_site, e ->> 'code', e ->> 'severity', e ->> 'if_unknown', coalesce(e -> 'parameters', '{}') FROM jsonb_array_elements(p_value -> 'rules') e
+            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity, if_unknown = excluded.if_unknown, parameters = excluded.parameters
+            WHERE (r.severity, r.if_unknown, r.parameters) IS DISTINCT FROM (excluded.severity, excluded.if_unknown, excluded.parameters);
+    END IF;
+    IF p_value ? 'own_rules' THEN
+        PERFORM radscheduler.configuration_put_own_rules(p_site, p_value -> 'own_rules');
+    END IF;
+    IF p_value ? 'links' THEN
+        INSERT INTO radscheduler.link AS l (site_id, name, is_enabled, events, sending_application, sending_facility, receiving_application, receiving_facility, version_id)
+            SELECT p_site, n.item ->> 'name', (n.item ->> 'is_enabled')::boolean, ARRAY(SELECT jsonb_array_elements_text(n.item -> 'events')), n.item ->> 'sending_application',
+                   n.item ->> 'sending_facility', n.item ->> 'receiving_application', n.item ->> 'receiving_facility', n.item ->> 'version_id'
+            FROM (SELECT '{"is_enabled": true, "events": ["S12", "S13", "S14", "S15", "S16", "S17", "S26"], "sending_application": "RADSCHEDULER", "version_id": "2.5.1"}'::jsonb
+                         || coalesce((SELECT o.item FROM jsonb_array_elements(radscheduler.configuration_site(p_site) -> 'links') o(item) WHERE o.item ->> 'name' = e ->> 'name'), '{}') || e AS item
+                  FROM jsonb_array_elements(p_value -> 'links') e) n
+            ON CONFLICT (site_id, name) DO UPDATE SET is_enabled = excluded.is_enabled, events = excluded.events, sending_application = excluded.sending_application,
+                sending_facility = excluded.sending_facility, receiving_application = excluded.receiving_application, receiving_facility = excluded.receiving_facility,
+                version_id = excluded.version_id
+            WHERE (l.is_enabled, l.events, l.sending_application, l.sending_facility, l.receiving_application, l.receiving_facility, l.version_id)
+                  IS DISTINCT FROM (excluded.is_enabled, excluded.events, excluded.sending_application, excluded.sending_facility, excluded.receiving_application,
+                                    excluded.receiving_facility, excluded.version_id);
     END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
@@ -7119,7 +11749,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules and the opening hours of a document; not its lists.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links and the opening hours of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_procedure(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -7174,12 +11804,12 @@ BEGIN
         SET name = v_new ->> 'name', role = v_new ->> 'role', modality = v_new ->> 'modality', capacity = (v_new ->> 'capacity')::numeric,
             setup_minutes = (v_new ->> 'setup_minutes')::numeric, turnover_minutes = (v_new ->> 'turnover_minutes')::numeric,
             is_active = (v_new ->> 'is_active')::boolean, is_registered = (v_new ->> 'is_registered')::boolean,
-            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus'
+            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus', weight_limit_kg = (v_new ->> 'weight_limit_kg')::numeric
         WHERE r.site_id = p_site AND r.resource_id = v_ids[1]
-          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus)
+          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus, r.weight_limit_kg)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'role', v_new ->> 'modality', (v_new ->> 'capacity')::numeric, (v_new ->> 'setup_minutes')::numeric,
                                 (v_new ->> 'turnover_minutes')::numeric, (v_new ->> 'is_active')::boolean, (v_new ->> 'is_registered')::boolean,
-                                v_modalities, v_new ->> 'location', v_new ->> 'campus');
+                                v_modalities, v_new ->> 'location', v_new ->> 'campus', (v_new ->> 'weight_limit_kg')::numeric);
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, v_ids[1], p_value -> 'hours');
     END IF;
@@ -7305,7 +11935,297 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, own_rules, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_site();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_date     date;
+    v_modality text;
+    v_status   text := upper(params ->> 'status');
+    v_rows     jsonb;
+    v_ids      bigint[];
+BEGIN
+    IF params ->> 'date' IS NOT NULL THEN
+        BEGIN
+            IF params ->> 'date' !~ '^\d{4}-\d\d-\d\d' THEN
+                RAISE datetime_field_overflow;
+            END IF;
+            v_date := left(params ->> 'date', 10)::date;
+        EXCEPTION WHEN data_exception THEN
+            RETURN radscheduler.problem(400, 'invalid_field', 'Not a date', '"date" must be a calendar day such as 2024-01-15.');
+        END;
+    END IF;
+    IF params ->> 'modality' IS NOT NULL THEN
+        v_modality := radscheduler.modality_code(v_site, params ->> 'modality');
+        IF v_modality IS NULL THEN
+            RETURN radscheduler.problem(400, 'invalid_field', 'Unknown modality', '"modality" is not one this site knows. Use for example MRI, CT, XRAY or US.');
+        END IF;
+    END IF;
+    IF v_status IS NOT NULL AND NOT v_status = ANY (enum_range(NULL::radscheduler.appointment_status)::text[]) THEN
+        RETURN radscheduler.problem(400, 'invalid_field', 'Unknown status', '"status" must be a life cycle state, for example SCHEDULED, COMPLETED or CANCELLED.');
+    END IF;
+    SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.datetime, v.id), '[]'), array_agg(v.id ORDER BY v.id) INTO v_rows, v_ids
+        FROM (SELECT a.appointment_id FROM radscheduler.appointment a
+              WHERE a.site_id = v_site AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL
+                AND (v_date IS NULL OR a.starts_at >= timezone(v_zone, v_date::timestamp) AND a.starts_at < timezone(v_zone, (v_date + 1)::timestamp))
+                AND (v_modality IS NULL OR a.modality = v_modality)
+                AND (v_status IS NULL OR a.status::text = v_status)
+              ORDER BY a.starts_at DESC NULLS LAST, a.appointment_id LIMIT 1000) k
+        JOIN radscheduler.appointments v ON v.id = k.appointment_id;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_strip_nulls(jsonb_build_object('appointments', v_ids)));
+    RETURN radscheduler.reply(200, jsonb_build_object('success', true, 'count', jsonb_array_length(v_rows), 'appointments', v_rows));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.api_dashboard(params jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+WITH day AS (
+    SELECT s.site_id, z.zone, timezone(z.zone, now())::date AS date,
+           timezone(z.zone, date_trunc('day', timezone(z.zone, now()))) AS opens, timezone(z.zone, date_trunc('day', timezone(z.zone, now())) + interval '1 day') AS closes
+    FROM (SELECT radscheduler.api_site() AS site_id) s, LATERAL (SELECT radscheduler.site_zone(s.site_id)) z(zone)
+), today AS MATERIALIZED (
+    SELECT a.status, coalesce(m.label, a.modality) AS modality, extract(hour FROM timezone(d.zone, a.starts_at))::integer AS hour
+    FROM day d
+    JOIN radscheduler.appointment a ON a.site_id = d.site_id AND a.starts_at >= d.opens AND a.starts_at < d.closes AND a.status <> 'DELETED' AND a.hold_until IS NULL AND NOT a.is_test
+    LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
+)
+SELECT radscheduler.reply(200, jsonb_build_object('success', true, 'dashboard', jsonb_build_object(
+    'date', (SELECT d.date FROM day d),
+    'timezone', (SELECT d.zone FROM day d),
+    'overview', (SELECT jsonb_build_object('totalToday', count(*), 'completed', count(*) FILTER (WHERE t.status = 'COMPLETED'),
+                     'scheduled', count(*) FILTER (WHERE t.status IN ('SCHEDULED', 'CONFIRMED')), 'cancelled', count(*) FILTER (WHERE t.status = 'CANCELLED'),
+                     'pendingReview', count(*) FILTER (WHERE t.status = 'PENDING_REVIEW'), 'noShow', count(*) FILTER (WHERE t.status = 'NO_SHOW')) FROM today t),
+    'realtime', jsonb_build_object(
+        'processingNow', (SELECT count(*) FROM pg_stat_activity p WHERE p.datname = current_database() AND p.application_name LIKE 'radschedulerd%' AND p.state = 'active' AND p.pid <> pg_backend_pid()),
+        'messagesLastHour', (SELECT count(*) FROM day d JOIN radscheduler.hl7_message h ON h.site_id = d.site_id AND h.received_at > now() - interval '1 hour'),
+        'openConflicts', (SELECT count(*) FROM day d JOIN radscheduler.conflict c ON c.site_id = d.site_id AND c.state = 'open'),
+        'queueLength', NULL, 'activeUsers', NULL),
+    'trends', jsonb_build_object(
+        'hourly', (SELECT coalesce(jsonb_agg(jsonb_build_object('hour', h.hour || ':00', 'appointments', h.n) ORDER BY h.hour), '[]')
+                   FROM (SELECT t.hour, count(*) AS n FROM today t GROUP BY t.hour) h),
+        'modality', (SELECT coalesce(jsonb_agg(jsonb_build_object('modality', m.modality, 'count', m.n, 'percentage', round(100.0 * m.n / m.total, 1)) ORDER BY m.n DESC, m.modality), '[]')
+                     FROM (SELECT t.modality, count(*) AS n, sum(count(*)) OVER () AS total FROM today t GROUP BY t.modality) m)))))
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.random_word(p_length integer) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_letters CONSTANT text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    v_bytes   bytea;
+    v_word    text := '';
+BEGIN
+    WHILE length(v_word) < p_length LOOP
+        -- Three of them have 366 random bits: a hash of 256 loses none that counts.
+        v_bytes := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+        FOR i IN 0 .. 31 LOOP
+            -- 248 is four times 62: every letter is as likely as another.
+            CONTINUE WHEN get_byte(v_bytes, i) >= 248;
+            v_word := v_word || substr(c_letters, get_byte(v_bytes, i) % 62 + 1, 1);
+        END LOOP;
+    END LOOP;
+    RETURN left(v_word, p_length);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.random_word(integer) IS 'Random letters and digits, 5.95 bits each, from the system''s strong source.';
+
+CREATE OR REPLACE FUNCTION radscheduler.create_api_key(name text, scopes text[], expires_in interval DEFAULT NULL, networks cidr[] DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.current_site();
+    v_id     text := radscheduler.random_word(8);
+    v_secret text := radscheduler.random_word(43);
+BEGIN
+    IF create_api_key.name IS NULL OR length(create_api_key.name) NOT BETWEEN 1 AND 100 THEN
+        RAISE EXCEPTION 'a key needs a name of 1 to 100 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say what it is for, for example ''Mirth channel''.';
+    ELSIF create_api_key.expires_in <= interval '0' THEN
+        RAISE EXCEPTION 'the key would have expired already' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time to live such as ''90 days'', or NULL for none.';
+    ELSIF cardinality(create_api_key.networks) = 0 THEN
+        RAISE EXCEPTION 'no network is in the list' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give networks such as ''10.1.0.0/16'', or NULL for anywhere.';
+    END IF;
+    PERFORM radscheduler.check_scopes(create_api_key.scopes);
+    INSERT INTO radscheduler.api_key AS k (site_id, key_id, name, secret_hash, scopes, networks, expires_at, created_by)
+        VALUES (v_site, v_id, create_api_key.name, sha256(convert_to(v_secret, 'UTF8')), create_api_key.scopes, create_api_key.networks,
+                now() + create_api_key.expires_in, pg_get_userbyid(radscheduler.caller()));
+    PERFORM radscheduler.audit(v_site, 'key.created', 'api_key', NULL, jsonb_build_object('key', v_id, 'scopes', create_api_key.scopes));
+    RETURN 'rsk_' || v_id || '_' || v_secret;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.create_api_key(text, text[], interval, cidr[]) IS
+    'Makes a key for the HTTP API at the session''s site and returns it, this once: only its hash is kept. scopes are words of api_scope; expires_in NULL is never; networks NULL is from anywhere. Raises 22023 for a bad name, scope, time to live or network list.';
+
+CREATE OR REPLACE FUNCTION radscheduler.revoke_api_key(key_id text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.current_site();
+BEGIN
+    UPDATE radscheduler.api_key k SET revoked_at = coalesce(k.revoked_at, now()) WHERE k.site_id = v_site AND k.key_id = revoke_api_key.key_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this site has no API key "%"', left(revoke_api_key.key_id, 20) USING ERRCODE = 'no_data_found',
+            HINT = 'Give the eight characters after rsk_: SELECT key_id, name FROM radscheduler.api_key;';
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'key.revoked', 'api_key', NULL, jsonb_build_object('key', revoke_api_key.key_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.revoke_api_key(text) IS 'Makes a key of the session''s site count no longer, from its next request on. Raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.admit_api_key(p_key text, p_hash bytea, p_peer inet, OUT site text, OUT scopes text[]) RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_row record;
+BEGIN
+    SELECT k.site_id, k.scopes, k.last_used_at, s.code INTO v_row
+        FROM radscheduler.api_key k JOIN radscheduler.site s ON s.site_id = k.site_id
+        WHERE k.key_id = p_key AND k.secret_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at > now()) IS NOT FALSE
+          AND (k.networks IS NULL OR EXISTS (SELECT FROM unnest(k.networks) n WHERE p_peer <<= n))
+          AND k.site_id = ANY (radscheduler.visible_sites());
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF (v_row.last_used_at > now() - interval '1 minute') IS NOT TRUE THEN
+        UPDATE radscheduler.api_key k SET last_used_at = now() WHERE k.site_id = v_row.site_id AND k.key_id = p_key;
+    END IF;
+    site := v_row.code;
+    admit_api_key.scopes := v_row.scopes;
+    RETURN NEXT;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.admit_api_key(text, bytea, inet) IS
+    'For the daemon: the site and scopes of a key, by its first part and the SHA-256 of its second, when it counts now and from this address; no row otherwise, whatever the reason.';
+
+CREATE OR REPLACE FUNCTION radscheduler.create_user(login text, name text, password_hash text, scopes text[]) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_id   bigint;
+BEGIN
+    IF (lower(create_user.login) ~ '^[a-z0-9][a-z0-9._@-]{1,79}$') IS NOT TRUE THEN
+        RAISE EXCEPTION 'a login has 2 to 80 letters, digits or . _ @ -' USING ERRCODE = 'invalid_parameter_value', HINT = 'For example rivera or rivera@hospital.example.';
+    ELSIF (length(create_user.name) BETWEEN 1 AND 200) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a user needs a name of 1 to 200 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the name that people know them by.';
+    ELSIF (create_user.password_hash ~ '^\$(y|2[abxy]|7|6)\$') IS NOT TRUE THEN
+        RAISE EXCEPTION 'this is not the hash of a password' USING ERRCODE = 'invalid_parameter_value', HINT = 'radschedulerd user add asks for the password and hashes it.';
+    END IF;
+    PERFORM radscheduler.check_scopes(create_user.scopes);
+    INSERT INTO radscheduler.app_user AS u (site_id, login, name, password_hash, scopes)
+        VALUES (v_site, lower(create_user.login), create_user.name, create_user.password_hash, create_user.scopes)
+        ON CONFLICT DO NOTHING RETURNING u.user_id INTO v_id;
+    IF v_id IS NULL THEN
+        RAISE EXCEPTION 'this site has a user of that login already' USING ERRCODE = 'unique_violation', HINT = 'radscheduler.set_user() changes one.';
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'user.created', 'app_user', v_id, jsonb_build_object('scopes', create_user.scopes));
+    RETURN v_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.create_user(text, text, text, text[]) IS
+    'Records somebody who may sign in at the session''s site; password_hash as crypt(3) writes it. Returns user_id. Raises 22023 for a bad login, name, hash or scope, 23505 where the login is taken.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_user(login text, name text DEFAULT NULL, password_hash text DEFAULT NULL, scopes text[] DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_id   bigint;
+BEGIN
+    IF set_user.password_hash !~ '^\$(y|2[abxy]|7|6)\$' THEN
+        RAISE EXCEPTION 'this is not the hash of a password' USING ERRCODE = 'invalid_parameter_value', HINT = 'radschedulerd user password asks for the password and hashes it.';
+    ELSIF length(set_user.name) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'a user needs a name of 1 to 200 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the name that people know them by.';
+    ELSIF set_user.scopes IS NOT NULL THEN
+        PERFORM radscheduler.check_scopes(set_user.scopes);
+    END IF;
+    UPDATE radscheduler.app_user u
+        SET name = coalesce(set_user.name, u.name), password_hash = coalesce(set_user.password_hash, u.password_hash), scopes = coalesce(set_user.scopes, u.scopes),
+            is_active = coalesce(set_user.active, u.is_active),
+            -- Whoever's password, scopes or standing changed signs in anew.
+            token_version = u.token_version + CASE WHEN num_nonnulls(set_user.password_hash, set_user.scopes, set_user.active) > 0 THEN 1 ELSE 0 END,
+            failures = CASE WHEN set_user.password_hash IS NOT NULL THEN 0 ELSE u.failures END,
+            closed_until = CASE WHEN set_user.password_hash IS NOT NULL THEN NULL ELSE u.closed_until END
+        WHERE u.site_id = v_site AND u.login = lower(set_user.login) RETURNING u.user_id INTO v_id;
+    IF v_id IS NULL THEN
+        RAISE EXCEPTION 'this site has no user of that login' USING ERRCODE = 'no_data_found', HINT = 'SELECT login, name FROM radscheduler.app_user;';
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'user.changed', 'app_user', v_id, jsonb_build_object('columns', array_remove(ARRAY[
+        CASE WHEN set_user.name IS NOT NULL THEN 'name' END, CASE WHEN set_user.password_hash IS NOT NULL THEN 'password_hash' END,
+        CASE WHEN set_user.scopes IS NOT NULL THEN 'scopes' END, CASE WHEN set_user.active IS NOT NULL THEN 'is_active' END], NULL)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_user(text, text, text, text[], boolean) IS
+    'Changes what is given of a user of the session''s site, NULL leaves. A new password, new scopes or active make earlier tokens count no longer; a new password also opens a login that was closed. Raises P0002 where there is none, 22023 for a bad value.';
+
+CREATE OR REPLACE FUNCTION radscheduler.login_of(p_login text, p_site text, OUT user_id bigint, OUT site text, OUT login text, OUT password_hash text, OUT scopes text[],
+                                      OUT token_version integer, OUT closed_for integer) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT u.user_id, s.code, u.login, u.password_hash, u.scopes, u.token_version,
+                        greatest(0, ceil(extract(epoch FROM u.closed_until - clock_timestamp())))::integer
+        FROM radscheduler.app_user u JOIN radscheduler.site s ON s.site_id = u.site_id
+        WHERE u.login = lower(p_login) AND u.is_active AND (p_site IS NULL OR s.code = p_site) AND u.site_id = ANY (radscheduler.visible_sites())
+        ORDER BY u.site_id LIMIT 2;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.login_of(text, text) IS
+    'For the daemon: who signs in under a login, at a site (code) or any; two rows where it must be asked which. closed_for: seconds until a password is looked at again.';
+
+CREATE OR REPLACE FUNCTION radscheduler.note_login(p_site text, p_user bigint, p_succeeded boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.named_site(p_site);
+BEGIN
+    PERFORM radscheduler.require_site(v_site);
+    UPDATE radscheduler.app_user u
+        SET failures = CASE WHEN p_succeeded THEN 0 ELSE u.failures + 1 END,
+            last_login_at = CASE WHEN p_succeeded THEN now() ELSE u.last_login_at END,
+            closed_until = CASE WHEN NOT p_succeeded AND u.failures >= 4 THEN clock_timestamp() + least(interval '15 minutes', interval '2 seconds' * 2 ^ least(u.failures - 4, 20)) END
+        WHERE u.site_id = v_site AND u.user_id = p_user;
+    PERFORM radscheduler.audit(v_site, CASE WHEN p_succeeded THEN 'login.succeeded' ELSE 'login.failed' END, 'app_user', p_user, '{}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.note_login(text, bigint, boolean) IS
+    'For the daemon: a password was right or wrong. The fifth wrong one in a row closes the login for 2 seconds, each further one for twice as long, up to 15 minutes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.act_as(p_site text, p_actor text, p_login text, p_version integer) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+BEGIN
+    IF p_login IS NOT NULL AND NOT EXISTS (
+        SELECT FROM radscheduler.app_user u JOIN radscheduler.site s ON s.site_id = u.site_id
+        WHERE s.code = p_site AND u.login = p_login AND u.is_active AND u.token_version = p_version) THEN
+        RETURN false;
+    END IF;
+    IF p_site IS NOT NULL THEN
+        PERFORM set_config('radscheduler.site', p_site, true);
+    END IF;
+    IF p_actor IS NOT NULL THEN
+        PERFORM set_config('radscheduler.actor', p_actor, true);
+    END IF;
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.act_as(text, text, text, integer) IS
+    'For the daemon: confines the transaction to a site (code) and names the actor for the audit log. For somebody who signed in (p_login) only while that user is active and has this token version; false, and nothing set, otherwise.';
 
 CREATE OR REPLACE FUNCTION radscheduler.readable_message(p_raw bytea, p_charset text) RETURNS radscheduler.hl7
     LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -7763,12 +12683,12 @@ BEGIN
                'code', g.code, 'severity', g.severity, 'axis', g.axis, 'resource', g.resource, 'with', g.partners, 'overlap_min', g.overlap_min,
                'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
     FROM (
-        SELECT c.code, max(c.severity) AS severity, CASE k.axis WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
+        SELECT c.code, max(c.severity) AS severity, CASE coalesce(k.axis, 'rule') WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
                coalesce(jsonb_agg(jsonb_build_object('appointment_id', o.appointment_id, 'external_id', coalesce(o.filler_id, o.placer_id),
                                                      'start', o.starts_at, 'end', o.ends_at) ORDER BY o.starts_at, o.appointment_id)
                             FILTER (WHERE o.appointment_id IS NOT NULL), '[]') AS partners,
                round(max(extract(epoch FROM upper(c.overlap) - lower(c.overlap)) / 60))::integer AS overlap_min,
-               format(k.text, coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
+               format(radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
                min(CASE c.state WHEN 'resolved' THEN 'open' ELSE c.state END)::text AS state,
                coalesce((array_agg(c.alternatives ORDER BY c.conflict_id) FILTER (WHERE c.appointment_id = p_appointment))[1], '[]') AS alternatives
         FROM (SELECT x.*, x.other_appointment_id AS partner_id FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment
@@ -7777,7 +12697,7 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT v.* FROM radscheduler.appointment_history h, jsonb_populate_record(NULL::radscheduler.appointment, h.snapshot -> 'appointment') v
             WHERE h.site_id = p_site AND h.appointment_id = c.partner_id AND h.recorded_at <= p_at ORDER BY h.version DESC LIMIT 1) o ON true
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.detected_at <= p_at AND (c.resolved_at IS NULL OR c.resolved_at > p_at)
         GROUP BY c.code, k.axis, k.text, r.code, r.name, r.kind, c.subject_id
@@ -8089,7 +13009,7 @@ BEGIN
         v_about := radscheduler.replay_appointments(p_site, v_lines);
         v_wanted := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
                           WHERE m.site_id = p_site AND m.appointment_id = ANY (v_about)
-                            AND m.outcome <> 'duplicate' AND m.message_id <> ALL (v_opened));
+                            AND m.outcome <> 'duplicate' AND m.message_code IS DISTINCT FROM 'SRM' AND m.message_id <> ALL (v_opened));
     END LOOP;
     RETURN ARRAY(SELECT l::radscheduler.replay_line FROM unnest(v_lines) l ORDER BY (l.item).received_at, (l.item).message_id);
 END
@@ -8874,7 +13794,7 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(q.message_id) FILTER (WHERE q.place <= p_limit), '{}'), count(*) FILTER (WHERE q.place > p_limit) INTO ids, remaining
         FROM (SELECT m.message_id, row_number() OVER (ORDER BY m.message_id) AS place FROM radscheduler.hl7_message m
-              WHERE m.site_id = p_site AND m.message_id > p_after AND m.outcome <> 'duplicate'
+              WHERE m.site_id = p_site AND m.message_id > p_after AND m.outcome <> 'duplicate' AND m.message_code IS DISTINCT FROM 'SRM'
                 AND (p_messages IS NULL OR m.message_id = ANY (p_messages)) AND (v_sender IS NULL OR m.sender_id = v_sender)
                 AND (p_period IS NULL OR m.received_at <@ p_period
                      AND m.received_at >= coalesce(lower(p_period), '-infinity') AND m.received_at <= coalesce(upper(p_period), 'infinity'))) q;
@@ -8882,7 +13802,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.replay_selection(integer, bigint[], tstzrange, text, bigint, integer) IS
-    'The messages of a site that a replay is asked for, by number, and how many more there are. Duplicates are left out: their first reception stands for them.';
+    'The messages of a site that a replay is asked for, by number, and how many more there are. Duplicates are left out: their first reception stands for them; and requests (SRM): whoever asked was answered, and what was refused then is not booked now.';
 
 CREATE OR REPLACE FUNCTION radscheduler.replay_note(p_site integer, p_lines radscheduler.replay_line[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -9054,7 +13974,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.replay(bigint[], tstzrange, text, boolean, bigint, integer) IS
-    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
+    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Requests (SRM) are not read again. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (14, 'ingestion', $storage_step$
 -- What messages in any order need: when an appointment laid claim to its time, where it belongs, which of its parts are still in force.
@@ -9378,6 +14298,387 @@ SELECT radscheduler.audit_table('patient_merge', 'merged_id,patient_id', 'names'
 SELECT radscheduler.secure_table('radscheduler.patient_merge'::regclass);
 $storage_step$);
 
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (21, 'bookings', $storage_step$
+-- Bookings made here: times held for a caller until he makes up his mind, and who changed an appointment and why.
+-- A hold is an appointment without a past: PENDING, with the time taken and no version told. Booking it makes it one; whatever ends it takes it away.
+
+ALTER TABLE radscheduler.appointment ADD COLUMN hold_until timestamptz
+    CONSTRAINT appointment_hold_pending CHECK (hold_until IS NULL OR holds_time AND status IN ('PENDING', 'DELETED'));
+CREATE INDEX appointment_hold ON radscheduler.appointment (site_id, hold_until) WHERE hold_until IS NOT NULL;
+COMMENT ON COLUMN radscheduler.appointment.hold_until IS 'For a hold: until when it keeps its time, DELETED while it is being taken away. NULL for an appointment.';
+
+ALTER TABLE radscheduler.appointment_history ADD COLUMN person text, ADD COLUMN reason text;
+COMMENT ON COLUMN radscheduler.appointment_history.person IS 'Person or program on whose behalf it was changed, as the session or the call says (radscheduler.actor).';
+COMMENT ON COLUMN radscheduler.appointment_history.reason IS 'Why, as the call says.';
+ALTER TABLE radscheduler.appointment_history ALTER COLUMN person SET STATISTICS 0, ALTER COLUMN reason SET STATISTICS 0;
+
+-- Nobody has been booked yet where a time is only held.
+SELECT radscheduler.attach_view('appointments');
+CREATE OR REPLACE VIEW radscheduler.appointments WITH (security_invoker = true) AS
+SELECT a.appointment_id                                                            AS id,
+       p.mrn                                                                       AS patient_id,
+       p.display_name                                                              AS patient_name,
+       COALESCE(p.phone, p.phone_as_sent)                                          AS patient_phone,
+       COALESCE(m.label, a.modality)                                               AS modality,
+       a.study_text                                                                AS study_type,
+       pg_catalog.timezone(COALESCE(s.timezone, radscheduler.default_zone()), a.starts_at)  AS datetime,
+       (EXTRACT(epoch FROM a.ends_at - a.starts_at) / 60)::integer                 AS duration,
+       a.status::text                                                              AS status,
+       a.referring_physician                                                       AS referring_physician,
+       a.urgency                                                                   AS urgency,
+       a.notes                                                                     AS notes,
+       radscheduler.conflicts_of(a.site_id, a.appointment_id)                      AS conflicts,
+       a.source                                                                    AS source,
+       pg_catalog.timezone(COALESCE(s.timezone, radscheduler.default_zone()), a.created_at) AS created_at,
+       pg_catalog.timezone(COALESCE(s.timezone, radscheduler.default_zone()), a.updated_at) AS updated_at
+FROM radscheduler.appointment a
+JOIN radscheduler.site s ON s.site_id = a.site_id
+JOIN radscheduler.patient p ON p.site_id = a.site_id AND p.patient_id = a.patient_id
+LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
+WHERE a.status <> 'DELETED' AND a.hold_until IS NULL;
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (22, 'channels', $storage_step$
+-- What ways in and out need: other systems that are told of what is booked here, the work that this makes, and the statements of the appointments view. A task names an appointment and its version; the message is made when the
+-- task is taken, so that no patient stands here. Tasks of one link are done in the order of their numbers.
+
+CREATE TABLE radscheduler.link (
+    site_id               integer     NOT NULL REFERENCES radscheduler.site,
+    link_id               bigint      GENERATED BY DEFAULT AS IDENTITY,
+    name                  text        NOT NULL CONSTRAINT link_name CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$'),
+    kind                  text        NOT NULL DEFAULT 'hl7_out' CONSTRAINT link_kind CHECK (kind = 'hl7_out'),
+    events                text[]      NOT NULL DEFAULT '{S12,S13,S14,S15,S16,S17,S26}'
+                                      CONSTRAINT link_events CHECK (events <> '{}' AND events <@ '{S12,S13,S14,S15,S16,S17,S26}'::text[]),
+    is_enabled            boolean     NOT NULL DEFAULT true,
+    sending_application   text        NOT NULL DEFAULT 'RADSCHEDULER',
+    sending_facility      text,
+    receiving_application text,
+    receiving_facility    text,
+    version_id            text        NOT NULL DEFAULT '2.5.1' CONSTRAINT link_version CHECK (version_id IN ('2.5', '2.5.1', '2.6', '2.7', '2.8')),
+    created_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, link_id),
+    UNIQUE (site_id, name)
+);
+COMMENT ON TABLE  radscheduler.link IS 'Systems that are told what happens to appointments booked here. What changes while a link is off is not told later.';
+COMMENT ON COLUMN radscheduler.link.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.link.link_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.link.name IS 'What it is called here.';
+COMMENT ON COLUMN radscheduler.link.kind IS 'hl7_out: SIU messages.';
+COMMENT ON COLUMN radscheduler.link.events IS 'Trigger events it is told: S12 new, S13 moved, S14 changed, S15 cancelled, S16 discontinued, S17 deleted, S26 not come.';
+COMMENT ON COLUMN radscheduler.link.is_enabled IS 'Whether tasks are made for it.';
+COMMENT ON COLUMN radscheduler.link.sending_application IS 'MSH-3.';
+COMMENT ON COLUMN radscheduler.link.sending_facility IS 'MSH-4; NULL for the code of the site.';
+COMMENT ON COLUMN radscheduler.link.receiving_application IS 'MSH-5.';
+COMMENT ON COLUMN radscheduler.link.receiving_facility IS 'MSH-6.';
+COMMENT ON COLUMN radscheduler.link.version_id IS 'MSH-12.';
+COMMENT ON COLUMN radscheduler.link.created_at IS 'When it was set up.';
+
+CREATE TABLE radscheduler.task (
+    site_id        integer     NOT NULL REFERENCES radscheduler.site,
+    task_id        bigint      GENERATED BY DEFAULT AS IDENTITY,
+    kind           text        NOT NULL CONSTRAINT task_kind CHECK (kind = 'hl7_out'),
+    link_id        bigint      NOT NULL,
+    event          text        NOT NULL,
+    appointment_id bigint      NOT NULL,
+    version        integer     NOT NULL,
+    state          text        NOT NULL DEFAULT 'ready' CONSTRAINT task_state CHECK (state IN ('ready', 'leased', 'done', 'dead', 'unknown')),
+    attempts       integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    next_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    note           text        CHECK (pg_catalog.length(note) <= 1000),
+    created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, task_id),
+    FOREIGN KEY (site_id, link_id)        REFERENCES radscheduler.link ON DELETE CASCADE,
+    FOREIGN KEY (site_id, appointment_id) REFERENCES radscheduler.appointment ON DELETE CASCADE
+);
+CREATE INDEX task_open ON radscheduler.task (site_id, link_id, task_id) WHERE state <> 'done';
+CREATE INDEX task_appointment ON radscheduler.task (site_id, appointment_id);
+COMMENT ON TABLE  radscheduler.task IS 'Work to be done for others: one message of one link. It holds numbers only; task_message() makes the message.';
+COMMENT ON COLUMN radscheduler.task.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.task.task_id IS 'Identity within the database; the order in which a link is told.';
+COMMENT ON COLUMN radscheduler.task.kind IS 'hl7_out: an SIU message.';
+COMMENT ON COLUMN radscheduler.task.link_id IS 'Link that is told.';
+COMMENT ON COLUMN radscheduler.task.event IS 'Trigger event, MSH-9.2.';
+COMMENT ON COLUMN radscheduler.task.appointment_id IS 'Appointment that is told.';
+COMMENT ON COLUMN radscheduler.task.version IS 'Version of the appointment that is told, as appointment_history has it.';
+COMMENT ON COLUMN radscheduler.task.state IS 'ready to be sent from next_at on; leased: somebody is sending it until next_at; done; dead: given up, until somebody decides; unknown: sent, and no answer came.';
+COMMENT ON COLUMN radscheduler.task.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN radscheduler.task.next_at IS 'When it may be tried; for a leased one, when the lease ends.';
+COMMENT ON COLUMN radscheduler.task.note IS 'Why it is dead or was tried again. No patient data.';
+COMMENT ON COLUMN radscheduler.task.created_at IS 'When the appointment changed.';
+COMMENT ON COLUMN radscheduler.task.updated_at IS 'When the state last changed.';
+
+CREATE VIEW radscheduler.outbox WITH (security_invoker = true) AS
+SELECT s.code AS site, l.name AS link, t.task_id, t.event, t.appointment_id, t.version, t.state, t.attempts, t.next_at, t.note, t.created_at
+FROM radscheduler.task t
+JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+JOIN radscheduler.site s ON s.site_id = t.site_id
+WHERE t.state <> 'done';
+COMMENT ON VIEW   radscheduler.outbox IS 'What links have still to be told, and what was given up.';
+COMMENT ON COLUMN radscheduler.outbox.site IS 'Code of the site.';
+COMMENT ON COLUMN radscheduler.outbox.link IS 'Name of the link.';
+COMMENT ON COLUMN radscheduler.outbox.task_id IS 'Number of the task, for task_message(), retry_task() and drop_task().';
+COMMENT ON COLUMN radscheduler.outbox.event IS 'Trigger event.';
+COMMENT ON COLUMN radscheduler.outbox.appointment_id IS 'Appointment.';
+COMMENT ON COLUMN radscheduler.outbox.version IS 'Its version that is told.';
+COMMENT ON COLUMN radscheduler.outbox.state IS 'ready, leased, dead or unknown.';
+COMMENT ON COLUMN radscheduler.outbox.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN radscheduler.outbox.next_at IS 'When it may be tried, or when its lease ends.';
+COMMENT ON COLUMN radscheduler.outbox.note IS 'Why it is dead or was tried again.';
+COMMENT ON COLUMN radscheduler.outbox.created_at IS 'When the appointment changed.';
+
+CREATE TABLE radscheduler.unsettled_write (
+    site_id        integer NOT NULL,
+    appointment_id bigint  NOT NULL,
+    place          bigint  GENERATED BY DEFAULT AS IDENTITY,
+    PRIMARY KEY (site_id, appointment_id),
+    FOREIGN KEY (site_id, appointment_id) REFERENCES radscheduler.appointment ON DELETE CASCADE
+);
+COMMENT ON TABLE  radscheduler.unsettled_write IS 'Rows of the running statement on the appointments view that are in conflict until its other rows are written. Empty for everybody else: the statement empties it, or is undone.';
+COMMENT ON COLUMN radscheduler.unsettled_write.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.unsettled_write.appointment_id IS 'Appointment that was written.';
+COMMENT ON COLUMN radscheduler.unsettled_write.place IS 'Order of the rows.';
+
+CREATE TRIGGER appointments_begin BEFORE INSERT OR UPDATE OR DELETE ON radscheduler.appointments
+    FOR EACH STATEMENT EXECUTE FUNCTION radscheduler.appointments_statement();
+COMMENT ON TRIGGER appointments_begin ON radscheduler.appointments IS 'Statements of a site take turns.';
+CREATE TRIGGER appointments_end AFTER INSERT OR UPDATE OR DELETE ON radscheduler.appointments
+    FOR EACH STATEMENT EXECUTE FUNCTION radscheduler.appointments_statement();
+COMMENT ON TRIGGER appointments_end ON radscheduler.appointments IS 'Refuses a statement that ends in a critical conflict.';
+
+SELECT radscheduler.audit_table('link', 'link_id', 'values');
+SELECT radscheduler.audit_table('task', 'task_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.link'::regclass);
+SELECT radscheduler.secure_table('radscheduler.task'::regclass);
+SELECT radscheduler.audit_table('unsettled_write', 'appointment_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.unsettled_write'::regclass);
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (23, 'patient_facts', $storage_step$
+-- What is known about patients that decides about their exams: laboratory values, allergies, implants and the like, recorded by record_fact() or
+-- told in messages. A fact goes with its patient.
+
+CREATE TABLE radscheduler.patient_fact (
+    site_id     integer     NOT NULL,
+    fact_id     bigint      GENERATED BY DEFAULT AS IDENTITY,
+    patient_id  bigint      NOT NULL,
+    kind        text        NOT NULL CONSTRAINT patient_fact_kind CHECK (kind <> ''),
+    code        text        CONSTRAINT patient_fact_code CHECK (code <> ''),
+    value       numeric,
+    unit        text,
+    severity    text        CONSTRAINT patient_fact_severity CHECK (severity IN ('SV', 'MO', 'MI')),
+    observed_at timestamptz NOT NULL,
+    source      text        NOT NULL DEFAULT 'user' CONSTRAINT patient_fact_source CHECK (source IN ('user', 'message')),
+    message_id  bigint,
+    created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, fact_id),
+    FOREIGN KEY (site_id, patient_id) REFERENCES radscheduler.patient ON DELETE CASCADE
+);
+CREATE INDEX patient_fact_patient ON radscheduler.patient_fact (site_id, patient_id, kind, observed_at);
+COMMENT ON TABLE  radscheduler.patient_fact IS 'What is known about patients that decides about their exams; kinds and units are in fact_kind. A later fact does not replace an earlier one: whoever asks takes the newest, or all.';
+COMMENT ON COLUMN radscheduler.patient_fact.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.patient_fact.fact_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.patient_fact.patient_id IS 'Whom it is about.';
+COMMENT ON COLUMN radscheduler.patient_fact.kind IS 'What kind of fact, as in fact_kind.';
+COMMENT ON COLUMN radscheduler.patient_fact.code IS 'What it is: an allergen, an implant, a drug, a diagnosis; of a number, < or > where it is only a bound.';
+COMMENT ON COLUMN radscheduler.patient_fact.value IS 'Its number, in unit.';
+COMMENT ON COLUMN radscheduler.patient_fact.unit IS 'Unit of value, that of fact_kind.';
+COMMENT ON COLUMN radscheduler.patient_fact.severity IS 'Of an allergy (HL7 table 0128): SV severe, MO moderate, MI mild; NULL: not told.';
+COMMENT ON COLUMN radscheduler.patient_fact.observed_at IS 'When it was so: OBX-14, AL1-6 or DG1-5, else the time of the message, else when it was recorded.';
+COMMENT ON COLUMN radscheduler.patient_fact.source IS 'user: recorded by record_fact(); message: told by a message.';
+COMMENT ON COLUMN radscheduler.patient_fact.message_id IS 'hl7_message that told it.';
+COMMENT ON COLUMN radscheduler.patient_fact.created_at IS 'When it was recorded.';
+
+ALTER TABLE radscheduler.patient_fact ALTER COLUMN code SET STATISTICS 0, ALTER COLUMN value SET STATISTICS 0;
+SELECT radscheduler.audit_table('patient_fact', 'fact_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.patient_fact'::regclass);
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (24, 'clinical_rules', $storage_step$
+-- What a site makes of the clinical rules (59-clinical-kinds.sql): which appointments they are asked for, its numbers, its own rules; and what they ask of
+-- scanners and appointments. Rules of a site are conditions in columns, put together with AND; nothing of a row is ever run as SQL.
+
+ALTER TABLE radscheduler.site ADD COLUMN clinical_rules text NOT NULL DEFAULT 'known'
+    CONSTRAINT site_clinical_rules CHECK (clinical_rules IN ('off', 'known', 'bookings', 'all'));
+COMMENT ON COLUMN radscheduler.site.clinical_rules IS 'Which appointments the clinical rules are asked for: all; bookings, those made here, others as with known; known, a danger that is recorded (patient_fact) is told, what nobody recorded is not; off. Set by set_clinical_rules(); a row of rule_setting says otherwise for one rule.';
+
+CREATE INDEX procedure_name ON radscheduler.procedure (site_id, (pg_catalog.upper(name)));
+
+ALTER TABLE radscheduler.resource ADD COLUMN weight_limit_kg smallint CONSTRAINT resource_weight_limit CHECK (weight_limit_kg BETWEEN 1 AND 1000);
+COMMENT ON COLUMN radscheduler.resource.weight_limit_kg IS 'What its table carries, in kilograms (WEIGHT_LIMIT); NULL: not recorded.';
+
+ALTER TABLE radscheduler.appointment ADD COLUMN authorization_no text CONSTRAINT appointment_authorization_filled CHECK (authorization_no <> '');
+COMMENT ON COLUMN radscheduler.appointment.authorization_no IS 'Number of the payer''s authorization for the exam (AUTH_MISSING), recorded by authorize().';
+
+ALTER TABLE radscheduler.rule_setting
+    ALTER COLUMN severity DROP NOT NULL,
+    ADD COLUMN if_unknown text  CONSTRAINT rule_setting_if_unknown CHECK (if_unknown IS NULL OR if_unknown IN ('warning', 'critical') AND radscheduler.is_clinical_rule(code)),
+    ADD COLUMN parameters jsonb NOT NULL DEFAULT '{}' CONSTRAINT rule_setting_parameters CHECK (radscheduler.rule_parameters_fault(code, parameters) IS NULL),
+    ADD CONSTRAINT rule_setting_says_something CHECK (severity IS NOT NULL OR if_unknown IS NOT NULL OR parameters <> '{}');
+COMMENT ON COLUMN radscheduler.rule_setting.severity IS 'info, warning, critical, or off: not looked at. On a clinical rule anything but off asks it for every appointment, whatever site.clinical_rules says; NULL leaves severity and that as they are.';
+COMMENT ON COLUMN radscheduler.rule_setting.if_unknown IS 'Severity where a clinical rule cannot tell, warning or critical; NULL: that of rule_kind.';
+COMMENT ON COLUMN radscheduler.rule_setting.parameters IS 'The site''s own values of the rule''s parameters (rule_parameter); those not named keep their defaults.';
+
+COMMENT ON COLUMN radscheduler.conflict.subject_id IS 'The resource or patient concerned; 0 on the axis resource for a rule about the site or the appointment as a whole. Negative: a clinical rule cannot tell, and it is minus the subject, or -1 for the appointment as a whole.';
+
+CREATE TABLE radscheduler.site_rule (
+    site_id           integer  NOT NULL REFERENCES radscheduler.site,
+    code              text     NOT NULL CONSTRAINT site_rule_code CHECK (code ~ '^[A-Z][A-Z0-9_]{2,39}$' AND NOT radscheduler.is_conflict_kind(code)),
+    severity          text     NOT NULL CONSTRAINT site_rule_severity CHECK (severity IN ('off', 'info', 'warning', 'critical')),
+    if_unknown        text     NOT NULL DEFAULT 'warning' CONSTRAINT site_rule_if_unknown CHECK (if_unknown IN ('warning', 'critical')),
+    text              text     NOT NULL CONSTRAINT site_rule_text CHECK (length(text) BETWEEN 1 AND 300 AND text = pg_catalog.btrim(text)),
+    applies_to        text     NOT NULL DEFAULT 'all' CONSTRAINT site_rule_applies_to CHECK (applies_to IN ('all', 'bookings')),
+    modalities        text[],
+    study             text     CONSTRAINT site_rule_study CHECK (study <> '' AND pg_catalog.strpos(study, pg_catalog.chr(92)) = 0),
+    contrast          boolean,
+    min_age           smallint CONSTRAINT site_rule_min_age CHECK (min_age BETWEEN 0 AND 150),
+    max_age           smallint CONSTRAINT site_rule_max_age CHECK (max_age BETWEEN 0 AND 150),
+    sex               text     CONSTRAINT site_rule_sex CHECK (sex IN ('F', 'M')),
+    resource          text     CONSTRAINT site_rule_resource CHECK (resource <> '' AND pg_catalog.strpos(resource, pg_catalog.chr(92)) = 0),
+    fact_kind         text     CONSTRAINT site_rule_fact_kind CHECK (fact_kind IS NULL OR radscheduler.is_fact_kind(fact_kind)),
+    fact_code         text     CONSTRAINT site_rule_fact_code CHECK (fact_code <> '' AND pg_catalog.strpos(fact_code, pg_catalog.chr(92)) = 0),
+    fact_test         text     CONSTRAINT site_rule_fact_test CHECK (fact_test IN ('present', 'recorded', 'missing', 'below', 'above')),
+    fact_value        numeric,
+    fact_days         integer  CONSTRAINT site_rule_fact_days CHECK (fact_days BETWEEN 1 AND 36500),
+    gap_minutes       integer  CONSTRAINT site_rule_gap CHECK (gap_minutes BETWEEN 1 AND 525600),
+    gap_order         text     CONSTRAINT site_rule_gap_order CHECK (gap_order IN ('after', 'before', 'either')),
+    other_modalities  text[],
+    other_study       text     CONSTRAINT site_rule_other_study CHECK (other_study <> '' AND pg_catalog.strpos(other_study, pg_catalog.chr(92)) = 0),
+    other_contrast    boolean,
+    PRIMARY KEY (site_id, code),
+    CONSTRAINT site_rule_asks CHECK (num_nonnulls(modalities, study, contrast, min_age, max_age, sex, resource, fact_kind, gap_minutes) > 0),
+    CONSTRAINT site_rule_ages CHECK (max_age >= min_age),
+    CONSTRAINT site_rule_fact CHECK ((fact_kind IS NULL) = (fact_test IS NULL) AND (fact_kind IS NOT NULL OR num_nonnulls(fact_code, fact_days) = 0)
+        AND (fact_value IS NOT NULL) = coalesce(fact_test IN ('below', 'above'), false)),
+    CONSTRAINT site_rule_other CHECK ((gap_minutes IS NULL) = (gap_order IS NULL) AND (gap_minutes IS NOT NULL OR num_nonnulls(other_modalities, other_study, other_contrast) = 0)),
+    CONSTRAINT site_rule_modalities CHECK (modalities <> '{}' AND pg_catalog.array_position(modalities, NULL) IS NULL AND other_modalities <> '{}' AND pg_catalog.array_position(other_modalities, NULL) IS NULL)
+);
+COMMENT ON TABLE  radscheduler.site_rule IS 'Rules that a site added. A rule is broken when everything that its row asks is so; where something cannot be told, the rule cannot tell. What a column leaves NULL it does not ask. Takes effect as appointments change; recheck_conflicts() applies it to those that are there.';
+COMMENT ON COLUMN radscheduler.site_rule.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.site_rule.code IS 'Code of the conflict, capital letters, digits and underscores; none that conflict_kind has.';
+COMMENT ON COLUMN radscheduler.site_rule.severity IS 'info, warning, critical, or off: not looked at.';
+COMMENT ON COLUMN radscheduler.site_rule.if_unknown IS 'Severity where the rule cannot tell: warning or critical.';
+COMMENT ON COLUMN radscheduler.site_rule.text IS 'Sentence that the conflict says.';
+COMMENT ON COLUMN radscheduler.site_rule.applies_to IS 'all appointments, or only bookings made here.';
+COMMENT ON COLUMN radscheduler.site_rule.modalities IS 'DICOM codes: the exam is of one of these. An exam of unknown modality cannot be told.';
+COMMENT ON COLUMN radscheduler.site_rule.study IS 'Pattern of LIKE, whatever the case, of the code or the text of an exam, such as %CARDIAC%.';
+COMMENT ON COLUMN radscheduler.site_rule.contrast IS 'true: the exam needs a contrast agent; false: it needs none.';
+COMMENT ON COLUMN radscheduler.site_rule.min_age IS 'The patient has completed at least these years at the exam.';
+COMMENT ON COLUMN radscheduler.site_rule.max_age IS 'The patient has completed at most these years at the exam.';
+COMMENT ON COLUMN radscheduler.site_rule.sex IS 'F or M. Another word in the patient''s record cannot be told.';
+COMMENT ON COLUMN radscheduler.site_rule.resource IS 'Pattern of LIKE, whatever the case, of the code of a resource that the appointment has.';
+COMMENT ON COLUMN radscheduler.site_rule.fact_kind IS 'Kind of patient_fact that fact_test is about.';
+COMMENT ON COLUMN radscheduler.site_rule.fact_code IS 'Pattern of LIKE, whatever the case, of patient_fact.code; NULL: any.';
+COMMENT ON COLUMN radscheduler.site_rule.fact_test IS 'present: the patient has it; where nothing of the kind is recorded that cannot be told. recorded, missing: such a fact is recorded, or is not, whatever is so. below, above: the value of the last one is below or above fact_value; where there is none that cannot be told. A fact dated in the future is none, and present cannot be told then.';
+COMMENT ON COLUMN radscheduler.site_rule.fact_value IS 'The number that below and above compare with.';
+COMMENT ON COLUMN radscheduler.site_rule.fact_days IS 'Facts older than this many days at the exam do not count; NULL: all do.';
+COMMENT ON COLUMN radscheduler.site_rule.gap_minutes IS 'Less than this time lies between the exam and another exam of the patient.';
+COMMENT ON COLUMN radscheduler.site_rule.gap_order IS 'after: the other exam is the earlier one; before: it is the later one; either.';
+COMMENT ON COLUMN radscheduler.site_rule.other_modalities IS 'DICOM codes: the other exam is of one of these.';
+COMMENT ON COLUMN radscheduler.site_rule.other_study IS 'Pattern of LIKE, whatever the case, of the code or the text of the other exam.';
+COMMENT ON COLUMN radscheduler.site_rule.other_contrast IS 'Whether the other exam needs a contrast agent.';
+
+ALTER TABLE radscheduler.appointment ALTER COLUMN authorization_no SET STATISTICS 0;
+SELECT radscheduler.audit_table('site_rule', 'code', 'values');
+SELECT radscheduler.secure_table('radscheduler.site_rule'::regclass);
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (26, 'quarantine', $storage_step$
+-- What came in over the network and never became a message: frames that were cut off, too large, or no HL7 at all.
+
+CREATE TABLE radscheduler.hl7_quarantine (
+    site_id       integer     NOT NULL REFERENCES radscheduler.site,
+    quarantine_id bigint      GENERATED BY DEFAULT AS IDENTITY,
+    received_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    listener      text,
+    peer          text,
+    reason        text        NOT NULL CONSTRAINT hl7_quarantine_reason CHECK (reason ~ '^[a-z][a-z0-9_]{0,29}$'),
+    stream_offset bigint      NOT NULL,
+    frame_bytes   bigint      NOT NULL,
+    raw           bytea       NOT NULL,
+    PRIMARY KEY (site_id, quarantine_id)
+);
+CREATE INDEX hl7_quarantine_time ON radscheduler.hl7_quarantine (site_id, received_at);
+COMMENT ON TABLE  radscheduler.hl7_quarantine IS 'Frames that were rejected before they were a message; nothing was answered for them. They hold whatever the sender sent, patients included. maintain() removes them after 90 days.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.site_id IS 'Site of the listener, else the first one of the daemon''s role: nobody read a sender from these bytes.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.quarantine_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.received_at IS 'When it was rejected.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.listener IS 'Name of the listener it came in at.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.peer IS 'Network address and port of the sender.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.reason IS 'half_frame (another message began inside), cut_off (the connection ended inside), too_slow, too_large, speaks_http, speaks_tls, wrong_sender (the certificate stands for others).';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.stream_offset IS 'Where in the connection''s stream it began, in bytes from 0.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.frame_bytes IS 'How much of it had arrived; more than raw holds when it was large.';
+COMMENT ON COLUMN radscheduler.hl7_quarantine.raw IS 'The bytes, without framing; at most the first mebibyte.';
+
+SELECT radscheduler.audit_table('hl7_quarantine', 'quarantine_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.hl7_quarantine'::regclass);
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (27, 'credentials', $storage_step$
+-- Who may use the HTTP API: people with a password, programs with a key. Only hashes are kept; both belong to one site.
+
+CREATE TABLE radscheduler.api_key (
+    site_id      integer     NOT NULL REFERENCES radscheduler.site,
+    key_id       text        NOT NULL CHECK (key_id ~ '^[0-9A-Za-z]{8}$'),
+    name         text        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    secret_hash  bytea       NOT NULL,
+    scopes       text[]      NOT NULL,
+    networks     cidr[],
+    expires_at   timestamptz,
+    revoked_at   timestamptz,
+    last_used_at timestamptz,
+    created_by   text        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, key_id)
+);
+CREATE INDEX api_key_id ON radscheduler.api_key (key_id);
+COMMENT ON TABLE  radscheduler.api_key IS 'Keys of programs for the HTTP API (create_api_key()). The key itself was shown once and is nowhere.';
+COMMENT ON COLUMN radscheduler.api_key.site_id IS 'The site it works for.';
+COMMENT ON COLUMN radscheduler.api_key.key_id IS 'First part of the key after rsk_: names it in logs.';
+COMMENT ON COLUMN radscheduler.api_key.name IS 'What it is for, for people.';
+COMMENT ON COLUMN radscheduler.api_key.secret_hash IS 'SHA-256 of the second part, which has 256 random bits: no slower hash is needed.';
+COMMENT ON COLUMN radscheduler.api_key.scopes IS 'What it may do: words of api_scope.';
+COMMENT ON COLUMN radscheduler.api_key.networks IS 'Where it may come from; NULL is anywhere.';
+COMMENT ON COLUMN radscheduler.api_key.expires_at IS 'From when it no longer counts; NULL is never.';
+COMMENT ON COLUMN radscheduler.api_key.revoked_at IS 'When it was revoked.';
+COMMENT ON COLUMN radscheduler.api_key.last_used_at IS 'When it was last used, to the minute.';
+COMMENT ON COLUMN radscheduler.api_key.created_by IS 'Role that made it.';
+COMMENT ON COLUMN radscheduler.api_key.created_at IS 'When it was made.';
+
+CREATE TABLE radscheduler.app_user (
+    site_id       integer     NOT NULL REFERENCES radscheduler.site,
+    user_id       bigint      GENERATED BY DEFAULT AS IDENTITY,
+    login         text        NOT NULL CHECK (login ~ '^[a-z0-9][a-z0-9._@-]{1,79}$'),
+    name          text        NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    password_hash text        NOT NULL CHECK (password_hash ~ '^\$(y|2[abxy]|7|6)\$'),
+    scopes        text[]      NOT NULL,
+    is_active     boolean     NOT NULL DEFAULT true,
+    token_version integer     NOT NULL DEFAULT 1,
+    failures      integer     NOT NULL DEFAULT 0,
+    closed_until  timestamptz,
+    last_login_at timestamptz,
+    created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, user_id),
+    UNIQUE (site_id, login)
+);
+COMMENT ON TABLE  radscheduler.app_user IS 'People who sign in to the HTTP API (radschedulerd user add).';
+COMMENT ON COLUMN radscheduler.app_user.site_id IS 'The site they work for.';
+COMMENT ON COLUMN radscheduler.app_user.user_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.app_user.login IS 'What they sign in with; the audit log names them user:login.';
+COMMENT ON COLUMN radscheduler.app_user.name IS 'Name for people.';
+COMMENT ON COLUMN radscheduler.app_user.password_hash IS 'As crypt(3) writes it: yescrypt, or bcrypt, scrypt, SHA-512 from elsewhere.';
+COMMENT ON COLUMN radscheduler.app_user.scopes IS 'What they may do: words of api_scope.';
+COMMENT ON COLUMN radscheduler.app_user.is_active IS 'False keeps them out; tokens they hold stop counting at once.';
+COMMENT ON COLUMN radscheduler.app_user.token_version IS 'Tokens signed under an earlier number no longer count.';
+COMMENT ON COLUMN radscheduler.app_user.failures IS 'Wrong passwords since the last right one.';
+COMMENT ON COLUMN radscheduler.app_user.closed_until IS 'No password is looked at before then: after the fifth wrong one 2 s, doubling up to 15 minutes.';
+COMMENT ON COLUMN radscheduler.app_user.last_login_at IS 'Last time they signed in.';
+COMMENT ON COLUMN radscheduler.app_user.created_at IS 'When they were recorded.';
+
+SELECT radscheduler.audit_table('api_key', 'key_id', 'names'), radscheduler.audit_table('app_user', 'user_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.api_key'::regclass), radscheduler.secure_table('radscheduler.app_user'::regclass);
+$storage_step$);
+
 DO $$
 DECLARE
     v_function text;
@@ -9406,7 +14707,7 @@ SELECT radscheduler.write_rights('GRANT', 'public', 'public');
 GRANT USAGE ON SCHEMA radscheduler TO PUBLIC;
 
 GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, radscheduler.procedure_catalogue, radscheduler.status_alias, radscheduler.event_rule,
-                radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.rule_kind, radscheduler.order_rule, radscheduler.phone_region, radscheduler.role_right,
+                radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.rule_kind, radscheduler.rule_parameter, radscheduler.exam_gap, radscheduler.fact_kind, radscheduler.fact_unit, radscheduler.order_rule, radscheduler.phone_region, radscheduler.role_right, radscheduler.api_scope,
                 radscheduler.profile_key, radscheduler.profile_preset TO PUBLIC;
 
 SELECT radscheduler.migrate();
