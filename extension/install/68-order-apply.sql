@@ -131,6 +131,7 @@ DECLARE
     v_other    record;
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
+    v_heard    record;
 BEGIN
     outcome := 'error';
     code := 'AE';
@@ -167,6 +168,11 @@ BEGIN
         warnings := warnings || v_applied.warnings;
     END LOOP;
     PERFORM radscheduler.complete_appointments(v_item.site_id, v_orders, p_message);
+    IF p_reading ? 'facts' THEN
+        v_heard := radscheduler.keep_facts(ARRAY[v_item]);
+        warnings := warnings || (v_heard.items[1]).warnings;
+        PERFORM radscheduler.settle(v_item.site_id, '{}', v_heard.bookings);
+    END IF;
     outcome := CASE WHEN 'applied' = ANY (v_outcomes) THEN 'applied' ELSE 'stale' END;
 END
 $$;
