@@ -32,6 +32,8 @@ DECLARE
     v_placed    bigint[] := '{}';
     v_changed   bigint[] := '{}';
     v_moved     bigint[];
+    v_heard     record;
+    v_tells     boolean := false;
     v_events    text[] := '{}';
     v_messages  bigint[] := '{}';
     v_ordinals  integer[] := '{}';
@@ -47,6 +49,7 @@ BEGIN
             v_live := v_live || v_item;
         END IF;
         v_resources := v_resources || v_item.resource_ids;
+        v_tells := v_tells OR v_item.reading ? 'facts';
         IF v_item.is_heeded THEN
             v_late := v_late || v_item;
         END IF;
@@ -99,6 +102,13 @@ BEGIN
             v_item.warnings := v_item.warnings || v_row.warnings;
             v_items[v_row.ordinal] := v_item;
         END LOOP;
+    END IF;
+
+    -- What is told about patients, before their bookings are judged.
+    IF v_tells THEN
+        v_heard := radscheduler.keep_facts(v_items);
+        v_items := v_heard.items;
+        v_moved := v_heard.bookings;
     END IF;
 
     -- The new rows.
@@ -349,6 +359,8 @@ BEGIN
             END IF;
             v_items[v_ordinals[k]] := v_item;
         END LOOP;
+    ELSIF v_moved <> '{}' THEN
+        PERFORM radscheduler.settle(c_site, '{}', v_moved);
     END IF;
     FOREACH v_item IN ARRAY v_late LOOP
         PERFORM radscheduler.heed_late(v_item);

@@ -104,7 +104,8 @@ BEGIN
     r.context := p_item.context || jsonb_build_object('profile', jsonb_build_object('pending_occupies', v_expected.holds_time));
     r.reading := jsonb_build_object('schedule', '{"status": ["ARRIVED"]}'::jsonb, 'services', '[]'::jsonb, 'resources', '[]'::jsonb)
                  || CASE WHEN p_item.reading #>> '{visit,patient_class}' IS NULL THEN '{}'
-                         ELSE jsonb_build_object('visit', jsonb_build_object('patient_class', p_item.reading #>> '{visit,patient_class}')) END;
+                         ELSE jsonb_build_object('visit', jsonb_build_object('patient_class', p_item.reading #>> '{visit,patient_class}')) END
+                 || CASE WHEN p_item.reading ? 'facts' THEN jsonb_build_object('facts', p_item.reading -> 'facts') ELSE '{}' END;
     r := (radscheduler.apply_items(ARRAY[r]))[1];
     IF r.outcome = 'flagged' THEN
         r.outcome := 'applied';
@@ -129,6 +130,8 @@ DECLARE
     v_old     radscheduler.patient;
     v_new     radscheduler.patient;
     v_columns text[];
+    v_tells   boolean;
+    v_heard   record;
 BEGIN
     outcome := 'applied';
     code := 'AA';
@@ -152,6 +155,11 @@ BEGIN
         warnings := warnings || radscheduler.warning(CASE WHEN v_patient IS NULL THEN 'PATIENT_UNKNOWN' ELSE 'PATIENT_AMBIGUOUS' END, 'PID-3');
         RETURN;
     END IF;
+    -- Facts about somebody who arrives are kept with his arrival, under its locks.
+    v_tells := p_reading ? 'facts' AND NOT (radscheduler.is_arrival(v_item) AND EXISTS (SELECT FROM radscheduler.expected_on_day(v_item) e WHERE radscheduler.status_rank(e.status) < 2));
+    IF v_tells THEN
+        PERFORM radscheduler.lock_subjects(v_item.site_id, '{}', ARRAY[v_patient]);
+    END IF;
     SELECT p.* INTO v_old FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_patient FOR UPDATE;
     SELECT p.warnings INTO apply_adt.warnings FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) p;
     SELECT p.* INTO v_new FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_patient;
@@ -161,6 +169,12 @@ BEGIN
     ELSIF v_old.message_time > p_at AND NOT radscheduler.is_arrival(v_item) THEN
         outcome := 'stale';
         warnings := warnings || radscheduler.warning('STALE', 'MSH-7');
+    END IF;
+    IF v_tells THEN
+        v_item.patient_id := v_patient;
+        v_heard := radscheduler.keep_facts(ARRAY[v_item]);
+        warnings := warnings || (v_heard.items[1]).warnings;
+        PERFORM radscheduler.settle(v_item.site_id, '{}', v_heard.bookings);
     END IF;
     IF radscheduler.is_arrival(v_item) THEN
         v_item := radscheduler.arrive(v_item);

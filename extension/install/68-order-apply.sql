@@ -132,6 +132,7 @@ DECLARE
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
     v_person   record;
+    v_heard    record;
 BEGIN
     outcome := 'error';
     code := 'AE';
@@ -172,6 +173,11 @@ BEGIN
     IF radscheduler.complete_appointments(v_item.site_id, v_orders, p_message) = '{}'
        AND EXISTS (SELECT FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id AND (p.sex, p.birth_date) IS DISTINCT FROM (v_person.sex, v_person.birth_date)) THEN
         PERFORM radscheduler.recheck_patient(v_item.site_id, v_item.patient_id);
+    END IF;
+    IF p_reading ? 'facts' THEN
+        v_heard := radscheduler.keep_facts(ARRAY[v_item]);
+        warnings := warnings || (v_heard.items[1]).warnings;
+        PERFORM radscheduler.settle(v_item.site_id, '{}', v_heard.bookings);
     END IF;
     outcome := CASE WHEN 'applied' = ANY (v_outcomes) THEN 'applied' ELSE 'stale' END;
 END
