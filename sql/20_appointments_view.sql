@@ -50,6 +50,69 @@ INSERT INTO appointments (patient_id, patient_name, modality) VALUES ('VM9', 'No
 UPDATE appointments SET id = 99999 WHERE id = :first;
 UPDATE appointments SET conflicts = '[1]' WHERE id = :first;
 SELECT count(*) AS nobody FROM appointments WHERE patient_id = 'VM9';
+-- Rows of one statement: INSERT … SELECT, COPY, many at once, each with what it becomes.
+INSERT INTO appointments (patient_id, patient_name, modality, study_type, datetime)
+    SELECT 'VS' || n, 'Selected Person', CASE n % 2 WHEN 0 THEN 'US' ELSE 'CT' END, 'EXAM ' || n, '2031-09-03 08:00'::timestamp + n * interval '1 hour' FROM generate_series(1, 4) n
+    RETURNING patient_id, modality, study_type, datetime, duration, status, urgency, conflicts, source;
+COPY appointments (patient_id, patient_name, modality, datetime, duration, status, notes) FROM stdin;
+VC1	Copied One	MRI	2031-09-03 09:00	20	SCHEDULED	first\nsecond
+VC2	Copied Two	MRI	2031-09-03 10:00	\N	\N	\N
+VC3	Copied Three	CT	\N	15	WAITLISTED	\N
+\.
+SELECT patient_id, modality, datetime, duration, status, notes FROM appointments WHERE patient_id LIKE 'VC%' ORDER BY 1;
+-- One that cannot be undoes them all.
+COPY appointments (patient_id, patient_name, modality, datetime) FROM stdin;
+VC4	Copied Four	MRI	2031-09-04 09:00
+VC5	Copied Five	SMELL	2031-09-04 10:00
+\.
+INSERT INTO appointments (patient_id, patient_name, modality, datetime) VALUES ('VC6', 'Six Copies', 'MRI', '2031-09-04 09:00'), ('VC6', 'Six Copies', 'CT', '2031-09-04 09:10');
+SELECT count(*) AS none FROM appointments WHERE patient_id IN ('VC4', 'VC5', 'VC6');
+-- The table of the guide, taken over with its own numbers and times: those are given anew.
+CREATE TEMP TABLE guide_appointments (id serial PRIMARY KEY, patient_id varchar(50) NOT NULL, patient_name varchar(200) NOT NULL, patient_phone varchar(20), modality varchar(50) NOT NULL, study_type varchar(200), datetime timestamp NOT NULL,
+    duration integer DEFAULT 30, status varchar(50) DEFAULT 'SCHEDULED', referring_physician varchar(200), urgency varchar(20) DEFAULT 'routine', notes text, conflicts jsonb, source varchar(50) DEFAULT 'RIS', created_at timestamp DEFAULT '2020-01-01', updated_at timestamp DEFAULT '2020-01-01');
+INSERT INTO guide_appointments (id, patient_id, patient_name, patient_phone, modality, study_type, datetime, status) VALUES (900001, 'VG1', 'Gina Guide', '+16175550123', 'MRI', 'MRI BRAIN', '2031-09-05 09:00', 'CONFIRMED'), (900002, 'VG2', 'Gerd Guide', NULL, 'XRAY', 'CHEST', '2031-09-05 09:00', 'CANCELLED');
+INSERT INTO appointments SELECT * FROM guide_appointments RETURNING id BETWEEN 900001 AND 900002 AS kept_number, patient_id, patient_phone, modality, study_type, datetime, status, conflicts, source, created_at > '2025-01-01' AS recorded_now;
+-- A whole day moved by half an hour: rows pass over one another on the way, the statement as a whole is judged.
+INSERT INTO appointments (patient_id, patient_name, modality, datetime) SELECT 'VD', 'Dora Day', 'US', '2031-09-08 09:00'::timestamp + n * interval '30 minutes' FROM generate_series(0, 3) n;
+UPDATE appointments SET datetime = datetime + interval '30 minutes' WHERE patient_id = 'VD' RETURNING datetime, status, conflicts;
+SELECT array_agg(datetime::time ORDER BY datetime) AS times, array_agg(DISTINCT status) AS states, bool_and(conflicts = '[]') AS clear FROM appointments WHERE patient_id = 'VD';
+UPDATE appointments SET datetime = '2031-09-08 12:00' WHERE patient_id = 'VD' AND datetime < '2031-09-08 10:30';
+SELECT array_agg(datetime::time ORDER BY datetime) AS still FROM appointments WHERE patient_id = 'VD';
+SELECT count(*) AS unsettled FROM unsettled_write;
+-- Two change places, in one statement.
+UPDATE appointments SET notes = 'was ' || datetime::time WHERE patient_id = 'VD';
+UPDATE appointments v SET datetime = w.datetime FROM appointments w WHERE v.patient_id = 'VD' AND w.patient_id = 'VD' AND (v.datetime, w.datetime) IN (('2031-09-08 09:30', '2031-09-08 10:00'), ('2031-09-08 10:00', '2031-09-08 09:30'));
+SELECT datetime::time, notes, status FROM appointments WHERE patient_id = 'VD' ORDER BY datetime;
+-- Many changed, many cancelled, joined to other tables; what is over already is neither done nor counted again.
+UPDATE appointments SET status = 'CONFIRMED', urgency = 'STAT' WHERE patient_id LIKE 'VS%' AND modality = 'CT' RETURNING patient_id, status, urgency;
+WITH gone AS (DELETE FROM appointments v USING (VALUES ('VS1'), ('VS2')) x(mrn) WHERE v.patient_id = x.mrn RETURNING v.patient_id, v.status) SELECT patient_id, status AS was FROM gone ORDER BY 1;
+WITH gone AS (DELETE FROM appointments WHERE patient_id IN ('VS1', 'VS2', 'VS3') RETURNING patient_id) SELECT count(*) AS cancelled_now FROM gone;
+UPDATE appointments SET status = 'COMPLETED' WHERE patient_id = 'VS4' RETURNING status;
+DELETE FROM appointments WHERE patient_id = 'VS4' RETURNING status;
+UPDATE appointments SET status = 'DELETED' WHERE patient_id = 'VS4' RETURNING patient_id, status;
+SELECT count(*) AS out_of_sight FROM appointments WHERE patient_id = 'VS4';
+-- What PostgreSQL itself does not do on such a view.
+INSERT INTO appointments (patient_id, patient_name, modality, datetime) VALUES ('VM9', 'Nobody', 'CT', '2031-09-01 10:00') ON CONFLICT (id) DO NOTHING;
+TRUNCATE appointments;
+-- Each row of the table in docs/integrator.md, written as it says there.
+\set integrator `cat "$PG_ABS_SRCDIR"/docs/integrator.md`
+CREATE FUNCTION public.attempt(p_column text, p_value text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE v_columns text[] := '{patient_id,patient_name,modality,datetime}'; v_values text[] := ARRAY['''VW' || md5(p_column || p_value) || '''', '''Written Person''', '''CT''', '''2031-09-15 10:00'''];
+        v_place integer := array_position(v_columns, p_column); v_row radscheduler.appointments; v_hint text;
+BEGIN
+    IF v_place IS NULL THEN v_columns := v_columns || p_column; v_values := v_values || p_value; ELSE v_values[v_place] := p_value; END IF;
+    EXECUTE format('INSERT INTO radscheduler.appointments (%s) VALUES (%s) RETURNING *', array_to_string(v_columns, ', '), array_to_string(v_values, ', ')) INTO v_row;
+    DELETE FROM radscheduler.appointments v WHERE v.id = v_row.id;
+    RETURN 'kept as ' || coalesce(to_jsonb(v_row) ->> p_column, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;
+    RETURN 'refused, ' || SQLSTATE || CASE WHEN v_hint = '' THEN ', without a hint' ELSE '' END;
+END $$;
+CREATE TEMP TABLE claim AS SELECT row_number() OVER () AS place, m[1] AS column_name, m[2] AS value, m[3] AS claimed FROM regexp_matches(:'integrator', '\n\| `([a-z_]+)` \| `([^`]+)` \| (refused, [0-9A-Z]{5}|kept as [^|,]+|kept as [^|,]+, with a warning) \|', 'g') m;
+SELECT count(*) AS claims, count(DISTINCT column_name) AS columns FROM claim;
+SELECT c.column_name, c.value, c.claimed, c.claimed = public.attempt(c.column_name, c.value) || ', with a warning' AS is_so FROM claim c WHERE c.claimed LIKE '%warning' ORDER BY c.place;
+SELECT c.column_name, c.value, c.claimed, a.becomes FROM claim c, LATERAL public.attempt(c.column_name, c.value) a(becomes) WHERE c.claimed NOT LIKE '%warning' AND a.becomes <> c.claimed ORDER BY c.place;
+DROP FUNCTION public.attempt(text, text);
 -- Every write has its version and its event.
 SELECT event FROM appointment_history WHERE appointment_id = :first ORDER BY version;
 -- Two sites: the session must say which.

@@ -203,6 +203,15 @@ SELECT r.message, r.hint FROM (VALUES ('{"code": "SOUTH", "rules": [{"code": "NA
     ('{"code": "SOUTH", "rules": [{"code": "MAINTENANCE", "severity": "off"}, {"code": "MAINTENANCE", "severity": "info"}]}'), ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "modalities": ["QQ"]}]}'),
     ('{"code": "SOUTH", "resources": [{"kind": "equipment", "code": "CT1", "blocks": [{"starts_at": "2031-05-01T08:00:00Z", "ends_at": "2031-05-01T10:00:00Z", "kind": "nap"}]}]}'), ('{"code": "SOUTH", "travel_minutes": 241}')) v(sites),
     pg_temp.refused(pg_temp.document(v.sites::jsonb)) r;
+-- Clinical rules: scope, a rule's numbers (null is a value of some), rules of the site's own, what a table carries.
+\set rules '{"code": "SOUTH", "clinical_rules": "bookings", "rules": [{"code": "METFORMIN", "parameters": {"safe_egfr": null}}, {"code": "PREGNANCY", "severity": "critical", "if_unknown": "critical"}], "own_rules": [{"code": "HEAVY", "severity": "info", "text": "Heavy.", "fact_kind": "weight", "fact_test": "above", "fact_value": 120.5}, {"code": "KNEES", "severity": "off", "text": "Knees.", "modalities": ["MR"], "contrast": false}], "resources": [{"kind": "equipment", "code": "CT1", "weight_limit_kg": 204}]}'
+SELECT item, changes FROM pg_temp.import(:'rules');
+SELECT action, count(*) FROM pg_temp.import(:'rules') GROUP BY 1;
+SELECT s -> 'clinical_rules' AS scope, s -> 'rules' AS rules, s -> 'own_rules' AS own_rules FROM jsonb_array_elements(radscheduler.configuration_export() -> 'sites') s;
+SELECT item, changes FROM pg_temp.import('{"code": "SOUTH", "clinical_rules": "known", "rules": [], "own_rules": [{"code": "HEAVY", "severity": "warning", "text": "Heavy.", "fact_kind": "weight", "fact_test": "above", "fact_value": 130}], "resources": [{"kind": "equipment", "code": "CT1", "weight_limit_kg": null}]}');
+SELECT r.message, r.hint FROM (VALUES ('{"code": "SOUTH", "clinical_rules": "some"}'), ('{"code": "SOUTH", "rules": [{"code": "EGFR_LOW", "parameters": {"below": 3}}]}'), ('{"code": "SOUTH", "rules": [{"code": "EGFR_LOW", "parameters": 3}]}'), ('{"code": "SOUTH", "rules": [{"code": "EGFR_LOW", "if_unknown": "info"}]}'),
+    ('{"code": "SOUTH", "rules": [{"code": "EGFR_LOW"}]}'), ('{"code": "SOUTH", "own_rules": [{"code": "HEAVY", "severity": "info", "text": "Heavy."}]}'), ('{"code": "SOUTH", "own_rules": [{"code": "EGFR_LOW", "severity": "info", "text": "Taken.", "sex": "F"}]}'),
+    ('{"code": "SOUTH", "own_rules": [{"code": "HEAVY", "severity": "info", "text": "Heavy.", "fact_kind": "weight", "fact_test": "above", "fact_value": "much"}]}')) v(sites), pg_temp.refused(pg_temp.document(v.sites::jsonb)) r;
 RESET radscheduler.site;
 \c :regress
 DROP DATABASE radscheduler_test_site;

@@ -137,6 +137,8 @@ SELECT b.code, b.outcome, hl7_get(convert_from(b.ack, 'UTF8')::hl7, 'MSH-9.1') A
     FROM ingest_batch(ARRAY[public.srm('S01', 'z1', 'PZ1^EHR', '20310718100000', E'PID|1||MRQ25^^^NORTH^MR||MORGAN^MILES\rRGS|1\rAIS|1|A|MRI001^MRI BRAIN\rAIG|1|A|QMR1'),
                             public.srm('S01', 'z2', 'PZ2^EHR', '20310718100000', E'PID|1||MRQ26^^^NORTH^MR||NORRIS^NANCY\rRGS|1\rAIS|1|A|MRI001^MRI BRAIN\rAIG|1|A|QMR1'),
                             public.srm('S04', 'z3', 'PZ1^EHR')]) b;
+-- Requests were answered: they are not read again.
+SELECT count(*) AS replayed FROM replay(sender => 'EHRQ|NORTHQ');
 SELECT event, count(*) FROM appointment_history h WHERE h.site_id = current_site() GROUP BY 1 ORDER BY 1;
 DROP VIEW public.booked;
 DROP FUNCTION public.ask(bytea), public.srm(text, text, text, text, text, text, text, text);

@@ -41,11 +41,17 @@ DELETE FROM appointments WHERE patient_id = 'LK2';
 UPDATE appointments SET status = 'NO_SHOW' WHERE patient_id = 'LK3';
 SELECT * FROM public.queued;
 SELECT id AS lk1 FROM appointments WHERE patient_id = 'LK1' \gset
+-- And by the functions of booking; a time that is only held is nobody's appointment.
+SELECT r.outcome, r.appointment_id AS lk6 FROM try_book('LK6', '2031-10-06 10:00-04', modality => 'CT', patient_name => 'Henry Hudson') r \gset
+SELECT (try_reschedule(:lk6, '2031-10-06 11:00-04')).outcome AS moved, (set_status(:lk6, 'CONFIRMED')).status AS confirmed, hold('2031-10-06 15:00-04', modality => 'CT') IS NOT NULL AS held;
+SELECT (cancel(:lk6)).outcome AS cancelled;
+SELECT link, event, version FROM public.queued WHERE mrn = 'LK6';
+SELECT count(*) FILTER (WHERE mrn IS NULL) AS of_holds FROM public.queued;
 -- A change that fails, or is taken back, tells nothing.
 BEGIN;
 UPDATE appointments SET notes = 'never' WHERE patient_id = 'LK1';
 ROLLBACK;
-SELECT count(*) AS still FROM public.queued;
+SELECT count(*) AS of_never FROM public.queued WHERE mrn = 'LK1' AND version > 4;
 -- What a RIS has told is not told back, but a request that was booked here is.
 SELECT set_sender('LRIS', 'NORTHL', '{}') IS NOT NULL AS registered;
 SELECT code FROM ingest(convert_to(E'MSH|^~\\&|LRIS|NORTHL|||20260101||SIU^S12|l1|P|2.5\rSCH||LF1|||||||30|MIN|^^30^203110031000\rPID|1||LK4||EATON^ELLEN\rAIS|1|A|CT001^CT CHEST', 'UTF8'));
@@ -106,6 +112,13 @@ SET radscheduler.site = 'HEARER';
 SELECT public.attempt(format('SELECT task_message(%s)', :first)) AS elsewhere, public.attempt(format('SELECT siu_build(%s, ''S12'')', :lk1)) AS nor_appointment;
 SELECT count(*) AS tasks FROM outbox WHERE site = 'HEARER';
 SET radscheduler.site = 'TELLER';
+-- Links are configuration: exported, taken over, merged by name; one that is not named stays.
+SELECT jsonb_pretty(s -> 'links') AS links FROM jsonb_array_elements(configuration_export() -> 'sites') s WHERE s ->> 'code' = 'TELLER';
+SELECT site, action, changes FROM configuration_import('{"format": "radscheduler.configuration", "version": 1, "sites": [{"code": "TELLER", "links": [{"name": "BILLING", "is_enabled": false}, {"name": "WARD", "events": ["S12"], "receiving_facility": "WARD1"}]}]}', dry_run => false) WHERE item = 'site';
+SELECT name, is_enabled, events, receiving_application, receiving_facility, version_id FROM link WHERE site_id = current_site() ORDER BY name;
+SELECT action FROM configuration_import(configuration_export(), dry_run => false) WHERE item = 'site' AND site = 'TELLER';
+SELECT public.attempt(format('SELECT configuration_import(%L)', '{"format": "radscheduler.configuration", "version": 1, "sites": [{"code": "TELLER", "links": [' || v.link || ']}]}'))
+    FROM (VALUES ('{"name": "two words"}'), ('{"name": "WARD", "events": ["S12", "A08"]}'), ('{"name": "WARD", "version_id": "2.3"}'), ('{"name": "WARD", "colour": "red"}')) v(link);
 -- Off: nothing is queued. Purged: its tasks are gone with it. Done a month ago: removed.
 UPDATE link SET is_enabled = false WHERE site_id = current_site();
 UPDATE appointments SET notes = 'silent' WHERE id = :lk1 RETURNING notes;

@@ -2,7 +2,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 CREATE FUNCTION pg_temp.booking(id text, app text DEFAULT 'ARRIVALS') RETURNS bytea LANGUAGE sql AS $$
-    SELECT convert_to(E'MSH|^~\\&|' || app || '|NORTH|RADSCHED|RAD|20310101||SIU^S12|' || id || E'|P|2.5\rSCH||' || id || E'|||||||30|MIN|^^30^203107071000\rPID|1||' || id
+    SELECT convert_to(E'MSH|^~\\&|' || app || '|NORTH|RADSCHED|RAD|20310101||SIU^S12|' || id || E'|P|2.5\rSCH||' || id || E'|||||||30|MIN|^^30^20310707' || (10 + right(id, 1)::integer) || E'00\rPID|1||' || id
         || E'^^^NORTH^MR||ARRIVING^PERSON\rAIS|1|A|CT002^CT CHEST\r', 'UTF8') $$;
 
 \echo -- each message keeps the address it came from, whether its sender is the one before or not

@@ -175,7 +175,7 @@ COMMENT ON TABLE  radscheduler.warning_kind IS 'The warnings that the rules in S
 COMMENT ON COLUMN radscheduler.warning_kind.code IS 'Stable code.';
 COMMENT ON COLUMN radscheduler.warning_kind.text IS 'Sentence for people.';
 INSERT INTO radscheduler.warning_kind VALUES
-    ('CONFLICT_OVERRIDDEN', 'The sender overrides conflicts (APR-5), and its profile allows that; the appointment stands and waits for a person.'),
+    ('CONFLICT_OVERRIDDEN', 'The sender overrides conflicts (APR-5), and its profile allows that; the appointment stands, and its conflicts are accepted.'),
     ('OVERRIDE_NOT_ALLOWED', 'The sender asks to override conflicts (APR-5), which its profile does not allow (override_requests).'),
     ('CONTROL_ID_REUSED', 'This sender has used this control id for other bytes before; the message was processed as a new one.'),
     ('SENDER_UNKNOWN', 'This pair of sending application and facility was not known; it was recorded with the default profile.'),

@@ -17,15 +17,18 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting',
-                 'patient', 'patient_identifier', 'patient_merge', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting', 'site_rule',
+                 'patient', 'patient_identifier', 'patient_merge', 'patient_fact', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['book', 'try_book', 'reschedule', 'try_reschedule', 'cancel', 'set_status', 'check_conflicts', 'hold', 'release', 'override_conflict', 'accept_conflict']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting', 'site_rule');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
@@ -68,6 +71,8 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('scheduler', 'block_resource()', 'EXECUTE', ''),
     ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
     ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('scheduler', 'record_fact()', 'EXECUTE', ''),
+    ('scheduler', 'retract_fact()', 'EXECUTE', ''),
     ('auditor', 'site', 'SELECT', ''),
     ('auditor', 'audit_event', 'SELECT', ''),
     ('auditor', 'audit_seal', 'SELECT', ''),
@@ -79,7 +84,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('auditor', 'sender_report()', 'EXECUTE', ''),
     ('auditor', 'audit_verify()', 'EXECUTE', ''),
     ('auditor', 'audit_head()', 'EXECUTE', ''),
-    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, unknown_senders, default_profile'),
+    ('admin', 'site', 'UPDATE', 'name, timezone, phone_region, slot_minutes, travel_minutes, campus_minutes, clinical_rules, unknown_senders, default_profile'),
     ('admin', 'sender', 'SELECT, DELETE', ''),
     ('admin', 'sender', 'INSERT', 'site_id, sending_application, sending_facility, profile, is_registered'),
     ('admin', 'sender', 'UPDATE', 'profile, is_registered'),
@@ -101,7 +106,12 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'block_resource()', 'EXECUTE', ''),
     ('admin', 'unblock_resource()', 'EXECUTE', ''),
     ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
+    ('admin', 'record_fact()', 'EXECUTE', ''),
+    ('admin', 'retract_fact()', 'EXECUTE', ''),
     ('admin', 'set_sender()', 'EXECUTE', ''),
+    ('admin', 'set_clinical_rules()', 'EXECUTE', ''),
+    ('scheduler', 'authorize()', 'EXECUTE', ''),
+    ('admin', 'authorize()', 'EXECUTE', ''),
     ('admin', 'sender_report()', 'EXECUTE', ''),
     ('admin', 'dry_run()', 'EXECUTE', ''),
     ('admin', 'dry_run_batch()', 'EXECUTE', ''),
@@ -134,6 +144,10 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
     ('public', 'is_rule()', 'EXECUTE', ''),
+    ('public', 'is_clinical_rule()', 'EXECUTE', ''),
+    ('public', 'is_conflict_kind()', 'EXECUTE', ''),
+    ('public', 'is_fact_kind()', 'EXECUTE', ''),
+    ('public', 'rule_parameters_fault()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),
     ('public', 'event_map_fault()', 'EXECUTE', ''),
@@ -144,6 +158,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_occupying()', 'EXECUTE', ''),
     ('public', 'is_closed()', 'EXECUTE', ''),
     ('public', 'is_ordered_by()', 'EXECUTE', ''),
+    ('public', 'contrast_meant()', 'EXECUTE', ''),
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 

@@ -1,6 +1,6 @@
 -- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows of one's own;
 -- then, when something is in doubt, the settling of conflicts and rows of others in one statement by id (settle()). Exams that name no scanner
--- lock all of their modality's pool (pool_scanners()). A class of its own for each phase (7421006 unknown senders, 7421001 names, 7421003 the
+-- lock all of their modality's pool (pool_scanners()). A class of its own for each phase (7421007 statements on the appointments view, 7421006 unknown senders, 7421001 names, 7421003 the
 -- recording of unknown resources, 7421002 subjects, 7421005 settling) keeps them apart, so that a hash collision can only make two writers wait
 -- for each other in turn, never in a ring. Everybody may read pg_locks, so keys are made with a secret of the database: they tell nobody whose
 -- appointment is being changed, and nobody can take one to hold up a patient.

@@ -160,6 +160,7 @@ BEGIN
         IF v_rows <> '{}' THEN
             v_moved := v_moved || radscheduler.give_back(p_site, v_rows, NULL);
         END IF;
+        v_moved := v_moved || radscheduler.yield_dead_holds(p_site, v_wanted);
         v_unseated := radscheduler.overlapping(p_site, p_known);
         PERFORM radscheduler.mark_pooled(p_site, p_known);
     END IF;
@@ -174,6 +175,8 @@ BEGIN
     GET DIAGNOSTICS v_placed = ROW_COUNT;
     IF v_placed = cardinality(v_wanted) THEN
         v_wanted := '{}';
+    ELSE
+        v_moved := v_moved || radscheduler.yield_dead_holds(p_site, v_wanted);
     END IF;
     FOREACH v_item IN ARRAY v_wanted LOOP
         CONTINUE WHEN EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = v_item.appointment_id AND o.axis = v_item.axis

@@ -194,7 +194,7 @@ DECLARE
     v_row          record;
     v_alternatives jsonb;
 BEGIN
-    FOR v_row IN SELECT c.appointment_id, max(c.severity) = 'critical' AS is_critical FROM radscheduler.conflict c
+    FOR v_row IN SELECT c.appointment_id, max(c.severity) FILTER (WHERE radscheduler.is_about_time(c.code, c.other_appointment_id)) IS NOT DISTINCT FROM 'critical' AS is_critical FROM radscheduler.conflict c
         WHERE c.site_id = p_site AND c.conflict_id = ANY (p_conflicts) GROUP BY c.appointment_id ORDER BY c.appointment_id
     LOOP
         v_alternatives := CASE WHEN v_row.is_critical THEN radscheduler.alternatives(p_site, v_row.appointment_id) ELSE '[]' END;

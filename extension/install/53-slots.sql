@@ -1,21 +1,88 @@
--- Free time: opening hours minus blocks minus occupancy, with the same buffers that booking will be held to. What is offered can be booked.
+-- Free time as SQL users ask for it: find_slots(), its arguments, and the alternatives that a refused booking is given. The search itself is in
+-- 53-slot-search.sql and 53-slot-choice.sql, wishes in 53-slot-wishes.sql. What is offered can be booked.
 
-CREATE FUNCTION radscheduler.open_hours(p_site integer, p_resource bigint, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
+CREATE FUNCTION radscheduler.read_slot_search(p_modality text, p_procedure text, p_resource text, p_earliest timestamptz, p_latest timestamptz, p_minutes integer,
+                                              p_slots integer, p_patient text, p_without bigint, p_wishes jsonb) RETURNS radscheduler.slot_search
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_zone text := radscheduler.site_zone(p_site);
+    v_site     integer := radscheduler.current_site();
+    v_modality text;
+    v_of_exam  text;
+    v_exam     record;
+    v_search   radscheduler.slot_search;
 BEGIN
-    RETURN (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + h.opens), timezone(v_zone, d.day + h.closes))), '{}') * tstzmultirange(tstzrange(p_from, p_until))
-        FROM generate_series(timezone(v_zone, p_from)::date, timezone(v_zone, p_until)::date, interval '1 day') g(day),
-             LATERAL (SELECT g.day::date AS day) d
-        JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-        WHERE h.resource_id = p_resource
-           OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource));
+    IF num_nonnulls(p_modality, p_procedure, p_resource) = 0 THEN
+        RAISE EXCEPTION 'find_slots needs a modality, a procedure or a resource'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.find_slots(modality => ''MRI'');';
+    END IF;
+    v_search.minutes := p_minutes;
+    IF p_procedure IS NOT NULL THEN
+        SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
+        IF v_exam.code IS NULL THEN
+            SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
+        END IF;
+        IF v_exam.code IS NULL THEN
+            RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.procedure and procedure_alias list the codes that are. Without procedure, give modality and duration_minutes.';
+        END IF;
+        v_of_exam := v_exam.modality;
+        v_modality := v_of_exam;
+        v_search.minutes := coalesce(v_search.minutes, v_exam.minutes);
+    END IF;
+    IF p_modality IS NOT NULL THEN
+        v_modality := radscheduler.modality_code(v_site, p_modality);
+        IF v_modality IS NULL THEN
+            RAISE EXCEPTION 'modality "%" is not known at this site', left(p_modality, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
+        ELSIF v_of_exam <> v_modality THEN
+            RAISE EXCEPTION 'procedure "%" is no exam of the modality "%"', left(p_procedure, 100), left(p_modality, 100)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave one of the two out.';
+        END IF;
+    END IF;
+    SELECT array_agg(DISTINCT r.resource_id) INTO v_search.resources
+        FROM radscheduler.resource r
+        WHERE r.site_id = v_site AND r.is_active AND r.kind IN ('equipment', 'room', 'staff')
+          AND (p_resource IS NULL AND r.kind IN ('equipment', 'room')
+               OR r.resource_id IN (SELECT x.resource_id FROM radscheduler.resource_alias x WHERE x.site_id = v_site AND x.alias = upper(p_resource)))
+          AND (v_modality IS NULL OR r.modality = v_modality OR v_modality = ANY (r.modalities));
+    IF p_resource IS NOT NULL AND v_search.resources IS NULL THEN
+        RAISE EXCEPTION 'resource "%" is not known at this site%', left(p_resource, 100), CASE WHEN v_modality IS NULL THEN '' ELSE ' for this modality' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are.';
+    END IF;
+    IF v_search.minutes IS NULL THEN
+        SELECT m.default_minutes INTO v_search.minutes FROM radscheduler.modality m
+            WHERE m.site_id = v_site
+              AND m.code = coalesce(v_modality, (SELECT r.modality FROM radscheduler.resource r WHERE r.site_id = v_site AND r.resource_id = v_search.resources[1]));
+        v_search.minutes := coalesce(v_search.minutes, 30);
+    END IF;
+    IF v_search.minutes NOT BETWEEN 1 AND 1440 THEN
+        RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_search.minutes
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
+    END IF;
+    IF p_earliest IS NULL OR NOT isfinite(p_earliest) OR coalesce(p_latest, p_earliest) > p_earliest + interval '400 days' THEN
+        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
+    END IF;
+    IF p_latest < p_earliest OR p_slots < 1 OR p_slots IS NULL THEN
+        RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN p_latest < p_earliest THEN 'a window that ends before it begins' ELSE 'fewer than one slot' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
+    END IF;
+    IF p_patient IS NOT NULL THEN
+        SELECT array_agg(DISTINCT i.patient_id) INTO v_search.patients
+            FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = p_patient;
+    END IF;
+    v_search.site_id := v_site;
+    v_search.earliest := p_earliest;
+    v_search.latest := coalesce(p_latest, p_earliest + interval '90 days');
+    v_search.max_slots := p_slots;
+    v_search.without := p_without;
+    v_search.is_best := false;
+    v_search.urgency := 'routine';
+    RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz) IS
-    'When a resource is open within a window, as instants: its own hours where it has any, else the site''s.';
+COMMENT ON FUNCTION radscheduler.read_slot_search(text, text, text, timestamptz, timestamptz, integer, integer, text, bigint, jsonb) IS
+    'The arguments of find_slots() as a search at the session''s site: an exam gives modality and minutes, a modality its scanners and rooms and usual minutes. Raises 22023 with a sentence for what cannot be searched.';
 
 CREATE FUNCTION radscheduler.find_slots(
         modality         text        DEFAULT NULL,
@@ -26,107 +93,48 @@ CREATE FUNCTION radscheduler.find_slots(
         max_slots        integer     DEFAULT 10,
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
-        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+        procedure        text        DEFAULT NULL,
+        constraints      jsonb       DEFAULT NULL,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp, OUT staff text[], OUT score numeric, OUT reasons jsonb) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 #variable_conflict use_variable
 DECLARE
-    v_site     integer := radscheduler.current_site();
-    v_code     text;
-    v_resource bigint[];
-    v_patients bigint[];
-    v_minutes  integer := duration_minutes;
+    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, constraints);
+    v_zone   text := radscheduler.site_zone(v_search.site_id);
 BEGIN
-    IF modality IS NULL AND resource IS NULL THEN
-        RAISE EXCEPTION 'find_slots needs a modality or a resource'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM radscheduler.find_slots(modality => ''MRI'');';
-    END IF;
-    IF modality IS NOT NULL THEN
-        v_code := radscheduler.modality_code(v_site, modality);
-        IF v_code IS NULL THEN
-            RAISE EXCEPTION 'modality "%" is not known at this site', modality
-                USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
-        END IF;
-    END IF;
-    SELECT array_agg(DISTINCT r.resource_id) INTO v_resource
-        FROM radscheduler.resource r
-        WHERE r.site_id = v_site AND r.is_active AND r.kind IN ('equipment', 'room', 'staff')
-          AND (resource IS NULL AND r.kind IN ('equipment', 'room')
-               OR r.resource_id IN (SELECT x.resource_id FROM radscheduler.resource_alias x WHERE x.site_id = v_site AND x.alias = upper(resource)))
-          AND (v_code IS NULL OR r.modality = v_code OR v_code = ANY (r.modalities));
-    IF resource IS NOT NULL AND v_resource IS NULL THEN
-        RAISE EXCEPTION 'resource "%" is not known at this site%', resource, CASE WHEN v_code IS NULL THEN '' ELSE ' for this modality' END
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are.';
-    END IF;
-    IF v_minutes IS NULL THEN
-        SELECT m.default_minutes INTO v_minutes FROM radscheduler.modality m
-            WHERE m.site_id = v_site
-              AND m.code = coalesce(v_code, (SELECT r.modality FROM radscheduler.resource r WHERE r.site_id = v_site AND r.resource_id = v_resource[1]));
-        v_minutes := coalesce(v_minutes, 30);
-    END IF;
-    IF v_minutes NOT BETWEEN 1 AND 1440 THEN
-        RAISE EXCEPTION 'a duration of % minutes cannot be searched for', v_minutes
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 1 to 1440 minutes.';
-    END IF;
-    IF NOT isfinite(earliest) OR coalesce(latest, earliest) > earliest + interval '400 days' THEN
-        RAISE EXCEPTION 'a window of more than 400 days cannot be searched' USING ERRCODE = 'invalid_parameter_value', HINT = 'Search in parts.';
-    END IF;
-    IF latest < earliest OR max_slots < 1 THEN
-        RAISE EXCEPTION 'find_slots was asked for %', CASE WHEN max_slots < 1 THEN 'fewer than one slot' ELSE 'a window that ends before it begins' END
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give earliest before latest, and max_slots of at least 1.';
-    END IF;
-    IF patient_id IS NOT NULL THEN
-        SELECT array_agg(DISTINCT i.patient_id) INTO v_patients
-            FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = patient_id;
-    END IF;
-    RETURN QUERY SELECT * FROM radscheduler.free_slots(v_site, v_resource, v_patients, earliest, coalesce(latest, earliest + interval '14 days'),
-                                                       v_minutes, max_slots, without);
+    RETURN QUERY
+    SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at), f.staff, round(100 / (1 + f.cost / 1440.0), 1), f.reasons
+    FROM radscheduler.search_slots(v_search) f;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint) IS
-    'Free starting times of a modality''s scanners and rooms, or of one resource by any of its names, earliest first: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound the start and end (default 14 days), duration defaults to the modality''s, patient_id (MRN) also avoids that patient''s bookings, without ignores one appointment (to move it). datetime is site local.';
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
+    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
 CREATE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
                                         p_minutes integer, p_limit integer, p_without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
-WITH bookable AS (
-    SELECT r.resource_id, r.code, r.capacity, r.setup_minutes::integer AS setup, r.turnover_minutes::integer AS turnover,
-           radscheduler.open_hours(p_site, r.resource_id, p_from, p_until)
-           - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
-                       WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && tstzrange(p_from, p_until)), '{}')
-           - coalesce((SELECT range_agg(o.during) FROM radscheduler.occupancy o
-                       WHERE o.site_id = p_site AND o.axis = 'patient' AND o.subject_id = ANY (p_patients)
-                         AND o.buffered && tstzrange(p_from, p_until) AND o.appointment_id IS DISTINCT FROM p_without), '{}')
-           - radscheduler.pool_full(p_site, r.modality, tstzrange(p_from, p_until), p_without) AS open
-    FROM radscheduler.resource r
-    WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
-), lane AS (
-    SELECT b.resource_id, b.code, l.lane,
-           b.open - coalesce((
-               SELECT range_agg(tstzrange(lower(o.buffered) - make_interval(mins => b.turnover), upper(o.buffered) + make_interval(mins => b.setup)))
-               FROM radscheduler.occupancy o
-               WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = b.resource_id
-                 AND (o.lane = l.lane OR o.lane >= b.capacity)
-                 AND o.buffered && tstzrange(p_from - make_interval(mins => b.setup), p_until + make_interval(mins => b.turnover))
-                 AND o.appointment_id IS DISTINCT FROM p_without), '{}') AS free
-    FROM bookable b, generate_series(0, b.capacity - 1) l(lane)
-), grid AS MATERIALIZED (
-    SELECT z.zone, s.slot_minutes::integer AS step FROM radscheduler.site s, LATERAL (SELECT radscheduler.site_zone(p_site)) z(zone) WHERE s.site_id = p_site
-)
-SELECT l.code, t.start, t.start + make_interval(mins => p_minutes), timezone(g.zone, t.start)
-FROM grid g, lane l, unnest(l.free) gap,
-     LATERAL (SELECT generate_series(
-         date_bin(make_interval(mins => g.step), lower(gap) + make_interval(mins => g.step) - interval '1 microsecond',
-                  timezone(g.zone, date_trunc('day', timezone(g.zone, lower(gap))))),
-         upper(gap) - make_interval(mins => p_minutes), make_interval(mins => g.step)) AS start LIMIT p_limit) t
-GROUP BY l.code, t.start, g.zone
-ORDER BY t.start, l.code
-LIMIT p_limit
+#variable_conflict use_column
+DECLARE
+    v_search radscheduler.slot_search;
+    v_zone   text := radscheduler.site_zone(p_site);
+BEGIN
+    v_search.site_id := p_site;
+    v_search.resources := p_resources;
+    v_search.patients := p_patients;
+    v_search.earliest := p_from;
+    v_search.latest := p_until;
+    v_search.minutes := p_minutes;
+    v_search.max_slots := p_limit;
+    v_search.without := p_without;
+    v_search.is_best := false;
+    RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at) FROM radscheduler.search_slots(v_search) f;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
-    'The search under find_slots, by ids. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
+    'search_slots() by ids, the earliest first. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- Conflicts that no exclusion constraint can hold: opening hours, blocks, what a scanner can do, how many exams a modality can take at once, ways
 -- between rooms. rule_conflicts() says which rules some appointments break now; settle() makes the rows of conflict say the same.
--- Pools are in 55-pools.sql. An ordinary booking breaks no rule, and doubtful() (56-doubts.sql) finds that out with a few index probes.
+-- Pools are in 55-pools.sql, the clinical rules in 59-clinical-*.sql. An ordinary booking breaks no rule, and doubtful() (56-doubts.sql) finds that out with a few index probes.
 
 INSERT INTO radscheduler.conflict_kind VALUES
     ('OUTSIDE_HOURS', 'rule', 'The exam lies outside the opening hours of %s.'),
@@ -15,13 +15,23 @@ CREATE TABLE radscheduler.rule_kind (
     code        text PRIMARY KEY REFERENCES radscheduler.conflict_kind,
     severity    radscheduler.severity NOT NULL,
     if_overbook radscheduler.severity,
-    if_urgent   radscheduler.severity
+    if_urgent   radscheduler.severity,
+    if_unknown  radscheduler.severity,
+    needs_fact  boolean NOT NULL DEFAULT false,
+    question    text,
+    unknown_text text,
+    parameters  jsonb NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE  radscheduler.rule_kind IS 'The rules that appointments are held to besides double booking, and how bad breaking one is. A site''s own choice is a row of rule_setting.';
 COMMENT ON COLUMN radscheduler.rule_kind.code IS 'Code of the conflict, see conflict_kind.';
 COMMENT ON COLUMN radscheduler.rule_kind.severity IS 'Severity. CAPACITY_EXCEEDED is critical beyond one and a half times the capacity, PATIENT_TRAVEL between campuses; INVALID_TIME only warns of a start that the change of clocks skips.';
 COMMENT ON COLUMN radscheduler.rule_kind.if_overbook IS 'At most this bad where the sender says Overbook; NULL: Overbook excuses nothing.';
 COMMENT ON COLUMN radscheduler.rule_kind.if_urgent IS 'At most this bad for urgency stat and for emergency and inpatients, to whom it happens daily; NULL: no difference.';
+COMMENT ON COLUMN radscheduler.rule_kind.if_unknown IS 'Clinical rules: severity where the rule cannot tell, because nobody has recorded what it asks; missing data is never taken for safe. NULL for the others.';
+COMMENT ON COLUMN radscheduler.rule_kind.needs_fact IS 'Clinical rules: it tells of a danger that somebody recorded about the patient, which site.clinical_rules = known tells too.';
+COMMENT ON COLUMN radscheduler.rule_kind.question IS 'Clinical rules: what the rule asks.';
+COMMENT ON COLUMN radscheduler.rule_kind.unknown_text IS 'Clinical rules: the sentence of a conflict where the rule cannot tell; conflict_kind.text is the one where it is broken.';
+COMMENT ON COLUMN radscheduler.rule_kind.parameters IS 'Clinical rules: the default values of rule_parameter in one object.';
 INSERT INTO radscheduler.rule_kind VALUES
     ('OUTSIDE_HOURS', 'warning', 'warning', 'info'),
     ('RESOURCE_BLOCKED', 'critical', 'warning', NULL),
@@ -39,6 +49,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.is_rule(text) IS 'Whether rule_kind has this code; what rule_setting may name.';
+
+CREATE FUNCTION radscheduler.is_clinical_rule(code text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.rule_kind k WHERE k.code = is_clinical_rule.code AND k.question IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.is_clinical_rule(text) IS 'Whether rule_kind has this code as a clinical rule, one that may find that it cannot tell.';
 
 CREATE FUNCTION radscheduler.takes_time(status radscheduler.appointment_status, holds_time boolean) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -147,7 +166,7 @@ BEGIN
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'patient'
         JOIN radscheduler.occupancy q ON q.site_id = p_site AND q.axis = 'patient' AND q.subject_id = o.subject_id AND q.appointment_id <> o.appointment_id
                                      AND q.buffered && tstzrange(lower(o.during) - greatest(p.travel, p.campus_travel), upper(o.during) + greatest(p.travel, p.campus_travel))
-        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time)
+        JOIN radscheduler.appointment n ON n.site_id = p_site AND n.appointment_id = q.appointment_id AND radscheduler.takes_time(n.status, n.holds_time) AND n.hold_until <= clock_timestamp() IS NOT TRUE
                                        AND (n.sender_id = c.sender_id AND n.visit_group = c.visit_group) IS NOT TRUE
         CROSS JOIN LATERAL radscheduler.way_between(p_site, o.appointment_id, q.appointment_id) x(way)
         WHERE EXISTS (SELECT FROM rule WHERE code = 'PATIENT_TRAVEL') AND greatest(p.travel, p.campus_travel) > interval '0' AND NOT q.during && o.during
@@ -186,7 +205,10 @@ BEGIN
     JOIN rule k ON k.code = b.code
     JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = b.appointment_id
     GROUP BY b.appointment_id, b.code, b.axis, b.subject_id, b.other_appointment_id, k.severity, k.chosen, k.if_overbook, k.if_urgent, a.is_overbook, a.urgency, a.patient_class;
+    IF radscheduler.clinical_scope(p_site) <> 'off' THEN
+        RETURN QUERY SELECT * FROM radscheduler.clinical_conflicts(p_site, p_appointments);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_conflicts(integer, bigint[]) IS
-    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';
+    'The rules (rule_kind) that some appointments break now, as rows of conflict would say it, severity by the site''s choice, Overbook and urgency. subject_id is 0 where the site as a whole or the appointment itself is meant, and negative where a clinical rule cannot tell: that is another conflict than one that it tells of. Of two exams too close together the later one in time is appointment_id. Only appointments that take time; call mark_pooled() before.';

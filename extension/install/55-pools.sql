@@ -43,7 +43,7 @@ BEGIN
     UNION ALL
     SELECT q.appointment_id, radscheduler.claim_of(q.moved_at, q.booked_at, q.created_at), tstzrange(q.starts_at, q.ends_at) * p_during, 1
     FROM radscheduler.appointment q
-    WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during;
+    WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.hold_until <= clock_timestamp() IS NOT TRUE;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_users(integer, text, tstzrange) IS

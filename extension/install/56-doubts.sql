@@ -9,10 +9,14 @@ DECLARE
     v_zone      text;
     v_travel    interval;
     v_has_hours boolean;
+    v_clinical  text;
 BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
-           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
-        INTO v_zone, v_travel, v_has_hours FROM radscheduler.site s WHERE s.site_id = p_site;
+           EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
+           -- As clinical_scope() says it.
+           CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
+                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END
+        INTO v_zone, v_travel, v_has_hours, v_clinical FROM radscheduler.site s WHERE s.site_id = p_site;
     RETURN (SELECT array_agg(DISTINCT d.id) FROM (
         SELECT o.appointment_id
         FROM radscheduler.occupancy o
@@ -49,10 +53,19 @@ BEGIN
                      AND h.valid @> timezone(v_zone, least(lower(o.during), a.starts_at))::date AND h.opens <= timezone(v_zone, least(lower(o.during), a.starts_at))::time
                      AND timezone(v_zone, greatest(upper(o.during), a.ends_at)) <= timezone(v_zone, least(lower(o.during), a.starts_at))::date + h.closes) END)
         UNION ALL
+        -- Clinical rules: what a message tells of the patient (sex, birth date, facts) concerns all of his coming bookings.
+        SELECT q.appointment_id
+        FROM (SELECT DISTINCT a.patient_id FROM radscheduler.appointment a
+              WHERE v_clinical <> 'off' AND a.site_id = p_site AND a.appointment_id = ANY (p_appointments)
+                AND (v_clinical = 'all' OR EXISTS (SELECT FROM radscheduler.patient_fact f WHERE f.site_id = p_site AND f.patient_id = a.patient_id)
+                     OR v_clinical = 'bookings' AND EXISTS (SELECT FROM radscheduler.appointment o WHERE o.site_id = p_site AND o.patient_id = a.patient_id AND o.sender_id IS NULL)) OFFSET 0) p
+        JOIN radscheduler.appointment q ON q.site_id = p_site AND q.patient_id = p.patient_id
+        WHERE radscheduler.takes_time(q.status, q.holds_time) AND (q.ends_at > now() OR q.appointment_id = ANY (p_appointments))
+        UNION ALL
         SELECT c.appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (p_appointments) AND c.state <> 'resolved'
         UNION ALL
         SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved') d(id));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
-    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict. NULL in the ordinary case, found out by a few index probes in one statement.';
+    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';

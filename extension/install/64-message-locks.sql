@@ -95,7 +95,11 @@ BEGIN
                 SELECT b.resource_id FROM item i
                 JOIN radscheduler.sender_block s ON s.site_id = p_site AND s.sender_id = i.sender_id AND (s.filler_id = i.filler_id OR s.placer_id = i.placer_id)
                 JOIN radscheduler.resource_block b ON b.site_id = s.site_id AND b.sender_block_id = s.sender_block_id) x(id)),
-           (SELECT array_agg(p.id) FROM person p)
+           (SELECT array_agg(p.id) FROM (
+                SELECT id FROM person
+                UNION
+                -- Of demographics only the person: his bookings may be looked at anew, and none moves.
+                SELECT unnest(radscheduler.patients_named(p_site, i.context ->> 'facility', i.reading #> '{patient,identifiers}')) FROM item i WHERE i.action = 'patient' AND NOT i.reading ? 'merges') p)
         INTO resources, patients;
 END
 $$;

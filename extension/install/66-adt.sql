@@ -168,6 +168,10 @@ BEGIN
         warnings := warnings || v_item.warnings;
         outcome := CASE WHEN v_item.outcome = 'applied' OR v_columns IS NOT NULL THEN 'applied' ELSE v_item.outcome END;
     END IF;
+    -- Settled once: with an appointment that has arrived, his other bookings are looked at too.
+    IF v_columns && '{sex,birth_date}' AND (appointment_id IS NULL OR v_item.outcome <> 'applied') THEN
+        PERFORM radscheduler.recheck_patient(v_item.site_id, v_patient);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.apply_adt(jsonb, jsonb, bigint, timestamptz) IS

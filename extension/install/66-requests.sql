@@ -16,7 +16,7 @@ BEGIN
     IF c_schedule ->> 'filler_namespace' = 'RADSCHEDULER' AND p_item.trigger_event <> 'S01' THEN
         RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_item.site_id AND c_schedule ->> 'filler_id' ~ '^\d{1,18}$' AND a.appointment_id = (c_schedule ->> 'filler_id')::bigint
-                  AND (a.sender_id IS NULL OR a.sender_id = p_item.sender_id));
+                  AND (a.sender_id IS NULL OR a.sender_id = p_item.sender_id) AND a.hold_until IS NULL);
     ELSIF p_item.filler_id IS NOT NULL AND p_item.trigger_event <> 'S01' THEN
         RETURN (SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = p_item.site_id AND a.sender_id = p_item.sender_id AND a.filler_id = p_item.filler_id ORDER BY a.generation DESC LIMIT 1);
@@ -86,23 +86,23 @@ CREATE FUNCTION radscheduler.request_conflict(p_item radscheduler.ingest_item) R
     AS $$
 BEGIN
     RETURN (
-        SELECT jsonb_build_object('code', '207', 'text', format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))),
+        SELECT jsonb_build_object('code', '207', 'text', format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))),
                    'path', coalesce((SELECT (e.item ->> 'path') || CASE WHEN e.item ->> 'path' LIKE '%-3%' THEN '' ELSE '-3' END
                                      FROM jsonb_array_elements(p_item.reading -> 'resources') WITH ORDINALITY e(item, place)
                                      WHERE c.axis = 'resource' AND p_item.resource_ids[e.place] = c.subject_id ORDER BY e.place LIMIT 1),
                                     CASE c.code WHEN 'PATIENT_DOUBLE_BOOKED' THEN 'PID-3' ELSE 'ARQ-11' END))
-        FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
+        FROM radscheduler.conflict c LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND (c.severity = 'critical' OR c.code = 'CAPACITY_EXCEEDED')
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1);
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code) OR k.code IS NULL, c.conflict_id LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.request_conflict(radscheduler.ingest_item) IS
     'Why what a request asks for may not stand: an open critical conflict on either side of its appointment, or a modality without a scanner left, as an error at the AIx that asks for the resource, at the patient, or at the time. NULL when nothing is in the way.';
 
 CREATE FUNCTION radscheduler.place_request(p_item radscheduler.ingest_item, p_appointment bigint) RETURNS radscheduler.ingest_item
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     c_site     CONSTANT integer := p_item.site_id;
@@ -129,6 +129,10 @@ BEGIN
     v_starts := radscheduler.to_instant(r.reading #>> '{schedule,starts_at}', c_zone);
     v_windows := CASE WHEN v_starts IS NULL THEN radscheduler.request_windows(r.reading, c_zone) ELSE tstzmultirange(tstzrange(v_starts, v_starts, '[]')) END;
     SELECT * INTO v_scanners FROM radscheduler.request_scanners(c_site, r.reading, c_named, CASE WHEN p_item.trigger_event <> 'S01' THEN p_appointment END, v_modality);
+    -- All that the booking may concern, in one call: what is found free then cannot be taken by another before it is booked.
+    PERFORM radscheduler.lock_subjects(c_site, c_named || v_scanners.resources || radscheduler.pool_scanners(c_site, ARRAY[v_modality], ARRAY[p_appointment])
+            || ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = c_site AND ar.appointment_id = p_appointment),
+        ARRAY[c_patient, v_old.patient_id]);
     IF isempty(v_windows) THEN
         r.error := '{"code": "101", "path": "ARQ-11", "text": "The request does not say when. Send a range in ARQ-11, or a start in AIS-4."}';
         v_starts := now();
@@ -162,7 +166,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.place_request(radscheduler.ingest_item, bigint) IS
-    'A request that asks for time, with the start that is to be booked in its reading and, where it names none, the scanner that is free then; or with the error. In best: what alternatives are to be looked for with.';
+    'A request that asks for time, its subjects locked, with the start that is to be booked in its reading and, where it names none, the scanner that is free then; or with the error. In best: what alternatives are to be looked for with.';
 
 CREATE FUNCTION radscheduler.refused_reply(p_item radscheduler.ingest_item, p_alternatives jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -208,6 +212,7 @@ DECLARE
     v_old      record;
     v_done     radscheduler.ingest_item;
     v_wanted   jsonb;
+    v_overridden boolean := false;
     r          radscheduler.ingest_item := p_item;
 BEGIN
     PERFORM radscheduler.lock_keys_at_once(radscheduler.appointment_lock_names(c_site, v_id));
@@ -263,7 +268,7 @@ BEGIN
         IF r.error IS NOT NULL AND c_may AND c_override IS NOT NULL THEN
             r.error := NULL;
             r.warnings := r.warnings || radscheduler.warning('CONFLICT_OVERRIDDEN', 'APR-5');
-            PERFORM radscheduler.audit(c_site, 'conflict.overridden', 'appointment', r.appointment_id, jsonb_build_object('message_id', r.message_id));
+            v_overridden := true;
         ELSIF r.error IS NOT NULL THEN
             IF c_override IS NOT NULL THEN
                 r.warnings := r.warnings || radscheduler.warning('OVERRIDE_NOT_ALLOWED', 'APR-5');
@@ -275,8 +280,14 @@ BEGIN
         END IF;
     END IF;
     IF r.error IS NULL THEN
-        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, r.appointment_id), radscheduler.site_zone(c_site), CASE c_event WHEN 'S12' THEN 'A' ELSE 'U' END);
         PERFORM radscheduler.queue_siu(c_site, ARRAY[r.appointment_id], ARRAY[r.event]);
+        -- Why is what the message says; the audit log names only the message.
+        IF v_overridden AND r.appointment_id = ANY (radscheduler.accept_open(c_site, r.appointment_id, NULL, 'conflict.overridden', format('APR-5 of message %s', r.message_id))) THEN
+            UPDATE radscheduler.appointment a SET version = a.version + 1, updated_at = now() WHERE a.site_id = c_site AND a.appointment_id = r.appointment_id;
+            PERFORM radscheduler.record_version(c_site, r.appointment_id, 'appointment.modified', r.message_id, '{"reason": "CONFLICT_ACCEPTED"}');
+            r.conflicts := radscheduler.conflicts_of(c_site, r.appointment_id);
+        END IF;
+        r.reply := radscheduler.schedule_segments(c_site, radscheduler.snapshot_of(c_site, r.appointment_id), radscheduler.site_zone(c_site), CASE c_event WHEN 'S12' THEN 'A' ELSE 'U' END);
     END IF;
     RETURN r;
 END

@@ -42,16 +42,18 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.hl7_stamp(timestamptz, text) IS 'An instant as an HL7 time with offset, in a zone.';
 
-CREATE FUNCTION radscheduler.field_of(VARIADIC p_components text[]) RETURNS jsonb
+CREATE FUNCTION radscheduler.field_of(p_1 text, p_2 text DEFAULT NULL, p_3 text DEFAULT NULL, p_4 text DEFAULT NULL, p_5 text DEFAULT NULL, p_6 text DEFAULT NULL,
+                                      p_7 text DEFAULT NULL, p_8 text DEFAULT NULL, p_9 text DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_last integer := (SELECT max(u.place) FROM unnest(p_components) WITH ORDINALITY u(component, place) WHERE u.component <> '');
+    c_all  CONSTANT text[] := ARRAY[p_1, p_2, p_3, p_4, p_5, p_6, p_7, p_8, p_9];
+    v_last integer := (SELECT max(u.place) FROM unnest(c_all) WITH ORDINALITY u(component, place) WHERE u.component <> '');
 BEGIN
-    RETURN jsonb_build_array((SELECT jsonb_agg(coalesce(u.component, '') ORDER BY u.place) FROM unnest(p_components) WITH ORDINALITY u(component, place) WHERE u.place <= v_last));
+    RETURN jsonb_build_array((SELECT jsonb_agg(coalesce(u.component, '') ORDER BY u.place) FROM unnest(c_all) WITH ORDINALITY u(component, place) WHERE u.place <= v_last));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.field_of(text[]) IS 'A field of one repetition in the form of hl7_to_jsonb(), by its components; [null] where all are empty.';
+COMMENT ON FUNCTION radscheduler.field_of(text, text, text, text, text, text, text, text, text) IS 'A field of one repetition in the form of hl7_to_jsonb(), by its components; [null] where all are empty.';
 
 CREATE FUNCTION radscheduler.segment_of(p_name text, p_fields jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -245,7 +247,8 @@ CREATE FUNCTION radscheduler.siu_build(appointment_id bigint, event text, versio
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
-    v_site     integer := (SELECT a.site_id FROM radscheduler.appointment a WHERE a.appointment_id = siu_build.appointment_id AND a.site_id = ANY (radscheduler.visible_sites()));
+    v_site     integer := (SELECT a.site_id FROM radscheduler.appointment a WHERE a.appointment_id = siu_build.appointment_id AND a.hold_until IS NULL
+                           AND a.site_id = ANY (radscheduler.visible_sites()));
     v_snapshot jsonb;
 BEGIN
     IF event IS NULL OR event !~ '^S(1[2-7]|26)$' THEN

@@ -1,4 +1,4 @@
--- Two patients are one (ADT A18, A30, A34, A40): PID names the one kept, MRG the one given up. Appointments, orders, holds and identifiers of the
+-- Two patients are one (ADT A18, A30, A34, A40): PID names the one kept, MRG the one given up. Appointments, orders, facts, holds and identifiers of the
 -- latter pass to the former; identifiers given up stay as other names, so that messages which still use them find the right person, in
 -- whatever order they arrive. A merge that a newer one has overtaken changes nothing: merged_at of an identifier says by which it was given up.
 
@@ -61,6 +61,10 @@ BEGIN
         WHERE c.site_id = p_site AND c.axis = 'patient' AND c.subject_id = p_from AND c.appointment_id = ANY (v_own);
     v_moved := radscheduler.move_patient_time(p_site, p_from, p_into);
     UPDATE radscheduler.imaging_order o SET patient_id = p_into WHERE o.site_id = p_site AND o.patient_id = p_from;
+    UPDATE radscheduler.patient_fact f SET patient_id = p_into WHERE f.site_id = p_site AND f.patient_id = p_from;
+    IF FOUND THEN
+        v_moved := v_moved || radscheduler.patient_bookings(p_site, ARRAY[p_into]);
+    END IF;
     UPDATE radscheduler.patient_identifier i SET patient_id = p_into WHERE i.site_id = p_site AND i.patient_id = p_from;
     FOR v_hold IN UPDATE radscheduler.legal_hold h SET patient_id = p_into WHERE h.site_id = p_site AND h.patient_id = p_from AND h.lifted_at IS NULL RETURNING h.hold_id LOOP
         PERFORM radscheduler.audit(p_site, 'hold.moved', 'patient', p_into, jsonb_build_object('hold_id', v_hold, 'merged_id', p_from));
@@ -83,6 +87,8 @@ BEGIN
         PERFORM radscheduler.settle(p_site, v_own, v_moved, array_fill(p_message, ARRAY[cardinality(v_own)]));
         PERFORM radscheduler.record_versions(p_site, v_own, array_fill('appointment.modified'::text, ARRAY[cardinality(v_own)]),
             array_fill(p_message, ARRAY[cardinality(v_own)]), array_fill('{"reason": "PATIENT_MERGED"}'::jsonb, ARRAY[cardinality(v_own)]));
+    ELSIF v_moved <> '{}' THEN
+        PERFORM radscheduler.settle(p_site, '{}', v_moved);
     END IF;
     INSERT INTO radscheduler.event_log (site_id, type, message_id, data)
         VALUES (p_site, 'patient.merged', p_message, jsonb_build_object('patient_id', p_into, 'merged_id', p_from, 'appointments', cardinality(v_own)));

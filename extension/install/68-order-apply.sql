@@ -131,6 +131,7 @@ DECLARE
     v_other    record;
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
+    v_person   record;
 BEGIN
     outcome := 'error';
     code := 'AE';
@@ -158,6 +159,7 @@ BEGIN
     -- Whom it concerns is locked before the first row is written.
     v_other := radscheduler.other_subjects(ARRAY[v_item], v_item.site_id);
     PERFORM radscheduler.lock_subjects(v_item.site_id, v_other.resources, v_other.patients);
+    SELECT p.sex, p.birth_date INTO v_person FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id;
     SELECT r.patient_id, r.warnings INTO v_item.patient_id, apply_order.warnings
         FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) r;
     FOR v_order IN SELECT e.o FROM jsonb_array_elements(p_reading -> 'orders') WITH ORDINALITY e(o, place) ORDER BY e.place LOOP
@@ -166,7 +168,11 @@ BEGIN
         v_orders := v_orders || v_applied.order_id;
         warnings := warnings || v_applied.warnings;
     END LOOP;
-    PERFORM radscheduler.complete_appointments(v_item.site_id, v_orders, p_message);
+    -- Settled once: with the appointments that changed, his other bookings are looked at too.
+    IF radscheduler.complete_appointments(v_item.site_id, v_orders, p_message) = '{}'
+       AND EXISTS (SELECT FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id AND (p.sex, p.birth_date) IS DISTINCT FROM (v_person.sex, v_person.birth_date)) THEN
+        PERFORM radscheduler.recheck_patient(v_item.site_id, v_item.patient_id);
+    END IF;
     outcome := CASE WHEN 'applied' = ANY (v_outcomes) THEN 'applied' ELSE 'stale' END;
 END
 $$;

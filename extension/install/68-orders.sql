@@ -138,7 +138,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.said_by_orders(integer, bigint, text[], text[]) IS
     'What the orders of an appointment say that it may take from them: ordering physician, accession number, modality. By its patient, SCH-26 and SCH-27.';
 
-CREATE FUNCTION radscheduler.complete_appointments(p_site integer, p_orders bigint[], p_message bigint) RETURNS void
+CREATE FUNCTION radscheduler.complete_appointments(p_site integer, p_orders bigint[], p_message bigint) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -150,7 +150,7 @@ DECLARE
     v_changed bigint[] := '{}';
 BEGIN
     IF v_ids = '{}' THEN
-        RETURN;
+        RETURN v_changed;
     END IF;
     PERFORM radscheduler.lock_subjects(p_site,
         ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = ANY (v_ids)),
@@ -172,10 +172,11 @@ BEGIN
         PERFORM radscheduler.record_versions(p_site, v_changed, array_fill('appointment.modified'::text, ARRAY[cardinality(v_changed)]),
             array_fill(p_message, ARRAY[cardinality(v_changed)]), array_fill('{"reason": "ORDER"}'::jsonb, ARRAY[cardinality(v_changed)]));
     END IF;
+    RETURN v_changed;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.complete_appointments(integer, bigint[], bigint) IS
-    'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version.';
+    'Gives open appointments for these orders what said_by_orders() finds and they lack; each that changes gets a version. Returns those.';
 
 CREATE FUNCTION radscheduler.ended_orders(p_site integer, p_before timestamptz, p_orders bigint[] DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

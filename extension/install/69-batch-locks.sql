@@ -69,6 +69,9 @@ BEGIN
             END IF;
             v_known := v_known || ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
                 WHERE a.site_id = v_item.site_id AND a.sender_id = v_item.sender_id AND (a.filler_id = v_item.filler_id OR a.placer_id = v_item.placer_id));
+            IF v_item.action = 'request' THEN
+                v_known := v_known || radscheduler.requested_appointment(v_item);
+            END IF;
             v_resources := v_resources || (radscheduler.find_resources(v_item.site_id, v_item.reading -> 'resources')).resource_ids;
             v_patients := v_patients || (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id;
         END LOOP;

@@ -65,17 +65,17 @@ DECLARE
     v_conflict record;
 BEGIN
     SELECT c.axis, c.subject_id, c.code,
-           format(k.text, coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
+           format(radscheduler.conflict_text(c.site_id, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(c.site_id, c.code, c.appointment_id))) || CASE WHEN o.appointment_id IS NULL THEN ''
                ELSE format(' Appointment %s%s %s.', o.appointment_id,
                            CASE WHEN o.sender_id = p_item.sender_id THEN format(' (%s)', coalesce('SCH-2 ' || o.filler_id, 'SCH-1 ' || o.placer_id)) ELSE '' END,
-                           CASE WHEN c.code = 'PATIENT_TRAVEL' THEN 'is too close' ELSE 'holds that time' END) END AS text
+                           CASE WHEN k.code IS NULL OR c.code IN ('PATIENT_TRAVEL', 'REPEAT_CONTRAST', 'PREP_CLASH', 'DUPLICATE_EXAM') THEN 'is too close' ELSE 'holds that time' END) END AS text
         INTO v_conflict
-        FROM radscheduler.conflict c JOIN radscheduler.conflict_kind k ON k.code = c.code
+        FROM radscheduler.conflict c LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_item.appointment_id THEN c.other_appointment_id ELSE c.appointment_id END
         WHERE c.site_id = p_item.site_id AND c.state = 'open' AND c.severity = 'critical'
           AND (c.appointment_id = p_item.appointment_id OR c.other_appointment_id = p_item.appointment_id)
-        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code), c.conflict_id LIMIT 1;
+        ORDER BY c.appointment_id = p_item.appointment_id DESC, radscheduler.is_rule(c.code) OR k.code IS NULL, c.conflict_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the sender''s profile refuses bookings that conflict' USING ERRCODE = 'RS001', DETAIL = jsonb_build_object(
             'error', jsonb_build_object('code', '207', 'text', v_conflict.text, 'path', coalesce(

@@ -7,9 +7,9 @@ DECLARE
     v_zone     text := radscheduler.site_zone(p_site);
     v_conflict record;
 BEGIN
-    SELECT c.code, radscheduler.is_rule(c.code) AS is_rule, k.text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
+    SELECT c.code, radscheduler.is_rule(c.code) OR k.code IS NULL AS is_rule, radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text) AS text, r.name, o.appointment_id AS other_appointment_id, o.starts_at, o.ends_at, c.alternatives INTO v_conflict
         FROM radscheduler.conflict c
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.appointment o ON o.site_id = c.site_id AND o.appointment_id = CASE c.appointment_id WHEN p_appointment THEN c.other_appointment_id ELSE c.appointment_id END
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.site_id = p_site AND p_appointment IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical'
@@ -26,7 +26,8 @@ BEGIN
                               to_char(timezone(v_zone, v_conflict.ends_at), 'HH24:MI'), v_zone) END,
               HINT = coalesce('Free instead: ' || (SELECT string_agg(format('%s on %s', to_char(timezone(v_zone, (a ->> 'start')::timestamptz), 'YYYY-MM-DD HH24:MI'), a ->> 'resource'), ', ')
                                                    FROM jsonb_array_elements(v_conflict.alternatives) a) || '.',
-                              'Choose another time; radscheduler.find_slots() lists free ones.');
+                              CASE WHEN radscheduler.is_about_time(v_conflict.code, v_conflict.other_appointment_id) THEN 'Choose another time; radscheduler.find_slots() lists free ones.'
+                                   ELSE 'Another time does not help. Record what the rule asks, or have it looked at; docs/rules.md lists the rules.' END);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.raise_conflict(integer, bigint) IS
@@ -92,6 +93,8 @@ DECLARE
     v_status    radscheduler.appointment_status;
     v_shift     interval;
     v_moved     bigint[];
+    v_warnings  jsonb := '[]';
+    v_pending   boolean := false;
 BEGIN
     -- What is asked for, in stored values.
     IF TG_OP <> 'DELETE' THEN
@@ -104,8 +107,11 @@ BEGIN
                 USING ERRCODE = 'not_null_violation', HINT = 'patient_id, patient_name, modality and datetime must be given; only PENDING, WAITLISTED and CANCELLED rows go without datetime.';
         END IF;
     END IF;
-    IF TG_OP <> 'DELETE' AND NEW.datetime NOT BETWEEN '1900-01-01' AND '2200-01-01' THEN
-        RAISE EXCEPTION 'datetime lies outside the years 1900 to 2199' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM radscheduler.check_booking_texts(NEW.patient_id, NEW.patient_name, NEW.patient_phone, NEW.study_type, NEW.referring_physician, NEW.notes, NULL);
+    END IF;
+    IF TG_OP <> 'DELETE' AND NOT (NEW.datetime >= '1990-01-01' AND NEW.datetime < '2101-01-01') THEN
+        RAISE EXCEPTION 'datetime lies outside the years 1990 to 2100' USING ERRCODE = 'datetime_field_overflow', HINT = 'Give the local date and time of the exam.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         SELECT a.site_id INTO v_site FROM radscheduler.appointment a WHERE a.appointment_id = OLD.id;
@@ -117,6 +123,9 @@ BEGIN
         v_starts := radscheduler.to_instant(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone);
         v_ends := v_starts + make_interval(mins => coalesce(NEW.duration, 30));
         v_status := v_values.status;
+        IF TG_OP = 'INSERT' AND v_status = 'DELETED' THEN
+            RAISE EXCEPTION 'an appointment cannot begin as DELETED' USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave the row out; DELETED takes one that is there out of sight.';
+        END IF;
         v_modality := v_values.modality;
         v_fault := CASE WHEN radscheduler.clock_doubt(to_char(NEW.datetime, 'YYYY-MM-DD"T"HH24:MI:SS.US'), v_zone) = 'TIME_IN_DST_GAP' THEN 'gap' END;
     ELSE
@@ -149,7 +158,7 @@ BEGIN
     END IF;
     v_patient := NULL;
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.patient_id, NEW.patient_name, NEW.patient_phone) IS DISTINCT FROM (OLD.patient_id, OLD.patient_name, OLD.patient_phone) THEN
-        SELECT p.patient_id INTO v_patient FROM radscheduler.resolve_patient(v_site,
+        SELECT p.patient_id, p.warnings INTO v_patient, v_warnings FROM radscheduler.resolve_patient(v_site,
             jsonb_build_object('identifiers', jsonb_build_array(jsonb_build_object('value', NEW.patient_id)),
                                CASE WHEN TG_OP = 'INSERT' OR NEW.patient_name <> OLD.patient_name THEN 'display' ELSE 'display_if_new' END, NEW.patient_name)
             || CASE WHEN TG_OP = 'INSERT' AND NEW.patient_phone IS NULL OR TG_OP = 'UPDATE' AND NEW.patient_phone IS NOT DISTINCT FROM OLD.patient_phone THEN '{}'
@@ -180,8 +189,11 @@ BEGIN
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
+        IF v_old.status = 'COMPLETED' THEN
+            RAISE WARNING 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
+        END IF;
         IF radscheduler.is_closed(v_old.status) THEN
-            RETURN OLD;
+            RETURN NULL; -- nothing is done, and nothing counted
         END IF;
         UPDATE radscheduler.appointment a SET status = 'CANCELLED', review_reason = NULL, resume_status = NULL, ending = NULL, version = a.version + 1, updated_at = now()
             WHERE a.site_id = v_site AND a.appointment_id = v_id;
@@ -195,15 +207,27 @@ BEGIN
     END IF;
     IF radscheduler.settle(v_site, ARRAY[v_id], v_moved) IS NOT NULL
        AND (TG_OP = 'INSERT' OR v_shift IS NOT NULL OR v_ends > v_old.ends_at OR v_patient <> v_old.patient_id OR NOT radscheduler.is_occupying(v_old.status)) THEN
-        PERFORM radscheduler.raise_conflict(v_site, v_id);
+        v_pending := EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = v_site AND v_id IN (c.appointment_id, c.other_appointment_id) AND c.state = 'open' AND c.severity = 'critical');
+        IF v_pending THEN
+            -- Another row of the statement may clear it: the end of the statement decides.
+            INSERT INTO radscheduler.unsettled_write (site_id, appointment_id) VALUES (v_site, v_id) ON CONFLICT DO NOTHING;
+        END IF;
     END IF;
+    PERFORM radscheduler.warn_of_write(v_ends, v_status, TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND v_ends IS DISTINCT FROM v_old.ends_at, v_warnings);
     PERFORM radscheduler.record_version(v_site, v_id, radscheduler.event_name(v_old.status, v_status, v_shift IS NOT NULL), NULL);
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    SELECT v.* INTO NEW FROM radscheduler.appointments v WHERE v.id = v_id;
+    IF v_status <> 'DELETED' THEN
+        SELECT v.* INTO NEW FROM radscheduler.appointments v WHERE v.id = v_id;
+    END IF;
+    IF v_pending THEN
+        -- As it will stand when the statement does.
+        NEW.status := v_status;
+        NEW.conflicts := jsonb_path_query_array(NEW.conflicts, '$[*] ? (@.severity != "critical")');
+    END IF;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.appointments_write() IS
-    'INSTEAD OF trigger of the appointments view: INSERT books at the session''s site, UPDATE moves or changes, DELETE cancels. A critical conflict is refused with 23P01; a change that leaves an already flagged booking where it is stays flagged.';
+    'INSTEAD OF trigger of the appointments view: INSERT books at the session''s site, UPDATE moves or changes, DELETE cancels. A critical conflict that stands at the end of the statement is refused with 23P01 (appointments_statement()); a change that leaves an already flagged booking where it is stays flagged.';

@@ -56,20 +56,36 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_blocks(integer, bigint) IS 'Blocks of a resource that have not ended, with their ids. Those that a sender told of (S23) are its records, no configuration.';
 
+CREATE FUNCTION radscheduler.configuration_rule(p_code text, p_severity text, p_if_unknown text, p_parameters jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- null is a value of some parameters, so it is not stripped.
+    RETURN jsonb_strip_nulls(jsonb_build_object('code', p_code, 'severity', p_severity, 'if_unknown', p_if_unknown))
+        || CASE WHEN p_parameters <> '{}' THEN jsonb_build_object('parameters', p_parameters) ELSE '{}' END;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_rule(text, text, text, jsonb) IS 'A row of rule_setting as a configuration document writes it: {code, severity, if_unknown, parameters}.';
+
 CREATE FUNCTION radscheduler.configuration_site(p_site integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', s.code, 'name', s.name, 'timezone', s.timezone, 'phone_region', s.phone_region, 'slot_minutes', s.slot_minutes,
         'unknown_senders', s.unknown_senders, 'default_profile', s.default_profile, 'travel_minutes', s.travel_minutes, 'campus_minutes', s.campus_minutes,
-        'rules', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'severity', r.severity) ORDER BY r.code COLLATE "C"), '[]')
+        'clinical_rules', s.clinical_rules,
+        'rules', (SELECT coalesce(jsonb_agg(radscheduler.configuration_rule(r.code, r.severity, r.if_unknown, r.parameters) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
+                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
+                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
+        'own_rules', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(o) - 'site_id') ORDER BY o.code COLLATE "C"), '[]') FROM radscheduler.site_rule o WHERE o.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules: [{code, severity}], hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours}.';
 
 CREATE FUNCTION radscheduler.configuration_sender(p_site integer, p_application text, p_facility text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -112,7 +128,7 @@ CREATE FUNCTION radscheduler.configuration_resource(p_site integer, p_resource b
     AS $$
 BEGIN
     RETURN (SELECT jsonb_build_object('code', r.code, 'kind', r.kind, 'name', r.name, 'role', r.role, 'modality', r.modality, 'modalities', to_jsonb(r.modalities), 'capacity', r.capacity,
-        'location', r.location, 'campus', r.campus,
+        'location', r.location, 'campus', r.campus, 'weight_limit_kg', r.weight_limit_kg,
         'setup_minutes', r.setup_minutes, 'turnover_minutes', r.turnover_minutes, 'is_active', r.is_active, 'is_registered', r.is_registered,
         'aliases', (SELECT coalesce(jsonb_agg(CASE WHEN a.kind = r.kind THEN to_jsonb(a.alias) ELSE jsonb_build_object('kind', a.kind, 'alias', a.alias) END
                                               ORDER BY a.kind = r.kind DESC, a.kind, a.alias COLLATE "C"), '[]')
@@ -125,7 +141,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
-    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
 
 CREATE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -163,4 +179,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, rules, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';

@@ -52,8 +52,43 @@ BEGIN
         (213, 'site', 'travel_minutes', 'integer', '', false, 0, 240),
         (214, 'site', 'campus_minutes', 'integer', '', false, 0, 480),
         (215, 'site', 'rules', 'list:rule', '', false, NULL, NULL),
+        (216, 'site', 'links', 'list:link', '', false, NULL, NULL),
+        (231, 'link', 'name', 'link_name', 'key', false, NULL, NULL),
+        (232, 'link', 'is_enabled', 'boolean', '', false, NULL, NULL),
+        (233, 'link', 'events', 'siu_events', '', false, NULL, NULL),
+        (234, 'link', 'sending_application', 'text', '', false, NULL, NULL),
+        (235, 'link', 'sending_facility', 'text', '', true, NULL, NULL),
+        (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
+        (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
+        (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
-        (222, 'rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
+        (218, 'site', 'clinical_rules', 'clinical_scope', '', false, NULL, NULL),
+        (219, 'site', 'own_rules', 'list:own_rule', '', false, NULL, NULL),
+        (222, 'rule', 'severity', 'rule_severity', '', false, NULL, NULL),
+        (223, 'rule', 'if_unknown', 'unknown_severity', '', false, NULL, NULL),
+        (224, 'rule', 'parameters', 'object', '', false, NULL, NULL),
+        (251, 'own_rule', 'code', 'code', 'key', false, NULL, NULL),
+        (252, 'own_rule', 'severity', 'rule_severity', 'always', false, NULL, NULL),
+        (253, 'own_rule', 'if_unknown', 'unknown_severity', '', false, NULL, NULL),
+        (254, 'own_rule', 'text', 'sentence', 'always', false, NULL, NULL),
+        (255, 'own_rule', 'applies_to', 'code', '', false, NULL, NULL),
+        (256, 'own_rule', 'modalities', 'list:word', '', false, NULL, NULL),
+        (257, 'own_rule', 'study', 'code', '', false, NULL, NULL),
+        (258, 'own_rule', 'contrast', 'boolean', '', false, NULL, NULL),
+        (259, 'own_rule', 'min_age', 'integer', '', false, 0, 150),
+        (260, 'own_rule', 'max_age', 'integer', '', false, 0, 150),
+        (261, 'own_rule', 'sex', 'code', '', false, NULL, NULL),
+        (262, 'own_rule', 'resource', 'code', '', false, NULL, NULL),
+        (263, 'own_rule', 'fact_kind', 'code', '', false, NULL, NULL),
+        (264, 'own_rule', 'fact_code', 'code', '', false, NULL, NULL),
+        (265, 'own_rule', 'fact_test', 'code', '', false, NULL, NULL),
+        (266, 'own_rule', 'fact_value', 'number', '', false, NULL, NULL),
+        (267, 'own_rule', 'fact_days', 'integer', '', false, 1, 36500),
+        (268, 'own_rule', 'gap_minutes', 'integer', '', false, 1, 525600),
+        (269, 'own_rule', 'gap_order', 'code', '', false, NULL, NULL),
+        (270, 'own_rule', 'other_modalities', 'list:word', '', false, NULL, NULL),
+        (271, 'own_rule', 'other_study', 'code', '', false, NULL, NULL),
+        (272, 'own_rule', 'other_contrast', 'boolean', '', false, NULL, NULL),
         (301, 'sender', 'sending_application', 'text', 'key', false, NULL, NULL),
         (302, 'sender', 'sending_facility', 'text', 'key', false, NULL, NULL),
         (303, 'sender', 'profile', 'profile', '', false, NULL, NULL),
@@ -91,6 +126,7 @@ BEGIN
         (714, 'resource', 'modalities', 'list:word', '', false, NULL, NULL),
         (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
         (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
+        (717, 'resource', 'weight_limit_kg', 'integer', '', true, 1, 1000),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
@@ -141,6 +177,20 @@ BEGIN
         fault := 'must be the code of a rule'; hint := 'radscheduler.rule_kind lists them, for example OUTSIDE_HOURS.';
     ELSIF p_kind = 'rule_severity' AND v_text IN ('off', 'info', 'warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "off", "info", "warning" or "critical"'; hint := 'It says what the site makes of the rule; leave the rule out to leave it as it is shipped.';
+    ELSIF p_kind = 'link_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$' IS NOT TRUE THEN
+        fault := 'must be the name of a link'; hint := 'A name has 1 to 50 letters, digits, dots, dashes and underscores.';
+    ELSIF p_kind = 'siu_events' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["S12", "S13", "S14", "S15", "S16", "S17", "S26"]') THEN
+        fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
+    ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
+        fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
+    ELSIF p_kind = 'unknown_severity' AND v_text IN ('warning', 'critical') IS NOT TRUE THEN
+        fault := 'must be "warning" or "critical"'; hint := 'It says how bad it is that a clinical rule cannot tell; missing data is never taken for safe.';
+    ELSIF p_kind = 'clinical_scope' AND v_text IN ('off', 'known', 'bookings', 'all') IS NOT TRUE THEN
+        fault := 'must be "off", "known", "bookings" or "all"'; hint := 'It says which appointments the clinical rules are asked for.';
+    ELSIF p_kind = 'object' AND jsonb_typeof(p_value) <> 'object' THEN
+        fault := 'must be an object'; hint := 'Write keys and values in braces.';
+    ELSIF p_kind = 'number' AND jsonb_typeof(p_value) <> 'number' THEN
+        fault := 'must be a number'; hint := 'Write the number without quotes.';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
@@ -280,6 +330,10 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
+    IF p_item = 'rule' AND radscheduler.rule_parameters_fault(p_value ->> 'code', coalesce(p_value -> 'parameters', '{}')) IS NOT NULL THEN
+        PERFORM radscheduler.configuration_refuse(p_place || '.parameters', radscheduler.rule_parameters_fault(p_value ->> 'code', p_value -> 'parameters'),
+            radscheduler.configuration_found(p_value -> 'parameters'), 'radscheduler.rule_parameter lists what each rule knows.');
+    END IF;
     IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
             'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');

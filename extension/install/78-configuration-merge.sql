@@ -71,6 +71,20 @@ $$;
 COMMENT ON FUNCTION radscheduler.configuration_put_blocks(integer, bigint, jsonb) IS
     'Replaces the blocks of a resource that have not ended; rows that stay are not touched. Blocks of the document that have ended are passed over.';
 
+CREATE FUNCTION radscheduler.configuration_put_own_rules(p_site integer, p_rules jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_rules jsonb[] := ARRAY(SELECT jsonb_build_object('if_unknown', 'warning', 'applies_to', 'all') || e FROM jsonb_array_elements(p_rules) e);
+BEGIN
+    DELETE FROM radscheduler.site_rule o WHERE o.site_id = p_site AND jsonb_strip_nulls(to_jsonb(o) - 'site_id') <> ALL (v_rules);
+    INSERT INTO radscheduler.site_rule
+        SELECT n.* FROM unnest(v_rules) e, jsonb_populate_record(NULL::radscheduler.site_rule, e || jsonb_build_object('site_id', p_site)) n
+        WHERE NOT EXISTS (SELECT FROM radscheduler.site_rule o WHERE o.site_id = p_site AND o.code = e ->> 'code');
+END
+$$;
+COMMENT ON FUNCTION radscheduler.configuration_put_own_rules(integer, jsonb) IS 'Replaces the rules that a site added; rows that stay are not touched.';
+
 CREATE FUNCTION radscheduler.configuration_put_site(p_site integer, p_value jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -80,21 +94,41 @@ BEGIN
     UPDATE radscheduler.site s
         SET name = v_new ->> 'name', timezone = v_new ->> 'timezone', phone_region = v_new ->> 'phone_region', slot_minutes = (v_new ->> 'slot_minutes')::numeric,
             unknown_senders = v_new ->> 'unknown_senders', default_profile = v_new -> 'default_profile',
-            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric
-        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes)
+            travel_minutes = (v_new ->> 'travel_minutes')::numeric, campus_minutes = (v_new ->> 'campus_minutes')::numeric, clinical_rules = v_new ->> 'clinical_rules'
+        WHERE s.site_id = p_site AND (s.name, s.timezone, s.phone_region, s.slot_minutes, s.unknown_senders, s.default_profile, s.travel_minutes, s.campus_minutes, s.clinical_rules)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'timezone', v_new ->> 'phone_region', (v_new ->> 'slot_minutes')::numeric,
-                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric);
+                                v_new ->> 'unknown_senders', v_new -> 'default_profile', (v_new ->> 'travel_minutes')::numeric, (v_new ->> 'campus_minutes')::numeric,
+                                v_new ->> 'clinical_rules');
     IF p_value ? 'rules' THEN
         DELETE FROM radscheduler.rule_setting r WHERE r.site_id = p_site AND r.code NOT IN (SELECT e ->> 'code' FROM jsonb_array_elements(p_value -> 'rules') e);
-        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity) SELECT p_site, e ->> 'code', e ->> 'severity' FROM jsonb_array_elements(p_value -> 'rules') e
-            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity WHERE r.severity <> excluded.severity;
+        INSERT INTO radscheduler.rule_setting AS r (site_id, code, severity, if_unknown, parameters)
+            SELECT p_site, e ->> 'code', e ->> 'severity', e ->> 'if_unknown', coalesce(e -> 'parameters', '{}') FROM jsonb_array_elements(p_value -> 'rules') e
+            ON CONFLICT (site_id, code) DO UPDATE SET severity = excluded.severity, if_unknown = excluded.if_unknown, parameters = excluded.parameters
+            WHERE (r.severity, r.if_unknown, r.parameters) IS DISTINCT FROM (excluded.severity, excluded.if_unknown, excluded.parameters);
+    END IF;
+    IF p_value ? 'own_rules' THEN
+        PERFORM radscheduler.configuration_put_own_rules(p_site, p_value -> 'own_rules');
+    END IF;
+    IF p_value ? 'links' THEN
+        INSERT INTO radscheduler.link AS l (site_id, name, is_enabled, events, sending_application, sending_facility, receiving_application, receiving_facility, version_id)
+            SELECT p_site, n.item ->> 'name', (n.item ->> 'is_enabled')::boolean, ARRAY(SELECT jsonb_array_elements_text(n.item -> 'events')), n.item ->> 'sending_application',
+                   n.item ->> 'sending_facility', n.item ->> 'receiving_application', n.item ->> 'receiving_facility', n.item ->> 'version_id'
+            FROM (SELECT '{"is_enabled": true, "events": ["S12", "S13", "S14", "S15", "S16", "S17", "S26"], "sending_application": "RADSCHEDULER", "version_id": "2.5.1"}'::jsonb
+                         || coalesce((SELECT o.item FROM jsonb_array_elements(radscheduler.configuration_site(p_site) -> 'links') o(item) WHERE o.item ->> 'name' = e ->> 'name'), '{}') || e AS item
+                  FROM jsonb_array_elements(p_value -> 'links') e) n
+            ON CONFLICT (site_id, name) DO UPDATE SET is_enabled = excluded.is_enabled, events = excluded.events, sending_application = excluded.sending_application,
+                sending_facility = excluded.sending_facility, receiving_application = excluded.receiving_application, receiving_facility = excluded.receiving_facility,
+                version_id = excluded.version_id
+            WHERE (l.is_enabled, l.events, l.sending_application, l.sending_facility, l.receiving_application, l.receiving_facility, l.version_id)
+                  IS DISTINCT FROM (excluded.is_enabled, excluded.events, excluded.sending_application, excluded.sending_facility, excluded.receiving_application,
+                                    excluded.receiving_facility, excluded.version_id);
     END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules and the opening hours of a document; not its lists.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links and the opening hours of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
 
 CREATE FUNCTION radscheduler.configuration_put_sender(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -188,12 +222,12 @@ BEGIN
         SET name = v_new ->> 'name', role = v_new ->> 'role', modality = v_new ->> 'modality', capacity = (v_new ->> 'capacity')::numeric,
             setup_minutes = (v_new ->> 'setup_minutes')::numeric, turnover_minutes = (v_new ->> 'turnover_minutes')::numeric,
             is_active = (v_new ->> 'is_active')::boolean, is_registered = (v_new ->> 'is_registered')::boolean,
-            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus'
+            modalities = v_modalities, location = v_new ->> 'location', campus = v_new ->> 'campus', weight_limit_kg = (v_new ->> 'weight_limit_kg')::numeric
         WHERE r.site_id = p_site AND r.resource_id = v_ids[1]
-          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus)
+          AND (r.name, r.role, r.modality, r.capacity, r.setup_minutes, r.turnover_minutes, r.is_active, r.is_registered, r.modalities, r.location, r.campus, r.weight_limit_kg)
               IS DISTINCT FROM (v_new ->> 'name', v_new ->> 'role', v_new ->> 'modality', (v_new ->> 'capacity')::numeric, (v_new ->> 'setup_minutes')::numeric,
                                 (v_new ->> 'turnover_minutes')::numeric, (v_new ->> 'is_active')::boolean, (v_new ->> 'is_registered')::boolean,
-                                v_modalities, v_new ->> 'location', v_new ->> 'campus');
+                                v_modalities, v_new ->> 'location', v_new ->> 'campus', (v_new ->> 'weight_limit_kg')::numeric);
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, v_ids[1], p_value -> 'hours');
     END IF;

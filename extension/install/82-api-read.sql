@@ -33,7 +33,7 @@ BEGIN
     END IF;
     SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.datetime, v.id), '[]'), array_agg(v.id ORDER BY v.id) INTO v_rows, v_ids
         FROM (SELECT a.appointment_id FROM radscheduler.appointment a
-              WHERE a.site_id = v_site AND a.status <> 'DELETED' AND a.patient_id IS NOT NULL
+              WHERE a.site_id = v_site AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL
                 AND (v_date IS NULL OR a.starts_at >= timezone(v_zone, v_date::timestamp) AND a.starts_at < timezone(v_zone, (v_date + 1)::timestamp))
                 AND (v_modality IS NULL OR a.modality = v_modality)
                 AND (v_status IS NULL OR a.status::text = v_status)

@@ -88,12 +88,12 @@ BEGIN
                'code', g.code, 'severity', g.severity, 'axis', g.axis, 'resource', g.resource, 'with', g.partners, 'overlap_min', g.overlap_min,
                'message', g.message, 'detected_at', g.detected_at, 'state', g.state, 'alternatives', g.alternatives) ORDER BY g.severity DESC, g.first_id), '[]')
     FROM (
-        SELECT c.code, max(c.severity) AS severity, CASE k.axis WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
+        SELECT c.code, max(c.severity) AS severity, CASE coalesce(k.axis, 'rule') WHEN 'rule' THEN coalesce(r.kind::text, 'rule') ELSE k.axis END AS axis, r.code AS resource, min(c.conflict_id) AS first_id,
                coalesce(jsonb_agg(jsonb_build_object('appointment_id', o.appointment_id, 'external_id', coalesce(o.filler_id, o.placer_id),
                                                      'start', o.starts_at, 'end', o.ends_at) ORDER BY o.starts_at, o.appointment_id)
                             FILTER (WHERE o.appointment_id IS NOT NULL), '[]') AS partners,
                round(max(extract(epoch FROM upper(c.overlap) - lower(c.overlap)) / 60))::integer AS overlap_min,
-               format(k.text, coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
+               format(radscheduler.conflict_text(p_site, c.code, c.subject_id, k.text), coalesce(r.name, radscheduler.rule_subject(p_site, c.code, p_appointment))) AS message, min(c.detected_at) AS detected_at,
                min(CASE c.state WHEN 'resolved' THEN 'open' ELSE c.state END)::text AS state,
                coalesce((array_agg(c.alternatives ORDER BY c.conflict_id) FILTER (WHERE c.appointment_id = p_appointment))[1], '[]') AS alternatives
         FROM (SELECT x.*, x.other_appointment_id AS partner_id FROM radscheduler.conflict x WHERE x.site_id = p_site AND x.appointment_id = p_appointment
@@ -102,7 +102,7 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT v.* FROM radscheduler.appointment_history h, jsonb_populate_record(NULL::radscheduler.appointment, h.snapshot -> 'appointment') v
             WHERE h.site_id = p_site AND h.appointment_id = c.partner_id AND h.recorded_at <= p_at ORDER BY h.version DESC LIMIT 1) o ON true
-        JOIN radscheduler.conflict_kind k ON k.code = c.code
+        LEFT JOIN radscheduler.conflict_kind k ON k.code = c.code
         LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = c.site_id AND r.resource_id = c.subject_id
         WHERE c.detected_at <= p_at AND (c.resolved_at IS NULL OR c.resolved_at > p_at)
         GROUP BY c.code, k.axis, k.text, r.code, r.name, r.kind, c.subject_id

@@ -118,7 +118,7 @@ BEGIN
         v_about := radscheduler.replay_appointments(p_site, v_lines);
         v_wanted := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
                           WHERE m.site_id = p_site AND m.appointment_id = ANY (v_about)
-                            AND m.outcome <> 'duplicate' AND m.message_id <> ALL (v_opened));
+                            AND m.outcome <> 'duplicate' AND m.message_code IS DISTINCT FROM 'SRM' AND m.message_id <> ALL (v_opened));
     END LOOP;
     RETURN ARRAY(SELECT l::radscheduler.replay_line FROM unnest(v_lines) l ORDER BY (l.item).received_at, (l.item).message_id);
 END

@@ -15,14 +15,14 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(q.message_id) FILTER (WHERE q.place <= p_limit), '{}'), count(*) FILTER (WHERE q.place > p_limit) INTO ids, remaining
         FROM (SELECT m.message_id, row_number() OVER (ORDER BY m.message_id) AS place FROM radscheduler.hl7_message m
-              WHERE m.site_id = p_site AND m.message_id > p_after AND m.outcome <> 'duplicate'
+              WHERE m.site_id = p_site AND m.message_id > p_after AND m.outcome <> 'duplicate' AND m.message_code IS DISTINCT FROM 'SRM'
                 AND (p_messages IS NULL OR m.message_id = ANY (p_messages)) AND (v_sender IS NULL OR m.sender_id = v_sender)
                 AND (p_period IS NULL OR m.received_at <@ p_period
                      AND m.received_at >= coalesce(lower(p_period), '-infinity') AND m.received_at <= coalesce(upper(p_period), 'infinity'))) q;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.replay_selection(integer, bigint[], tstzrange, text, bigint, integer) IS
-    'The messages of a site that a replay is asked for, by number, and how many more there are. Duplicates are left out: their first reception stands for them.';
+    'The messages of a site that a replay is asked for, by number, and how many more there are. Duplicates are left out: their first reception stands for them; and requests (SRM): whoever asked was answered, and what was refused then is not booked now.';
 
 CREATE FUNCTION radscheduler.replay_note(p_site integer, p_lines radscheduler.replay_line[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -191,4 +191,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.replay(bigint[], tstzrange, text, boolean, bigint, integer) IS
-    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';
+    'Past messages of the session''s site read again with today''s profile and catalogues: those of message_ids, of a period of reception, of a sender (''application|facility''), or all of these together. Requests (SRM) are not read again. Each comes with the others about the same appointment (selected tells), because a message stands on those before it. A row per message: verdict (same, changed, new: an appointment there was not, kept: it would now be refused or tell of another appointment, so that appointment is left alone, again: about no single appointment, and applied once more in its place), code and outcome before and now, the appointment after it then (before) and now (after), changes {column: [old, new]} between the two, and on the last message of an appointment effect: what changes on it as it stands today. Nothing is kept unless dry => false: then each appointment gets one new version that names the message, events and audit events are written, and hl7_message.replay_… tells what came of each; what the sender was told stays. What was changed here by hand since, or by messages about other things, is kept (warning REPLAY_LOCAL). at_most messages are taken, by number, after a given one; a notice tells how to go on. Raises 22023 for wrong arguments, 40001 when something changed meanwhile.';

@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "app/version.hpp"
+#include "auth/policy.hpp"
 #include "obs/log.hpp"
 #include "redis/url.hpp"
 
@@ -26,6 +27,20 @@ std::string port_problem(std::string_view variable, const std::string& host, std
     return std::string(variable) + ": cannot listen on " + host + ":" + number + ": " + reason +
            ". Stop what listens there (ss -ltnp 'sport = :" + number + "' shows it) or set " + std::string(variable) +
            " to a free port.";
+}
+
+auth::KeySet read_keys(const Settings& settings) {
+    auth::KeySet keys;
+    if (settings.jwt_secret) {
+        auth::add_secret(keys, *settings.jwt_secret);
+    }
+    if (settings.jwt_secret_previous) {
+        auth::add_secret(keys, *settings.jwt_secret_previous);
+    }
+    if (settings.jwks_file) {
+        auth::add_jwks(keys, auth::read_document(*settings.jwks_file)); // judged when the configuration was
+    }
+    return keys;
 }
 
 } // namespace
@@ -58,14 +73,21 @@ Application::Application(Settings settings)
     limits.write_timeout = settings_.mllp_write_timeout;
     limits.http_port = settings_.http_port;
     const auto executor = io_.get_executor();
-    mllp_house_ = std::make_shared<mllp::House>(
-        limits, std::make_shared<mllp::Intake>(executor, batches, pool_, counters_),
-        std::make_shared<mllp::Quarantine>(executor, pool_, counters_), counters_);
+    mllp_house_ =
+        std::make_shared<mllp::House>(limits, std::make_shared<mllp::Intake>(executor, batches, pool_, counters_),
+                                      std::make_shared<mllp::Quarantine>(executor, pool_, counters_), counters_);
     for (const auto& listener : settings_.mllp_listeners) {
         mllp_.push_back(std::make_shared<mllp::Server>(executor, listener, mllp_house_));
     }
 
-    auto api = std::make_shared<http::Api>(pool_, counters_, [this](http::Probes& probes) { describe(probes); });
+    http::DoorOptions door;
+    door.required = auth::is_required(settings_);
+    door.keys = read_keys(settings_);
+    door.rules.issuer = settings_.jwt_issuer;
+    door.rules.audience = settings_.jwt_audience;
+    door.rate = settings_.rate_limit;
+    auto api = std::make_shared<http::Api>(pool_, counters_, std::make_shared<http::Doorkeeper>(pool_, std::move(door)),
+                                           [this](http::Probes& probes) { describe(probes); });
     http::ServerOptions http_options;
     http_options.host = settings_.http_host;
     http_options.port = settings_.http_port;

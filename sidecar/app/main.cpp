@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include "app/application.hpp"
+#include "app/credentials_command.hpp"
 #include "config/load.hpp"
 #include "obs/log.hpp"
 
@@ -27,6 +28,9 @@ int main(int argc, char** argv) {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error code, not the end of the process
     try {
+        if (const auto code = credentials_command(process_environment(), {argv + 1, argv + argc})) {
+            return *code;
+        }
         auto loaded = load(process_environment(), {argv + 1, argv + argc});
         if (!loaded.problems.empty()) {
             print_lines(stderr, "error: ", loaded.problems);

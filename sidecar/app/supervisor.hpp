@@ -1,5 +1,6 @@
 // What systemd is told: ready, alive, stopping. Without systemd nothing happens.
-// Invariant: the sign of life is given by the event loop itself; when that stands still, systemd starts the daemon anew.
+// Invariant: the sign of life is given by the event loop itself; when that stands still, systemd starts the daemon
+// anew.
 #pragma once
 
 #include "net/asio.hpp"

@@ -1,5 +1,6 @@
 #include "auth/key_set.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include <openssl/bio.h>
@@ -110,6 +111,10 @@ std::string_view name(Algorithm algorithm) {
         break;
     }
     return "HS256";
+}
+
+bool KeySet::can_sign() const {
+    return std::any_of(keys.begin(), keys.end(), [](const Key& key) { return key.algorithm == Algorithm::hs256; });
 }
 
 const Key* KeySet::find(std::optional<std::string_view> kid, std::string_view algorithm) const {

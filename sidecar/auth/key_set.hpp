@@ -23,6 +23,9 @@ struct KeySet {
     std::vector<Key> keys; // the first HS256 key signs
     std::string problem;   // a sentence when something could not be read
 
+    // Whether there is a secret to sign with.
+    bool can_sign() const;
+
     // The key of this kid; without kid the only key there is of the algorithm. Null when none or several fit.
     const Key* find(std::optional<std::string_view> kid, std::string_view algorithm) const;
 };

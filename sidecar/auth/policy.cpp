@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
 
 #include <boost/asio/ip/address.hpp>
+
+#include "auth/key_set.hpp"
 
 namespace radscheduler::sidecar::auth {
 namespace {
@@ -48,6 +52,11 @@ bool is_published(std::string_view secret) {
     return std::any_of(published.begin(), published.end(), [secret](auto one) { return secret == one; });
 }
 
+std::string read_document(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
 Judgement judge(const Settings& settings) {
     Judgement judgement;
     const bool production = settings.node_env == "production";
@@ -56,6 +65,14 @@ Judgement judge(const Settings& settings) {
     }
     if (settings.jwt_secret_previous) {
         judge_secret("JWT_SECRET_PREVIOUS", *settings.jwt_secret_previous, production, judgement);
+    }
+    if (settings.jwks_file) {
+        KeySet keys;
+        add_jwks(keys, read_document(*settings.jwks_file));
+        if (!keys.problem.empty()) {
+            judgement.problems.push_back("RADSCHED_JWKS_FILE cannot be used: " + keys.problem +
+                                         ". Correct the file, or its path and rights.");
+        }
     }
     if (production && settings.auth == "open") {
         judgement.problems.push_back("RADSCHED_AUTH=open lets everybody in, and NODE_ENV=production does not take "

@@ -16,6 +16,9 @@ bool is_required(const Settings& settings);
 // A secret that stands in somebody's source code or documentation, this project's ancestors included.
 bool is_published(std::string_view secret);
 
+// A whole file; empty when it cannot be read.
+std::string read_document(const std::string& path);
+
 struct Judgement {
     std::vector<std::string> problems; // the daemon does not start
     std::vector<std::string> warnings; // said loudly at each start

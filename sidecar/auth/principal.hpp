@@ -11,8 +11,10 @@ struct Principal {
     enum class Kind { nobody, user, api_key };
 
     Kind kind = Kind::nobody;
-    std::string name;                // user:<login> or key:<id>; empty for nobody
-    std::string site;                // code; empty: every site the daemon's role may use
+    std::string name;    // user:<login> or key:<id>; empty for nobody
+    std::string login;   // of a user whose token was signed here: the database looks whether it still counts
+    std::string version; // of that token
+    std::string site;    // code; empty: every site the daemon's role may use
     std::vector<std::string> scopes; // as granted
 };
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include "app/version.hpp"
+#include "auth/policy.hpp"
 #include "config/options.hpp"
 
 namespace radscheduler::sidecar {
@@ -30,13 +32,35 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
+constexpr std::string_view file_suffix = "_FILE";
+
+// NAME_FILE of a secret NAME: a file that holds the value, as container platforms give secrets.
+bool is_file_of_secret(const std::string& name) {
+    return std::any_of(options().begin(), options().end(), [&name](const Option& option) {
+        return option.secret && name == option.variable + std::string(file_suffix);
+    });
+}
+
+// The file's content without the line end that editors add; nothing when it cannot be read.
+std::optional<std::string> read_secret(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (!file && !file.eof()) {
+        return std::nullopt;
+    }
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
+        text.pop_back();
+    }
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
 // A variable with our prefix that we do not know is most likely a typing mistake.
 void warn_about_unknown(const Environment& environment, std::vector<std::string>& warnings) {
     for (const auto& entry : environment) {
         const auto& name = entry.first;
         const bool ours = name.rfind("RADSCHED_", 0) == 0;
         const auto known = [&name](const Option& option) { return option.variable == name; };
-        if (!ours || std::any_of(options().begin(), options().end(), known)) {
+        if (!ours || is_file_of_secret(name) || std::any_of(options().begin(), options().end(), known)) {
             continue;
         }
         const auto nearest = std::min_element(options().begin(), options().end(), [&](const auto& a, const auto& b) {
@@ -112,10 +136,9 @@ void check_together(Loaded& loaded) {
                                   std::to_string(settings.mllp_port) +
                                   ": MLLP and HTTP need a port each. Give one of them another port.");
     }
-    if (settings.node_env == "production" && settings.jwt_secret && settings.jwt_secret->size() < 32) {
-        loaded.warnings.push_back("JWT_SECRET is shorter than 32 bytes, too short for production. Make a new one with: "
-                                  "openssl rand -hex 32");
-    }
+    auto judgement = auth::judge(settings);
+    std::move(judgement.problems.begin(), judgement.problems.end(), std::back_inserter(loaded.problems));
+    std::move(judgement.warnings.begin(), judgement.warnings.end(), std::back_inserter(loaded.warnings));
 }
 
 } // namespace
@@ -166,10 +189,24 @@ Loaded load(const Environment& environment, const std::vector<std::string>& argu
     loaded.wish = check ? Wish::check_config : print ? Wish::print_config : Wish::run;
     for (const auto& option : options()) {
         const auto variable = environment.find(option.variable);
+        const auto file =
+            option.secret ? environment.find(option.variable + std::string(file_suffix)) : environment.end();
+        const bool has_file = file != environment.end() && !file->second.empty();
+        if (has_file && variable != environment.end() && !variable->second.empty()) {
+            loaded.problems.push_back(option.variable + " and " + file->first +
+                                      " are both set. Set the one that is meant, and start again.");
+        }
         if (app.count(option.flag) > 0) {
             apply(option, flags[option.variable], option.flag, loaded);
         } else if (variable != environment.end() && !variable->second.empty()) { // compose files set empty values
             apply(option, variable->second, option.variable, loaded);
+        } else if (has_file) {
+            if (const auto value = read_secret(file->second)) {
+                apply(option, *value, file->first, loaded);
+            } else {
+                loaded.problems.push_back(file->first + ": the file cannot be read or is empty. Correct the path, or "
+                                                        "the rights of the file.");
+            }
         }
     }
     check_together(loaded);

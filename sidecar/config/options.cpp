@@ -5,6 +5,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "config/access_options.hpp"
 #include "config/values.hpp"
 #include "db/targets.hpp"
 #include "obs/text.hpp"
@@ -206,7 +207,9 @@ std::vector<Option> make_options() {
                          return one_of(value, {"development", "production", "test"});
                      },
                      [](const Settings& settings) { return settings.node_env; }});
-    table.push_back(text("JWT_SECRET", "key for signing in; not used by this version", &Settings::jwt_secret, true));
+    for (auto& option : access_options()) {
+        table.push_back(std::move(option));
+    }
     table.push_back(text("TWILIO_ACCOUNT_SID", "SMS; not used by this version", &Settings::twilio_account_sid, false));
     table.push_back(text("TWILIO_AUTH_TOKEN", "SMS; not used by this version", &Settings::twilio_auth_token, true));
     table.push_back(
@@ -222,7 +225,8 @@ std::vector<Option> make_options() {
                           &Settings::mllp_max_connections, 1, 20000));
     table.push_back(count("RADSCHED_MLLP_MAX_PER_PEER", "MLLP connections from one address at the same time",
                           &Settings::mllp_max_per_peer, 1, 20000));
-    table.push_back(size("RADSCHED_MLLP_MAX_MEMORY", "memory for MLLP messages that have not arrived completely, in all",
+    table.push_back(size("RADSCHED_MLLP_MAX_MEMORY",
+                         "memory for MLLP messages that have not arrived completely, in all",
                          &Settings::mllp_max_memory, 1U << 20U, std::size_t{64} << 30U));
     table.push_back(count("RADSCHED_MLLP_BATCH", "messages that wait together and share a transaction; 1: each its own",
                           &Settings::mllp_batch, 1, 1000));
@@ -237,16 +241,18 @@ std::vector<Option> make_options() {
     table.push_back({"RADSCHED_MLLP_NETWORKS", flag_of("RADSCHED_MLLP_NETWORKS"),
                      "networks that may connect to the MLLP listener, separated by commas; unset: all", false,
                      read_networks, show_networks});
-    table.push_back(plain_text("RADSCHED_MLLP_SITE", "code of the site that the MLLP listener serves; unset: the sender decides",
+    table.push_back(plain_text("RADSCHED_MLLP_SITE",
+                               "code of the site that the MLLP listener serves; unset: the sender decides",
                                &Settings::mllp_site));
-    table.push_back(plain_text("RADSCHED_MLLP_TLS_CERT", "PEM file with the certificate of the MLLP listener; unset: plain",
+    table.push_back(plain_text("RADSCHED_MLLP_TLS_CERT",
+                               "PEM file with the certificate of the MLLP listener; unset: plain",
                                &Settings::mllp_tls_certificate));
     table.push_back(plain_text("RADSCHED_MLLP_TLS_KEY", "PEM file with its key", &Settings::mllp_tls_key));
     table.push_back(plain_text("RADSCHED_MLLP_TLS_CLIENT_CA",
                                "PEM file with the CA of client certificates; set: every client needs one",
                                &Settings::mllp_tls_client_ca));
-    table.push_back(plain_text("RADSCHED_MLLP_LISTENERS", "JSON file with further MLLP listeners",
-                               &Settings::mllp_listeners_file));
+    table.push_back(
+        plain_text("RADSCHED_MLLP_LISTENERS", "JSON file with further MLLP listeners", &Settings::mllp_listeners_file));
     table.push_back(duration("RADSCHED_MLLP_IDLE_TIMEOUT",
                              "an MLLP connection without a message is closed after this time",
                              &Settings::mllp_idle_timeout, 1s, 8760h));

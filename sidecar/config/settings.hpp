@@ -32,7 +32,7 @@ struct Settings {
     std::size_t mllp_max_per_peer = 1000;
     std::size_t mllp_max_memory = 256U << 20U;
     std::size_t mllp_batch = 50;
-    std::size_t mllp_db_sessions = 3;
+    std::size_t mllp_db_sessions = 2;
     std::chrono::milliseconds mllp_start_timeout = std::chrono::minutes(5);
     std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
     std::vector<std::string> mllp_networks;
@@ -55,7 +55,8 @@ struct Settings {
     std::optional<std::string> jwks_file;
     std::string jwt_issuer = "radscheduler";
     std::string jwt_audience = "radscheduler-users";
-    bool behind_proxy = false; // a proxy in front does TLS
+    bool behind_proxy = false;    // a proxy in front does TLS
+    std::size_t rate_limit = 100; // requests a second of one principal; 0: none
 
     // PostgreSQL
     std::size_t db_connections = 8;

@@ -18,6 +18,9 @@ enum class StatementId {
     api_appointments,
     api_dashboard,
     health,
+    admit_api_key,
+    login_of,
+    note_login,
     maintain,
     relay_fetch,
     relay_advance,
@@ -29,6 +32,14 @@ struct Statement {
     const char* sql;
 };
 
+// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version), in one statement and so in
+// one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the login no
+// longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
+    "SELECT r.status, r.content_type, r.body FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer) AS "  \
+    "a(ok) "                                                                                                           \
+    "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
+
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
 inline constexpr std::array<Statement, statement_count> statements{{
@@ -37,10 +48,10 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
                         "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
     // For a listener of one site: the setting narrows this statement to it.
-    {"rs_ingest_at",
-     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
-     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, $2::text) AS r"},
+    {"rs_ingest_at", "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
+                     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+                     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
+                     "'mllp' END, $2::text) AS r"},
     {"rs_ingest_batch_at",
      "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
      "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
@@ -48,13 +59,19 @@ inline constexpr std::array<Statement, statement_count> statements{{
      "$2::text[]) AS r"},
     {"rs_quarantine",
      "SELECT radscheduler.quarantine($1::bytea, $2::text, $3::text, $4::bigint, $5::bigint, $6::text)"},
-    {"rs_appointment", "SELECT r.status, r.content_type, r.body FROM radscheduler.api_hl7_appointment($1::bytea) AS r"},
-    {"rs_raw",
-     "SELECT r.status, r.content_type, r.body FROM radscheduler.api_hl7_raw($1::bytea, $2::text, $3::text) AS r"},
-    {"rs_simulate", "SELECT r.status, r.content_type, r.body FROM radscheduler.api_hl7_simulate($1::bytea) AS r"},
-    {"rs_appointments", "SELECT r.status, r.content_type, r.body FROM radscheduler.api_appointments($1::jsonb) AS r"},
-    {"rs_dashboard", "SELECT r.status, r.content_type, r.body FROM radscheduler.api_dashboard($1::jsonb) AS r"},
+    {"rs_appointment", RADSCHED_AS_PRINCIPAL("$5::bytea AS body", "radscheduler.api_hl7_appointment(p.body)")},
+    {"rs_raw", RADSCHED_AS_PRINCIPAL("$5::bytea AS body, $6::text AS type, $7::text AS accept",
+                                     "radscheduler.api_hl7_raw(p.body, p.type, p.accept)")},
+    {"rs_simulate", RADSCHED_AS_PRINCIPAL("$5::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
+    {"rs_appointments", RADSCHED_AS_PRINCIPAL("$5::jsonb AS query", "radscheduler.api_appointments(p.query)")},
+    {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$5::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
     {"rs_health", "SELECT radscheduler.health()"},
+    {"rs_key", "SELECT k.site, pg_catalog.array_to_string(k.scopes, ' ') FROM radscheduler.admit_api_key($1::text, "
+               "$2::bytea, $3::inet) AS k"},
+    {"rs_login", "SELECT l.user_id, l.site, l.login, l.password_hash, pg_catalog.array_to_string(l.scopes, ' '), "
+                 "l.token_version, l.closed_for "
+                 "FROM radscheduler.login_of($1::text, $2::text) AS l"},
+    {"rs_note_login", "SELECT radscheduler.note_login($1::text, $2::bigint, $3::boolean)"},
     {"rs_maintain", "SELECT radscheduler.maintain()"},
     {"rs_fetch",
      "SELECT f.cursor, f.channel, f.payload FROM radscheduler.relay_fetch('redis'::text, $1::integer) AS f"},

@@ -1,6 +1,5 @@
 #include "http/api.hpp"
 
-#include <array>
 #include <charconv>
 
 #include "app/version.hpp"
@@ -39,32 +38,48 @@ Response from_reply(const db::Rows& rows) {
     return response;
 }
 
+// The parameters that stand before those of every API statement (db/statements.hpp). Not in a coroutine: g++ 12
+// mishandles braced lists there.
+std::vector<db::Param> in_the_name_of(const auth::Principal& who, const std::vector<db::Param>& own) {
+    std::vector<db::Param> params;
+    for (const auto* text : {&who.site, &who.name, &who.login, &who.version}) {
+        params.push_back(text->empty() ? db::Param::null() : db::Param::text(*text));
+    }
+    params.insert(params.end(), own.begin(), own.end());
+    return params;
+}
+
 } // namespace
 
-Api::Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::function<void(Probes&)> describe)
-    : pool_(std::move(pool)), counters_(counters), describe_(std::move(describe)) {}
+Api::Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::shared_ptr<Doorkeeper> door,
+         std::function<void(Probes&)> describe)
+    : pool_(std::move(pool)), counters_(counters), door_(std::move(door)), describe_(std::move(describe)) {}
 
 Task<Response> Api::handle(const Request& request) {
     const auto body = db::Param::bytes(request.body.view());
     switch (request.route) {
     case RouteId::hl7_appointment: {
-        const std::array<db::Param, 1> params{body};
-        co_return co_await ask(db::StatementId::api_hl7_appointment, params);
+        std::vector<db::Param> params(1, body);
+        co_return co_await ask(db::StatementId::api_hl7_appointment, request, std::move(params));
     }
     case RouteId::hl7_simulate: {
-        const std::array<db::Param, 1> params{body};
-        co_return co_await ask(db::StatementId::api_hl7_simulate, params);
+        std::vector<db::Param> params(1, body);
+        co_return co_await ask(db::StatementId::api_hl7_simulate, request, std::move(params));
     }
     case RouteId::hl7_raw: {
-        const std::array<db::Param, 3> params{
-            body, request.media_type.empty() ? db::Param::null() : db::Param::text(request.media_type),
-            request.accept.empty() ? db::Param::null() : db::Param::text(request.accept)};
-        co_return co_await ask(db::StatementId::api_hl7_raw, params);
+        std::vector<db::Param> params(1, body);
+        params.push_back(request.media_type.empty() ? db::Param::null() : db::Param::text(request.media_type));
+        params.push_back(request.accept.empty() ? db::Param::null() : db::Param::text(request.accept));
+        co_return co_await ask(db::StatementId::api_hl7_raw, request, std::move(params));
     }
     case RouteId::appointments:
         co_return co_await ask_with_query(db::StatementId::api_appointments, request);
     case RouteId::dashboard:
         co_return co_await ask_with_query(db::StatementId::api_dashboard, request);
+    case RouteId::login:
+        co_return co_await door_->login(request);
+    case RouteId::me:
+        co_return Doorkeeper::me(request.principal);
     case RouteId::health_live:
         co_return json_response(200, R"({"status":"alive"})");
     case RouteId::health_ready:
@@ -84,10 +99,15 @@ Task<Response> Api::handle(const Request& request) {
     co_return co_await health(true);
 }
 
-Task<Response> Api::ask(db::StatementId id, std::span<const db::Param> params) {
+Task<Response> Api::ask(db::StatementId id, const Request& request, std::vector<db::Param> params) {
+    const auto& who = request.principal;
+    params = in_the_name_of(who, params);
     for (int left = tries_after_conflict; true; --left) {
         auto result = co_await db::run(pool_, id, params, request_run);
         if (const auto* rows = std::get_if<db::Rows>(&result)) {
+            if (rows->count() == 0 && !who.login.empty()) {
+                co_return unauthorized("This user was closed or changed since the token was signed. Sign in again.");
+            }
             co_return rows->count() == 1 ? from_reply(*rows) : internal_error();
         }
         const auto& error = std::get<db::DbError>(result);
@@ -111,8 +131,8 @@ Task<Response> Api::ask_with_query(db::StatementId id, const Request& request) {
         co_return problem(400, "bad_query", "Bad query", query.problem);
     }
     const auto json = to_json(query);
-    const std::array<db::Param, 1> params{db::Param::text(json)};
-    co_return co_await ask(id, params);
+    std::vector<db::Param> params(1, db::Param::text(json));
+    co_return co_await ask(id, request, std::move(params));
 }
 
 // A real question to the database each time: a constant "healthy" is worse than no answer.

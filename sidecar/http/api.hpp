@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "db/pool.hpp"
+#include "http/doorkeeper.hpp"
 #include "http/health_report.hpp"
 #include "http/message.hpp"
 #include "net/asio.hpp"
@@ -16,17 +18,22 @@ namespace radscheduler::sidecar::http {
 class Api {
 public:
     // `describe` fills in what the API cannot see itself: listeners, Redis, relay, draining, uptime.
-    Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::function<void(Probes&)> describe);
+    Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::shared_ptr<Doorkeeper> door,
+        std::function<void(Probes&)> describe);
+
+    Doorkeeper& door() { return *door_; }
 
     Task<Response> handle(const Request& request);
 
 private:
-    Task<Response> ask(db::StatementId id, std::span<const db::Param> params);
+    // In the principal's name: site, actor, login and version go before `params`.
+    Task<Response> ask(db::StatementId id, const Request& request, std::vector<db::Param> params);
     Task<Response> ask_with_query(db::StatementId id, const Request& request);
     Task<Response> health(bool full);
 
     std::shared_ptr<db::Pool> pool_;
     Counters& counters_;
+    std::shared_ptr<Doorkeeper> door_;
     std::function<void(Probes&)> describe_;
 };
 

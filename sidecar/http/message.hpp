@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/principal.hpp"
 #include "http/router.hpp"
 #include "obs/payload.hpp"
 
@@ -16,6 +17,8 @@ struct Request {
     std::string media_type; // of Content-Type, lower case, without parameters; empty when not sent
     std::string accept;     // as sent
     Payload body;
+    std::string peer; // address of the other side, without port
+    auth::Principal principal;
 };
 
 struct Response {

@@ -26,7 +26,7 @@ Response not_found() {
     return problem(
         404, "not_found", "Not found",
         "There is nothing at this path. The API is POST /api/hl7/appointment, /api/hl7/raw, /api/hl7/simulate and "
-        "GET /api/appointments, /api/analytics/dashboard, /health.");
+        "GET /api/appointments, /api/analytics/dashboard, /health, POST /api/v1/auth/login, GET /api/v1/auth/me.");
 }
 
 Response method_not_allowed(const Match& match) {
@@ -47,6 +47,24 @@ Response too_large(std::size_t limit) {
     return problem(413, "body_too_large", "Body too large",
                    "The body is larger than the limit of " + show_size(limit) +
                        ". Send less, or raise RADSCHED_HTTP_MAX_BODY (for HL7: RADSCHED_MLLP_MAX_FRAME).");
+}
+
+Response unauthorized(std::string_view detail) {
+    auto response = problem(401, "unauthorized", "Not signed in", detail);
+    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"radscheduler\"");
+    return response;
+}
+
+Response forbidden(std::string_view scope) {
+    return problem(403, "forbidden", "Not allowed",
+                   "This needs the scope " + std::string(scope) +
+                       ", which the credential does not hold. An administrator can give it.");
+}
+
+Response too_many(std::chrono::milliseconds wait, std::string_view detail) {
+    auto response = problem(429, "too_many_requests", "Too many requests", detail);
+    response.headers.emplace_back("Retry-After", std::to_string((wait.count() + 999) / 1000));
+    return response;
 }
 
 Response unavailable() {

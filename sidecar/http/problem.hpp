@@ -2,6 +2,7 @@
 // for.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "http/message.hpp"
@@ -15,6 +16,9 @@ Response not_found();
 Response method_not_allowed(const Match& match);
 Response unsupported_media_type(BodyKind kind);
 Response too_large(std::size_t limit);
+Response unauthorized(std::string_view detail);
+Response forbidden(std::string_view scope);
+Response too_many(std::chrono::milliseconds wait, std::string_view detail);
 Response unavailable();
 Response internal_error();
 

@@ -13,18 +13,21 @@ struct Route {
     std::string_view path;
     RouteId id;
     BodyKind body;
+    std::string_view scope;
 };
 
-constexpr std::array<Route, 9> routes{{
-    {"POST", "/api/hl7/appointment", RouteId::hl7_appointment, BodyKind::json},
-    {"POST", "/api/hl7/raw", RouteId::hl7_raw, BodyKind::hl7},
-    {"POST", "/api/hl7/simulate", RouteId::hl7_simulate, BodyKind::json},
-    {"GET", "/api/appointments", RouteId::appointments, BodyKind::none},
-    {"GET", "/api/analytics/dashboard", RouteId::dashboard, BodyKind::none},
-    {"GET", "/health", RouteId::health, BodyKind::none},
-    {"GET", "/health/live", RouteId::health_live, BodyKind::none},
-    {"GET", "/health/ready", RouteId::health_ready, BodyKind::none},
-    {"GET", "/metrics", RouteId::metrics, BodyKind::none},
+constexpr std::array<Route, 11> routes{{
+    {"POST", "/api/hl7/appointment", RouteId::hl7_appointment, BodyKind::json, "hl7:ingest"},
+    {"POST", "/api/hl7/raw", RouteId::hl7_raw, BodyKind::hl7, "hl7:ingest"},
+    {"POST", "/api/hl7/simulate", RouteId::hl7_simulate, BodyKind::json, "hl7:ingest"},
+    {"GET", "/api/appointments", RouteId::appointments, BodyKind::none, "appointments:read"},
+    {"GET", "/api/analytics/dashboard", RouteId::dashboard, BodyKind::none, "analytics:read"},
+    {"GET", "/health", RouteId::health, BodyKind::none, ""},
+    {"GET", "/health/live", RouteId::health_live, BodyKind::none, ""},
+    {"GET", "/health/ready", RouteId::health_ready, BodyKind::none, ""},
+    {"POST", "/api/v1/auth/login", RouteId::login, BodyKind::json, ""},
+    {"GET", "/api/v1/auth/me", RouteId::me, BodyKind::none, any_credential},
+    {"GET", "/metrics", RouteId::metrics, BodyKind::none, ""},
 }};
 
 constexpr std::array<std::string_view, 1> json_types{"application/json"};
@@ -66,6 +69,7 @@ Match match(std::string_view method, std::string_view target) {
             result.kind = Match::Kind::found;
             result.route = route.id;
             result.body = route.body;
+            result.scope = route.scope;
             result.head = method == "HEAD";
             return result;
         }

@@ -19,7 +19,12 @@ enum class RouteId {
     health_live,
     health_ready,
     metrics,
+    login,
+    me,
 };
+
+// The scope of a route that takes any credential, whatever it may do.
+inline constexpr std::string_view any_credential = "*";
 
 // What kind of body a route takes.
 enum class BodyKind { none, json, hl7 };
@@ -29,6 +34,7 @@ struct Match {
     Kind kind = Kind::not_found;
     RouteId route = RouteId::health;
     BodyKind body = BodyKind::none;
+    std::string_view scope; // what a credential must hold; empty: open to everybody
     bool head = false;      // answer without a body
     std::string_view path;  // the route's own path, safe to log; empty when not found
     std::string_view query; // part of the target given

@@ -28,7 +28,8 @@ std::string_view view(beast::string_view text) {
 class Server::Session {
 public:
     Session(tcp::socket socket, const ServerOptions& options, std::shared_ptr<Api> api, Counters& counters)
-        : stream_(std::move(socket)), options_(options), api_(std::move(api)), counters_(counters) {}
+        : stream_(std::move(socket)), peer_(peer_address(stream_.socket())), options_(options), api_(std::move(api)),
+          counters_(counters) {}
 
     void request_stop() {
         stopping_ = true;
@@ -69,6 +70,18 @@ private:
         const auto target = std::string(view(parser.get().target()));
         const auto match = http::match(view(parser.get().method_string()), target);
         auto response = refuse_by_header(match, parser);
+        Request request;
+        if (!response) {
+            request.peer = peer_;
+            auto admission =
+                co_await api_->door().admit(std::string(view(parser.get()[bhttp::field::authorization])),
+                                            std::string(view(parser.get()["X-API-Key"])), match.scope, peer_);
+            if (auto* refused = std::get_if<Response>(&admission)) {
+                response = std::move(*refused);
+            } else {
+                request.principal = std::get<auth::Principal>(std::move(admission));
+            }
+        }
         if (!response) {
             const auto limit = body_limit(match.body);
             parser.body_limit(limit);
@@ -81,7 +94,6 @@ private:
         }
         stream_.expires_never(); // the database has its own deadlines
         if (!response) {
-            Request request;
             request.route = match.route;
             request.query = Payload(std::string(match.query));
             request.media_type = media_type(view(parser.get()[bhttp::field::content_type]));
@@ -99,6 +111,7 @@ private:
         log::info("http.request", "answered",
                   {{"method", view(parser.get().method_string())},
                    {"route", match.path.empty() ? "(none)" : match.path},
+                   {"principal", request.principal.name},
                    {"status", response->status},
                    {"bytes", response->body.size()},
                    {"sent", sent},
@@ -192,6 +205,7 @@ private:
     }
 
     beast::tcp_stream stream_;
+    std::string peer_; // address without port
     beast::flat_buffer buffer_;
     const ServerOptions& options_;
     std::shared_ptr<Api> api_;

@@ -14,8 +14,8 @@ namespace radscheduler::sidecar::mllp {
 
 struct Limits {
     std::size_t max_frame = 16U << 20U;
-    std::size_t max_connections = 1000; // in all
-    std::size_t max_per_peer = 100;     // from one address
+    std::size_t max_connections = 1000;   // in all
+    std::size_t max_per_peer = 100;       // from one address
     std::size_t max_memory = 256U << 20U; // of messages that have not arrived completely, in all
     Milliseconds start_timeout{300'000};
     Milliseconds idle_timeout{86'400'000};

@@ -14,8 +14,8 @@ namespace {
 constexpr Milliseconds session_wait{1000}; // for a database session; then the connections look at their peers again
 
 Receipt receipt_of(const db::Rows& rows, int row, std::size_t shared) {
-    return {rows.text_or(row, 0, ""), rows.text_or(row, 2, ""), rows.text_or(row, 3, ""), rows.text_or(row, 4, ""),
-            rows.bytes(row, 1), shared};
+    return {rows.text_or(row, 0, ""), rows.text_or(row, 2, ""), rows.text_or(row, 3, ""),
+            rows.text_or(row, 4, ""), rows.bytes(row, 1),       shared};
 }
 
 db::DbError wrong_rows() {
@@ -140,7 +140,8 @@ Task<void> Intake::together(db::Connection& connection, const Parcels& parcels) 
                                           db::Param::text(site)};
     const auto statement = site.empty() ? db::StatementId::ingest_batch : db::StatementId::ingest_batch_at;
     auto result = co_await connection.execute(statement, std::span(params).first(site.empty() ? 2 : 3));
-    if (const auto* rows = std::get_if<db::Rows>(&result); rows != nullptr && rows->count() == static_cast<int>(count)) {
+    if (const auto* rows = std::get_if<db::Rows>(&result);
+        rows != nullptr && rows->count() == static_cast<int>(count)) {
         counters_.mllp_batches.add();
         counters_.mllp_batched.add(count);
         int row = 0;

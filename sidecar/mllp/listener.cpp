@@ -176,7 +176,9 @@ std::string sender_of(std::string_view message) {
         value = message.substr(0, end);
         message = end == std::string_view::npos ? std::string_view() : message.substr(end + 1);
     }
-    const auto first = [component](std::string_view value) { return std::string(value.substr(0, value.find(component))); };
+    const auto first = [component](std::string_view value) {
+        return std::string(value.substr(0, value.find(component)));
+    };
     return first(fields[2]) + "|" + first(fields[3]);
 }
 

@@ -48,9 +48,12 @@ Task<void> Quarantine::work() {
         queue_.pop_front();
         const auto offset = std::to_string(rejected.offset);
         const auto size = std::to_string(rejected.size);
-        const std::array<db::Param, 6> params{db::Param::bytes(rejected.bytes.view()), db::Param::text(rejected.reason),
-                                              db::Param::text(rejected.peer),          db::Param::text(offset),
-                                              db::Param::text(size),                   db::Param::text(rejected.listener)};
+        const std::array<db::Param, 6> params{db::Param::bytes(rejected.bytes.view()),
+                                              db::Param::text(rejected.reason),
+                                              db::Param::text(rejected.peer),
+                                              db::Param::text(offset),
+                                              db::Param::text(size),
+                                              db::Param::text(rejected.listener)};
         const db::RunOptions options{wait_for_session, db::WhenDown::wait, Milliseconds(0)};
         const auto result = co_await db::run(pool_, db::StatementId::quarantine, params, options);
         queued_bytes_ -= rejected.bytes.size();

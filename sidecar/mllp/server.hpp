@@ -1,5 +1,6 @@
 // Listens for MLLP connections at one place and keeps the list of those that came in there.
-// Invariant: stop() first ends accepting, then asks every session to finish what is in hand; open() tells when all have.
+// Invariant: stop() first ends accepting, then asks every session to finish what is in hand; open() tells when all
+// have.
 #pragma once
 
 #include <memory>

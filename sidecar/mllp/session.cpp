@@ -17,9 +17,9 @@ constexpr Milliseconds longest_retry{2000};
 constexpr Milliseconds linger{2000};
 constexpr Milliseconds linger_when_stopping{300};
 constexpr Milliseconds handshake_timeout{20'000};
-constexpr std::size_t most_together = 50;           // messages of one connection under way
+constexpr std::size_t most_together = 50; // messages of one connection under way
 constexpr std::size_t most_bytes_together = 1U << 20U;
-constexpr std::size_t small_frame = 64U << 10U;     // never refused for want of memory
+constexpr std::size_t small_frame = 64U << 10U; // never refused for want of memory
 
 } // namespace
 
@@ -80,7 +80,9 @@ Task<bool> Session::begin_tls() {
         counters_.mllp_tls_failed.add();
         log::warn("mllp.certificate_unknown",
                   "the client's certificate stands for no sender of this listener; closed. Name it under \"senders\"",
-                  {{"peer", peer_}, {"listener", listener_->name}, {"certificate", certificate_names_.empty() ? std::string() : certificate_names_[0]}});
+                  {{"peer", peer_},
+                   {"listener", listener_->name},
+                   {"certificate", certificate_names_.empty() ? std::string() : certificate_names_[0]}});
     }
     co_return known;
 }
@@ -117,9 +119,8 @@ Task<void> Session::run() {
         if (reader_.stats().frames != counted_.frames) {
             frame_began_ = Clock::now();
         }
-        began_ = began_ || std::any_of(events.begin(), events.end(), [](const auto& event) {
-                     return event.kind == FrameEvent::Kind::message;
-                 });
+        began_ = began_ || std::any_of(events.begin(), events.end(),
+                                       [](const auto& event) { return event.kind == FrameEvent::Kind::message; });
         counted_ = reader_.stats();
         note_memory();
         if (memory_ > small_frame && house_->memory > house_->limits.max_memory) {
@@ -231,8 +232,9 @@ Task<Session::Next> Session::refuse(const FrameEvent& event) {
         break;
     case FrameEvent::Kind::speaks_tls:
         counters_.mllp_not_mllp.add();
-        log::warn("mllp.not_mllp", "the peer speaks TLS on a plain MLLP port; closed. Switch TLS off in the sender, or "
-                                   "give it a listener with TLS",
+        log::warn("mllp.not_mllp",
+                  "the peer speaks TLS on a plain MLLP port; closed. Switch TLS off in the sender, or "
+                  "give it a listener with TLS",
                   {{"peer", peer_}});
         keep("speaks_tls", event.bytes, event.offset);
         break;
@@ -302,9 +304,9 @@ Task<Delivery::Event> Session::attempt(std::vector<Payload>& messages, const Del
     }
     const auto& error = *parcel->error;
     const bool passing = error.kind == db::FailureKind::transient;
-    log::write(!passing                    ? log::Level::error
+    log::write(!passing                   ? log::Level::error
                : delivery.attempts() == 1 ? log::Level::warn
-                                           : log::Level::debug,
+                                          : log::Level::debug,
                "mllp.ingest_failed",
                passing ? "the database cannot take a message now; it is held, unanswered, and tried again"
                        : "the database refused a message unexpectedly; the connection is closed without an answer. "
@@ -333,7 +335,7 @@ Task<bool> Session::answer(const std::vector<Receipt>& receipts, const std::vect
         const auto& receipt = receipts[i];
         counters_.note_message(receipt.outcome, std::chrono::duration<double>(took).count());
         log::info("mllp.message",
-                  !sent                   ? "stored, but the answer could not be sent; the same bytes get it again"
+                  !sent                 ? "stored, but the answer could not be sent; the same bytes get it again"
                   : receipt.ack.empty() ? "stored; the sender asked for no answer"
                                         : "answered",
                   {{"peer", peer_},

@@ -8,12 +8,11 @@ TlsLoaded load_tls(const TlsFiles& files) {
     auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
     auto* native = context->native_handle();
     SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-    SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(native,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS); // idle connections are cheap
     SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
-    const auto failed = [&](const std::string& file) {
-        return TlsLoaded{nullptr, file + ": " + ec.message()};
-    };
+    const auto failed = [&](const std::string& file) { return TlsLoaded{nullptr, file + ": " + ec.message()}; };
     context->use_certificate_chain_file(files.certificate, ec);
     if (ec) {
         return failed(files.certificate);

@@ -1,6 +1,6 @@
 // The bytes of one MLLP connection, plain or through TLS.
-// Invariants: no buffer is kept for a plain connection that is idle (a thousand of them are cheap); what read() returned
-// is valid until the next wait. One reader and one writer, not at the same time.
+// Invariants: no buffer is kept for a plain connection that is idle (a thousand of them are cheap); what read()
+// returned is valid until the next wait. One reader and one writer, not at the same time.
 #pragma once
 
 #include <memory>
@@ -40,7 +40,7 @@ public:
     ClientCertificate client() const;
 
 private:
-    std::unique_ptr<tcp::socket> socket_; // stays where it is: the TLS stream refers to it
+    std::unique_ptr<tcp::socket> socket_;   // stays where it is: the TLS stream refers to it
     std::shared_ptr<ssl::context> context_; // the one this connection began with, also after a reload
     std::unique_ptr<ssl::stream<tcp::socket&>> tls_;
     std::vector<char> buffer_; // TLS only

@@ -16,10 +16,10 @@
 namespace radscheduler::sidecar::mllp {
 
 struct BatchLimits {
-    std::size_t messages = 50;         // in one transaction
-    std::size_t bytes = 1U << 20U;     // in one transaction; a larger message goes alone
-    std::size_t sessions = 3;          // that work at a time while none of them is slow
-    std::size_t most_sessions = 8;     // that work at a time when others are slow
+    std::size_t messages = 50;          // in one transaction
+    std::size_t bytes = 1U << 20U;      // in one transaction; a larger message goes alone
+    std::size_t sessions = 2;           // that work at a time while none of them is slow
+    std::size_t most_sessions = 8;      // that work at a time when others are slow
     std::chrono::milliseconds slow{50}; // a session that has been busy for longer does not count
 };
 

@@ -20,6 +20,20 @@ std::string peer_name(const tcp::socket& socket) {
     return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
 }
 
+std::string peer_address(const tcp::socket& socket) {
+    error_code ec;
+    const auto endpoint = socket.remote_endpoint(ec);
+    if (ec) {
+        return "0.0.0.0";
+    }
+    auto address = endpoint.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    }
+    const auto text = address.to_string();
+    return text.substr(0, text.find('%'));
+}
+
 bool peer_has_closed(tcp::socket& socket) {
     pollfd entry{socket.native_handle(), POLLRDHUP, 0};
     return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;

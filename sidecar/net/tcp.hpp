@@ -16,6 +16,9 @@ using tcp = asio::ip::tcp;
 // Address and port of the other side as "ip:port" ("[ip]:port" for IPv6), or "unknown" when it is gone already.
 std::string peer_name(const tcp::socket& socket);
 
+// Its address alone, without port or zone; "0.0.0.0" when it is gone already.
+std::string peer_address(const tcp::socket& socket);
+
 // True when the other side has closed its sending half or the connection is broken, even with bytes still unread.
 bool peer_has_closed(tcp::socket& socket);
 

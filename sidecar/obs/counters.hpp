@@ -23,7 +23,8 @@ private:
 // How long messages took, by upper bound in seconds.
 class Durations {
 public:
-    static constexpr std::array<double, 14> bounds{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30};
+    static constexpr std::array<double, 14> bounds{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
+                                                   0.2,   0.5,   1,     2,    5,    10,   30};
 
     void add(double seconds) {
         std::size_t place = 0;

@@ -72,8 +72,8 @@ void add_durations(Page& page, const Durations& durations) {
 }
 
 void add_mllp(Page& page, const Counters& counters) {
-    auto& messages = page.family("radsched_hl7_messages_total", "Messages processed, by what became of them.",
-                                 MetricType::Counter);
+    auto& messages =
+        page.family("radsched_hl7_messages_total", "Messages processed, by what became of them.", MetricType::Counter);
     for (std::size_t i = 0; i < Counters::outcomes.size(); ++i) {
         Page::value(messages, {{"direction", "in"}, {"outcome", std::string(Counters::outcomes[i])}},
                     static_cast<double>(counters.by_outcome[i].value()));
@@ -85,8 +85,8 @@ void add_mllp(Page& page, const Counters& counters) {
     page.counter("radsched_mllp_connections_refused_total", "MLLP connections refused by a limit or network.",
                  counters.mllp_connections_refused);
     page.counter("radsched_mllp_tls_failed_total", "TLS handshakes that failed.", counters.mllp_tls_failed);
-    auto& rejected = page.family("radsched_mllp_rejected_frames_total", "Frames that never became a message.",
-                                 MetricType::Counter);
+    auto& rejected =
+        page.family("radsched_mllp_rejected_frames_total", "Frames that never became a message.", MetricType::Counter);
     Page::value(rejected, {{"reason", "half"}}, static_cast<double>(counters.mllp_half_frames.value()));
     Page::value(rejected, {{"reason", "too_large"}}, static_cast<double>(counters.mllp_too_large.value()));
     Page::value(rejected, {{"reason", "not_mllp"}}, static_cast<double>(counters.mllp_not_mllp.value()));
@@ -108,7 +108,8 @@ void add_mllp(Page& page, const Counters& counters) {
 
 std::string metrics_text(const Counters& counters, const http::Probes& probes, const std::string& version) {
     Page page;
-    Page::value(page.family("radsched_build_info", "The version that runs.", MetricType::Gauge), {{"version", version}}, 1);
+    Page::value(page.family("radsched_build_info", "The version that runs.", MetricType::Gauge), {{"version", version}},
+                1);
     page.gauge("radsched_uptime_seconds", "Time since the start.", static_cast<double>(probes.uptime_seconds));
     page.gauge("radsched_draining", "1 while the daemon ends.", probes.draining ? 1 : 0);
     add_mllp(page, counters);
@@ -116,8 +117,8 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
                static_cast<double>(counters.http_connections_now.value()));
     page.counter("radsched_http_answers_total", "HTTP requests answered.", counters.http_requests);
     page.counter("radsched_http_errors_total", "HTTP answers with status 500 and above.", counters.http_errors);
-    auto& pool = page.family("radsched_pg_pool", "PostgreSQL sessions by state; waiting: users without one.",
-                             MetricType::Gauge);
+    auto& pool =
+        page.family("radsched_pg_pool", "PostgreSQL sessions by state; waiting: users without one.", MetricType::Gauge);
     Page::value(pool, {{"state", "size"}}, static_cast<double>(probes.pool.size));
     Page::value(pool, {{"state", "connected"}}, static_cast<double>(probes.pool.connected));
     Page::value(pool, {{"state", "idle"}}, static_cast<double>(probes.pool.idle));

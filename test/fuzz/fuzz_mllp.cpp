@@ -1,4 +1,5 @@
-// The MLLP reader: any stream, in any pieces, gives the same frames at the same places, and never keeps more than the cap.
+// The MLLP reader: any stream, in any pieces, gives the same frames at the same places, and never keeps more than the
+// cap.
 #include "check.hpp"
 #include "mllp/frame_reader.hpp"
 #include "mllp/frame_writer.hpp"
@@ -39,7 +40,8 @@ void check_written(const Seen& seen) {
     const auto frame = framed(seen.bytes);
     FrameReader reader(cap);
     const auto events = reader.feed({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
-    FUZZ_CHECK(events.size() == 1 && events[0].kind == FrameEvent::Kind::message && events[0].bytes.view() == seen.bytes);
+    FUZZ_CHECK(events.size() == 1 && events[0].kind == FrameEvent::Kind::message &&
+               events[0].bytes.view() == seen.bytes);
 }
 
 } // namespace

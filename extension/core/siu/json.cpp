@@ -151,6 +151,22 @@ void write(JsonWriter& json, const SiuResource& resource) {
     json.end_object();
 }
 
+void write(JsonWriter& json, const SiuFact& fact) {
+    json.begin_object();
+    json.member("path", fact.path);
+    json.member("kind", fact.kind);
+    if (!fact.code.empty()) json.member("code", fact.code);
+    if (!fact.value.empty()) json.member("value", fact.value);
+    if (!fact.unit.empty()) json.member("unit", fact.unit);
+    if (!fact.severity.empty()) json.member("severity", fact.severity);
+    if (!fact.observed_at.empty()) json.member("observed_at", fact.observed_at);
+    if (fact.is_withdrawn) {
+        json.key("is_withdrawn");
+        json.boolean(true);
+    }
+    json.end_object();
+}
+
 void write_remark(JsonWriter& json, const std::string& code, const std::string& path, const std::string& text) {
     json.begin_object();
     json.member("code", code);
@@ -194,6 +210,7 @@ std::string to_json(const SiuReading& reading) {
     if (reading.request) siu::write_request(json, *reading.request);
     if (reading.merges) siu::write_merges(json, *reading.merges);
     if (reading.orders) siu::write_orders(json, *reading.orders);
+    if (!reading.facts.empty()) write_array(json, "facts", reading.facts);
     json.key("warnings");
     json.begin_array();
     for (const Warning& warning : reading.warnings)

@@ -2,6 +2,7 @@
 #include "radscheduler/siu/reader.hpp"
 
 #include "appointment_timing.hpp"
+#include "facts.hpp"
 #include "merges.hpp"
 #include "orders.hpp"
 #include "patient.hpp"
@@ -44,6 +45,7 @@ SiuReading read_siu(const Message& message, const SiuOptions& options) {
     reading.visit = siu::read_visit(context, plan, reading);
     if (merging) reading.merges = siu::read_merges(context, message, reading.patient);
     if (siu::is_order(reading.header)) reading.orders = siu::read_orders(context, message);
+    if (plan.tells_facts && !merging) reading.facts = siu::read_facts(context, message);
     return reading;
 }
 

@@ -59,6 +59,8 @@ public:
             if (!plan_.procedure.exists()) plan_.procedure = fields;
         } else if (segment.name == "NTE") {
             take_note(fields);
+        } else if (segment.name == "OBX" || segment.name == "AL1" || segment.name == "DG1") {
+            plan_.tells_facts = true;
         }
     }
 

@@ -36,6 +36,7 @@ struct SegmentPlan {
     std::vector<PlannedSegment> parts;    // AIS, AIG, AIL, AIP in order
     std::vector<std::string> group_names; // RGS-3, code and text
     Text schedule_notes, patient_notes;
+    bool tells_facts = false; // OBX, AL1 or DG1 was sent
 };
 
 // several_patients: further PID segments belong to the message (a merge) and are not remarked.

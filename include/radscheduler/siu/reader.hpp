@@ -1,6 +1,6 @@
 // Purpose: reads a scheduling message (SIU S12..S27) or request (SRM S01..S11) into an SiuReading, and writes that as
 // the JSON that SQL takes. Other message types give header, patient and visit; ADT merges (A18, A30, A34, A40) also
-// merges, orders (ORM^O01, OMI^O23) also orders.
+// merges, orders (ORM^O01, OMI^O23) also orders. All but merges also give facts about the patient (OBX, AL1, DG1).
 //
 // Lenient (the default): fields that stand in the wrong place are found by their shape within the same segment; every
 // such repair is a warning. Strict: no repair; what would have been repaired is an error with its place.

@@ -112,6 +112,15 @@ struct SiuOrder {
     Text code, text, accession, modality, priority, wanted_at, ordered_by, reason;
 };
 
+// What is told about the patient that decides about exams.
+struct SiuFact {
+    std::string path;                  // "OBX[1]", "AL1[2]", "DG1[1]"
+    std::string kind;                  // egfr, creatinine, weight, height, pregnancy, allergy, diagnosis
+    std::string code, value, unit;     // value: a decimal number; code: "<" or ">" where it is only a bound
+    std::string severity, observed_at; // SV, MO, MI; ISO text, empty when not sent
+    bool is_withdrawn = false;         // told before, and wrong
+};
+
 struct SiuError {
     std::string code; // HL7 table 0357
     std::string path;
@@ -145,6 +154,7 @@ struct SiuReading {
     std::vector<SiuResource> resources;
     std::optional<std::vector<SiuMerge>> merges; // ADT A18, A30, A34, A40 only
     std::optional<std::vector<SiuOrder>> orders; // ORM^O01, OMI^O23 only
+    std::vector<SiuFact> facts;                  // not of merges
     std::vector<Warning> warnings;
     std::optional<SiuError> error; // set when the reading cannot be stored
 };

@@ -67,6 +67,9 @@ def fill(database):
     book(database, site="SOUTH")
     database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason)"
                      " SELECT site_id, resource_id, '[2031-01-01, 2031-01-02)', 'service' FROM radscheduler.resource ORDER BY resource_id LIMIT 1")
+    if has_function(database, "queue_siu"):
+        database.execute("INSERT INTO radscheduler.link (site_id, name, receiving_application) SELECT site_id, 'PACS', 'PACS' FROM radscheduler.site")
+        book(database)
     if has_function(database, "apply_adt"):
         block_order_merge(database)
     database.execute("SELECT radscheduler.relay_advance('redis', (SELECT max(f.cursor) FROM radscheduler.relay_fetch('redis', 3) f))")

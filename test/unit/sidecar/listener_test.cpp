@@ -90,7 +90,8 @@ TEST(Listener, SaysWhatIsWrongWithAList) {
 }
 
 TEST(BatchFile, GivesEachMessageOfABatch) {
-    const auto messages = messages_of(Payload("FHS|^~\\&|A\rBHS|^~\\&|A\rMSH|^~\\&|A|B\rPID|1\rMSH|^~\\&|A|C\rBTS|2\rFTS|1\r"));
+    const auto messages =
+        messages_of(Payload("FHS|^~\\&|A\rBHS|^~\\&|A\rMSH|^~\\&|A|B\rPID|1\rMSH|^~\\&|A|C\rBTS|2\rFTS|1\r"));
     ASSERT_EQ(messages.size(), 2U);
     EXPECT_EQ(messages[0].view(), "MSH|^~\\&|A|B\rPID|1\r");
     EXPECT_EQ(messages[1].view(), "MSH|^~\\&|A|C\r");
