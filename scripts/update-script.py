@@ -4,7 +4,7 @@
 usage: scripts/update-script.py OLD.sql NEW.sql > updates/radscheduler--A--B.sql
 
 Invariants: what stands in both is left alone. A function that changed is replaced in place, so that rights, views and triggers keep
-it; one that is gone, or returns other columns, is dropped first (PostgreSQL refuses where something of the site's depends on it). Code
+it; one that is gone, returns other columns or lost a default is dropped first (PostgreSQL refuses where something of the site's depends on it). Code
 tables are replaced wholesale. Rights are settled anew, and the records migrate last. Any other statement that is gone or changed (a
 type, an operator, a table) stops the program: that needs a hand.
 """
@@ -42,12 +42,13 @@ def table_of(statement):
 
 
 def results(script):
-    """signature -> what the function returns, for the functions of a script: those that return something else cannot be replaced in place."""
+    """signature -> (what the function returns, how many defaults it has): one that returns something else, or has fewer, cannot be replaced in place."""
     found = {}
     for statement, comment in zip(script, script[1:]):
         if FUNCTION.match(statement) and (match := SIGNATURE.match(comment)):
             head = re.split(r"\bLANGUAGE\b", statement)[0]
-            found[re.sub(r"\s+", " ", match.group(1))] = re.sub(r"\s+", " ", " ".join(re.findall(r"\bOUT\s[^,)]*|\bRETURNS\s.*", head, re.S))).strip()
+            returned = re.sub(r"\s+", " ", " ".join(re.findall(r"\bOUT\s[^,)]*|\bRETURNS\s.*", head, re.S))).strip()
+            found[re.sub(r"\s+", " ", match.group(1))] = (returned, len(re.findall(r"\bDEFAULT\b", head)))
     return found
 
 
@@ -62,7 +63,8 @@ def update(old, new):
     signatures = {re.sub(r"\s+", " ", m.group(1)) for s in new if (m := SIGNATURE.match(s))}
     commented = {m.group(1) for s in new if (m := COMMENT.match(s))}
     was, becomes = results(old), results(new)
-    lines = [f"DROP FUNCTION {signature};" for signature in was if signature in becomes and was[signature] != becomes[signature]]
+    lines = [f"DROP FUNCTION {signature};" for signature in was if signature in becomes
+             and (was[signature][0] != becomes[signature][0] or was[signature][1] > becomes[signature][1])]
     for statement in gone:
         if match := SIGNATURE.match(statement):
             signature = re.sub(r"\s+", " ", match.group(1))

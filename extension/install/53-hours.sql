@@ -10,9 +10,11 @@ BEGIN
         FROM generate_series(timezone(v_zone, p_from)::date, timezone(v_zone, p_until)::date, interval '1 day') g(day),
              LATERAL (SELECT g.day::date AS day) d
         JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-        WHERE h.resource_id = p_resource
-           OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource));
+        WHERE (h.resource_id = p_resource
+               OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource))
+          -- Where clocks are put forward over the opening, it may come to lie after the closing.
+          AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz) IS
-    'When a resource is open within a window, as instants: its own hours where it has any, else the site''s.';
+    'When a resource is open within a window, as instants: its own hours where it has any, else the site''s. On a day whose clocks skip the opening, hours that would end before they begin are none.';

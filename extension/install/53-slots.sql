@@ -111,6 +111,19 @@ $$;
 COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
     'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
+CREATE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, f.datetime
+        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, NULL, NULL) f;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint) IS
+    'find_slots() as earlier versions had it, with every argument given: rights in their dumps name it. Whoever leaves one out gets the other.';
+
 CREATE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
                                         p_minutes integer, p_limit integer, p_without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record

@@ -29,7 +29,7 @@ CREATE TABLE radscheduler.site_rule (
     code              text     NOT NULL CONSTRAINT site_rule_code CHECK (code ~ '^[A-Z][A-Z0-9_]{2,39}$' AND NOT radscheduler.is_conflict_kind(code)),
     severity          text     NOT NULL CONSTRAINT site_rule_severity CHECK (severity IN ('off', 'info', 'warning', 'critical')),
     if_unknown        text     NOT NULL DEFAULT 'warning' CONSTRAINT site_rule_if_unknown CHECK (if_unknown IN ('warning', 'critical')),
-    text              text     NOT NULL CONSTRAINT site_rule_text CHECK (length(text) BETWEEN 1 AND 300 AND text = pg_catalog.btrim(text)),
+    text              text     NOT NULL CONSTRAINT site_rule_text CHECK (length(text) >= 1 AND length(text) <= 300 AND text = pg_catalog.btrim(text)),
     applies_to        text     NOT NULL DEFAULT 'all' CONSTRAINT site_rule_applies_to CHECK (applies_to IN ('all', 'bookings')),
     modalities        text[],
     study             text     CONSTRAINT site_rule_study CHECK (study <> '' AND pg_catalog.strpos(study, pg_catalog.chr(92)) = 0),

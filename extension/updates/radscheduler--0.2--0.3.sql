@@ -9,6 +9,8 @@ DROP FUNCTION radscheduler.occupy(integer, bigint, boolean);
 
 DROP FUNCTION radscheduler.vacate(integer, bigint, timestamptz);
 
+DROP FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint);
+
 DROP FUNCTION radscheduler.apply_reading(jsonb, jsonb, bigint, timestamptz);
 
 DROP FUNCTION radscheduler.siu_read(bytea, boolean, text, text);
@@ -26,8 +28,6 @@ DROP FUNCTION radscheduler.settle(integer, bigint, bigint[], bigint[], bigint);
 DROP FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb);
 
 DROP FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint);
-
-DROP FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint);
 
 DROP FUNCTION radscheduler.resolve_patient(integer, jsonb, text, text);
 
@@ -2362,10 +2362,15 @@ BEGIN
         FROM generate_series(timezone(v_zone, p_from)::date, timezone(v_zone, p_until)::date, interval '1 day') g(day),
              LATERAL (SELECT g.day::date AS day) d
         JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-        WHERE h.resource_id = p_resource
-           OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource));
+        WHERE (h.resource_id = p_resource
+               OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource))
+          -- Where clocks are put forward over the opening, it may come to lie after the closing.
+          AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz) IS
+    'When a resource is open within a window, as instants: its own hours where it has any, else the site''s. On a day whose clocks skip the opening, hours that would end before they begin are none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.slot_candidates(p_search radscheduler.slot_search, p_from timestamptz, p_until timestamptz) RETURNS SETOF radscheduler.slot
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
@@ -3006,6 +3011,20 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
     'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
+
+CREATE OR REPLACE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
+        OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, f.datetime
+        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, NULL, NULL) f;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint) IS
+    'find_slots() as earlier versions had it, with every argument given: rights in their dumps name it. Whoever leaves one out gets the other.';
 
 CREATE OR REPLACE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
                                         p_minutes integer, p_limit integer, p_without bigint,
@@ -5552,6 +5571,113 @@ $$;
 COMMENT ON FUNCTION radscheduler.ended(jsonb, OUT radscheduler.appointment_status, OUT timestamptz, OUT text) IS
     'What an ending comes to: the status, since when, and why. The first closing counts, except that a deletion may follow a cancellation or no-show, and that a no-show after arrival needs the profile''s leave.';
 
+INSERT INTO radscheduler.warning_kind VALUES
+    ('FACT_UNREADABLE', 'A fact about the patient is not understood (its value, its unit, or a number that no person has) and was not recorded.'),
+    ('FACT_NOT_FINAL', 'A result is not final (OBX-11) and was not recorded.');
+
+CREATE OR REPLACE FUNCTION radscheduler.facts_told(p_reading jsonb, p_zone text, p_at timestamptz, OUT path text, OUT kind text, OUT code text, OUT value numeric, OUT unit text, OUT severity text,
+                                        OUT observed_at timestamptz, OUT is_dated boolean, OUT is_withdrawn boolean, OUT fault text) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    -- Of several values of one time the one that is worse counts: laboratories send an eGFR for each formula.
+    RETURN QUERY
+    SELECT DISTINCT ON (f.kind, f.place) f.path, f.kind, f.code, n.value, n.unit, f.severity, coalesce(f.own_time, p_at), f.own_time IS NOT NULL, f.is_withdrawn, n.fault
+    FROM (SELECT e ->> 'path' AS path, e ->> 'kind' AS kind, e ->> 'code' AS code, (e ->> 'value')::numeric AS value, e ->> 'unit' AS unit, e ->> 'severity' AS severity,
+                 coalesce(radscheduler.to_instant(e ->> 'observed_at', p_zone), timezone(p_zone, (e ->> 'observed_at')::timestamp)) AS own_time,
+                 e ? 'is_withdrawn' AS is_withdrawn,
+                 CASE WHEN e ->> 'kind' IN ('allergy', 'diagnosis') THEN upper(e ->> 'code') ELSE coalesce(e ->> 'observed_at', '') END AS place
+          FROM jsonb_array_elements(p_reading -> 'facts') e) f,
+         LATERAL radscheduler.fact_value(f.kind, f.value, f.unit) n
+    ORDER BY f.kind, f.place, n.fault NULLS FIRST, f.is_withdrawn, CASE f.kind WHEN 'egfr' THEN n.value ELSE -n.value END, f.code DESC, f.severity DESC, f.path;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.facts_told(jsonb, text, timestamptz) IS
+    'The facts of a reading (siu_parse shape) in the units of fact_kind, times by a zone, those without by p_at (is_dated says which); fault as fact_value() says it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.keep_patient_facts(p_item radscheduler.ingest_item, p_patient bigint, OUT facts integer, OUT warnings jsonb) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_site    CONSTANT integer := p_item.site_id;
+    v_is_late boolean := coalesce((SELECT p.message_time > p_item.at FROM radscheduler.patient p WHERE p.site_id = c_site AND p.patient_id = p_patient), false);
+    v_is_code boolean;
+    v_told    record;
+    v_old     radscheduler.patient_fact;
+BEGIN
+    facts := 0;
+    warnings := '[]';
+    FOR v_told IN SELECT * FROM radscheduler.facts_told(p_item.reading, p_item.context ->> 'zone', p_item.at) LOOP
+        v_is_code := v_told.kind IN ('allergy', 'diagnosis');
+        IF v_told.fault IS NOT NULL AND NOT v_told.is_withdrawn THEN
+            warnings := warnings || radscheduler.warning('FACT_UNREADABLE', v_told.path || CASE v_told.fault WHEN 'unit' THEN '-6' ELSE '-5' END);
+            CONTINUE;
+        END IF;
+        SELECT f.* INTO v_old FROM radscheduler.patient_fact f
+            WHERE f.site_id = c_site AND f.patient_id = p_patient AND f.kind = v_told.kind AND f.source = 'message'
+              AND CASE WHEN v_is_code THEN upper(f.code) = upper(v_told.code)
+                       WHEN v_told.is_dated OR v_told.is_withdrawn AND v_told.value IS NULL THEN f.observed_at = v_told.observed_at
+                       WHEN v_told.is_withdrawn THEN f.value = v_told.value
+                       ELSE f.observed_at <= v_told.observed_at END
+            ORDER BY f.observed_at DESC, f.fact_id DESC LIMIT 1;
+        IF v_told.is_withdrawn THEN
+            CONTINUE WHEN NOT FOUND OR v_is_late;
+            DELETE FROM radscheduler.patient_fact f WHERE f.site_id = c_site AND f.fact_id = v_old.fact_id;
+        ELSIF FOUND AND (v_is_code OR v_told.is_dated OR v_old.observed_at = v_told.observed_at) THEN
+            CONTINUE WHEN v_is_late OR (v_old.code, v_old.value, v_old.severity) IS NOT DISTINCT FROM (CASE WHEN v_is_code THEN v_old.code ELSE v_told.code END, v_told.value, coalesce(v_told.severity, v_old.severity));
+            UPDATE radscheduler.patient_fact f
+                SET code = CASE WHEN v_is_code THEN f.code ELSE v_told.code END, value = v_told.value, severity = coalesce(v_told.severity, f.severity), message_id = p_item.message_id
+                WHERE f.site_id = c_site AND f.fact_id = v_old.fact_id;
+        ELSE
+            -- The same value without a time of its own is the old one sent along again, not a new one: it gets no younger.
+            CONTINUE WHEN FOUND AND (v_old.code, v_old.value) IS NOT DISTINCT FROM (v_told.code, v_told.value);
+            INSERT INTO radscheduler.patient_fact (site_id, patient_id, kind, code, value, unit, severity, observed_at, source, message_id)
+                VALUES (c_site, p_patient, v_told.kind, v_told.code, v_told.value, v_told.unit, v_told.severity, v_told.observed_at, 'message', p_item.message_id);
+        END IF;
+        facts := facts + 1;
+    END LOOP;
+    IF facts > 0 THEN
+        PERFORM radscheduler.audit(c_site, 'facts.recorded', 'patient', p_patient, jsonb_build_object('message_id', p_item.message_id, 'facts', facts));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.keep_patient_facts(radscheduler.ingest_item, bigint) IS
+    'Keeps what a message tells about its patient; returns how many facts are new, changed or gone, and warnings. Call it under lock_keys() on lock_names() of the message.';
+
+CREATE OR REPLACE FUNCTION radscheduler.keep_facts(p_items radscheduler.ingest_item[], OUT items radscheduler.ingest_item[], OUT bookings bigint[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_item     radscheduler.ingest_item;
+    v_patient  bigint;
+    v_patients bigint[] := '{}';
+    v_kept     record;
+BEGIN
+    items := p_items;
+    FOR k IN 1 .. cardinality(items) LOOP
+        v_item := items[k];
+        CONTINUE WHEN NOT coalesce(v_item.reading ? 'facts', false) OR v_item.error IS NOT NULL;
+        v_patient := coalesce(v_item.patient_id,
+            (radscheduler.find_patient(v_item.site_id, v_item.reading #> '{patient,identifiers}', v_item.context ->> 'facility')).patient_id,
+            (SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_item.site_id AND a.appointment_id = v_item.appointment_id));
+        CONTINUE WHEN v_patient IS NULL;
+        v_kept := radscheduler.keep_patient_facts(v_item, v_patient);
+        v_item.warnings := v_item.warnings || v_kept.warnings;
+        items[k] := v_item;
+        IF v_kept.facts > 0 THEN
+            v_patients := v_patients || v_patient;
+        END IF;
+    END LOOP;
+    bookings := CASE WHEN v_patients = '{}' THEN '{}' ELSE radscheduler.patient_bookings((p_items[1]).site_id, v_patients) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.keep_facts(radscheduler.ingest_item[]) IS
+    'keep_patient_facts() of messages of one site whose patients are known (or their appointments''): the messages with their warnings, and the bookings of patients about whom something has changed, for settle().';
+
 CREATE OR REPLACE FUNCTION radscheduler.part_mode(p_item radscheduler.ingest_item) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -5960,6 +6086,8 @@ DECLARE
     v_placed    bigint[] := '{}';
     v_changed   bigint[] := '{}';
     v_moved     bigint[];
+    v_heard     record;
+    v_tells     boolean := false;
     v_events    text[] := '{}';
     v_messages  bigint[] := '{}';
     v_ordinals  integer[] := '{}';
@@ -5975,6 +6103,7 @@ BEGIN
             v_live := v_live || v_item;
         END IF;
         v_resources := v_resources || v_item.resource_ids;
+        v_tells := v_tells OR v_item.reading ? 'facts';
         IF v_item.is_heeded THEN
             v_late := v_late || v_item;
         END IF;
@@ -6027,6 +6156,13 @@ BEGIN
             v_item.warnings := v_item.warnings || v_row.warnings;
             v_items[v_row.ordinal] := v_item;
         END LOOP;
+    END IF;
+
+    -- What is told about patients, before their bookings are judged.
+    IF v_tells THEN
+        v_heard := radscheduler.keep_facts(v_items);
+        v_items := v_heard.items;
+        v_moved := v_heard.bookings;
     END IF;
 
     -- The new rows.
@@ -6277,6 +6413,8 @@ BEGIN
             END IF;
             v_items[v_ordinals[k]] := v_item;
         END LOOP;
+    ELSIF v_moved <> '{}' THEN
+        PERFORM radscheduler.settle(c_site, '{}', v_moved);
     END IF;
     FOREACH v_item IN ARRAY v_late LOOP
         PERFORM radscheduler.heed_late(v_item);
@@ -7322,7 +7460,8 @@ BEGIN
     r.context := p_item.context || jsonb_build_object('profile', jsonb_build_object('pending_occupies', v_expected.holds_time));
     r.reading := jsonb_build_object('schedule', '{"status": ["ARRIVED"]}'::jsonb, 'services', '[]'::jsonb, 'resources', '[]'::jsonb)
                  || CASE WHEN p_item.reading #>> '{visit,patient_class}' IS NULL THEN '{}'
-                         ELSE jsonb_build_object('visit', jsonb_build_object('patient_class', p_item.reading #>> '{visit,patient_class}')) END;
+                         ELSE jsonb_build_object('visit', jsonb_build_object('patient_class', p_item.reading #>> '{visit,patient_class}')) END
+                 || CASE WHEN p_item.reading ? 'facts' THEN jsonb_build_object('facts', p_item.reading -> 'facts') ELSE '{}' END;
     r := (radscheduler.apply_items(ARRAY[r]))[1];
     IF r.outcome = 'flagged' THEN
         r.outcome := 'applied';
@@ -7348,6 +7487,8 @@ DECLARE
     v_old     radscheduler.patient;
     v_new     radscheduler.patient;
     v_columns text[];
+    v_tells   boolean;
+    v_heard   record;
 BEGIN
     outcome := 'applied';
     code := 'AA';
@@ -7371,6 +7512,11 @@ BEGIN
         warnings := warnings || radscheduler.warning(CASE WHEN v_patient IS NULL THEN 'PATIENT_UNKNOWN' ELSE 'PATIENT_AMBIGUOUS' END, 'PID-3');
         RETURN;
     END IF;
+    -- Facts about somebody who arrives are kept with his arrival, under its locks.
+    v_tells := p_reading ? 'facts' AND NOT (radscheduler.is_arrival(v_item) AND EXISTS (SELECT FROM radscheduler.expected_on_day(v_item) e WHERE radscheduler.status_rank(e.status) < 2));
+    IF v_tells THEN
+        PERFORM radscheduler.lock_subjects(v_item.site_id, '{}', ARRAY[v_patient]);
+    END IF;
     SELECT p.* INTO v_old FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_patient FOR UPDATE;
     SELECT p.warnings INTO apply_adt.warnings FROM radscheduler.resolve_patient(v_item.site_id, p_reading -> 'patient', p_context ->> 'facility', p_context ->> 'region', p_at) p;
     SELECT p.* INTO v_new FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_patient;
@@ -7380,6 +7526,12 @@ BEGIN
     ELSIF v_old.message_time > p_at AND NOT radscheduler.is_arrival(v_item) THEN
         outcome := 'stale';
         warnings := warnings || radscheduler.warning('STALE', 'MSH-7');
+    END IF;
+    IF v_tells THEN
+        v_item.patient_id := v_patient;
+        v_heard := radscheduler.keep_facts(ARRAY[v_item]);
+        warnings := warnings || (v_heard.items[1]).warnings;
+        PERFORM radscheduler.settle(v_item.site_id, '{}', v_heard.bookings);
     END IF;
     IF radscheduler.is_arrival(v_item) THEN
         v_item := radscheduler.arrive(v_item);
@@ -8576,6 +8728,7 @@ DECLARE
     v_orders   bigint[] := '{}';
     v_outcomes text[] := '{}';
     v_person   record;
+    v_heard    record;
 BEGIN
     outcome := 'error';
     code := 'AE';
@@ -8616,6 +8769,11 @@ BEGIN
     IF radscheduler.complete_appointments(v_item.site_id, v_orders, p_message) = '{}'
        AND EXISTS (SELECT FROM radscheduler.patient p WHERE p.site_id = v_item.site_id AND p.patient_id = v_item.patient_id AND (p.sex, p.birth_date) IS DISTINCT FROM (v_person.sex, v_person.birth_date)) THEN
         PERFORM radscheduler.recheck_patient(v_item.site_id, v_item.patient_id);
+    END IF;
+    IF p_reading ? 'facts' THEN
+        v_heard := radscheduler.keep_facts(ARRAY[v_item]);
+        warnings := warnings || (v_heard.items[1]).warnings;
+        PERFORM radscheduler.settle(v_item.site_id, '{}', v_heard.bookings);
     END IF;
     outcome := CASE WHEN 'applied' = ANY (v_outcomes) THEN 'applied' ELSE 'stale' END;
 END
@@ -14526,7 +14684,7 @@ CREATE TABLE radscheduler.site_rule (
     code              text     NOT NULL CONSTRAINT site_rule_code CHECK (code ~ '^[A-Z][A-Z0-9_]{2,39}$' AND NOT radscheduler.is_conflict_kind(code)),
     severity          text     NOT NULL CONSTRAINT site_rule_severity CHECK (severity IN ('off', 'info', 'warning', 'critical')),
     if_unknown        text     NOT NULL DEFAULT 'warning' CONSTRAINT site_rule_if_unknown CHECK (if_unknown IN ('warning', 'critical')),
-    text              text     NOT NULL CONSTRAINT site_rule_text CHECK (length(text) BETWEEN 1 AND 300 AND text = pg_catalog.btrim(text)),
+    text              text     NOT NULL CONSTRAINT site_rule_text CHECK (length(text) >= 1 AND length(text) <= 300 AND text = pg_catalog.btrim(text)),
     applies_to        text     NOT NULL DEFAULT 'all' CONSTRAINT site_rule_applies_to CHECK (applies_to IN ('all', 'bookings')),
     modalities        text[],
     study             text     CONSTRAINT site_rule_study CHECK (study <> '' AND pg_catalog.strpos(study, pg_catalog.chr(92)) = 0),
