@@ -1,5 +1,5 @@
 -- The guide's table: columns, writing, and the refusal of a double booking.
-SET client_min_messages = warning;
+SET client_min_messages = notice;
 SET timezone = 'UTC';
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'radscheduler' AND table_name = 'appointments' ORDER BY ordinal_position;
 SET search_path = radscheduler, public;

@@ -41,6 +41,9 @@ SELECT max(lane) AS highest_lane FROM radscheduler.occupancy WHERE axis = 'resou
 -- By modality it looks at every scanner and room of it; errors say what to do.
 SELECT DISTINCT resource_code FROM radscheduler.find_slots('NM', earliest => '2031-11-05 07:00', max_slots => 5);
 \set VERBOSITY terse
+-- With all eight arguments of earlier versions, by place or by name.
+SELECT count(*) FROM radscheduler.find_slots('NM', NULL, '2031-11-05 07:00', NULL, NULL, 3, NULL, NULL);
+SELECT count(*) FROM radscheduler.find_slots(modality => 'NM', resource => NULL, earliest => '2031-11-05 07:00', latest => NULL, duration_minutes => NULL, max_slots => 3, patient_id => NULL, without => NULL);
 SELECT * FROM radscheduler.find_slots();
 SELECT * FROM radscheduler.find_slots('TELEPATHY');
 SELECT * FROM radscheduler.find_slots(resource => 'NO-SUCH');

@@ -90,7 +90,7 @@ CREATE FUNCTION radscheduler.find_slots(
         earliest         timestamptz DEFAULT pg_catalog.now(),
         latest           timestamptz DEFAULT NULL,
         duration_minutes integer     DEFAULT NULL,
-        max_slots        integer     DEFAULT 10,
+        max_slots        bigint      DEFAULT 10,
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
         procedure        text        DEFAULT NULL,
@@ -100,7 +100,7 @@ CREATE FUNCTION radscheduler.find_slots(
     AS $$
 #variable_conflict use_variable
 DECLARE
-    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, constraints);
+    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, least(max_slots, 2147483647)::integer, patient_id, without, constraints);
     v_zone   text := radscheduler.site_zone(v_search.site_id);
 BEGIN
     RETURN QUERY
@@ -108,9 +108,10 @@ BEGIN
     FROM radscheduler.search_slots(v_search) f;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, bigint, text, bigint, text, jsonb) IS
     'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
+-- max_slots is a bigint above so that PostgreSQL can tell the two apart where all eight are given.
 CREATE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -118,7 +119,7 @@ CREATE FUNCTION radscheduler.find_slots(modality text, resource text, earliest t
 #variable_conflict use_variable
 BEGIN
     RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, f.datetime
-        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, NULL, NULL) f;
+        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots::bigint, patient_id, without, NULL, NULL) f;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint) IS

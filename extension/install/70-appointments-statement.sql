@@ -41,10 +41,10 @@ CREATE FUNCTION radscheduler.warn_of_write(p_ends timestamptz, p_status radsched
     AS $$
 BEGIN
     IF p_is_moved AND p_ends < now() AND p_status IN ('SCHEDULED', 'CONFIRMED') THEN
-        RAISE WARNING 'datetime lies in the past, and the appointment is kept as %', p_status USING HINT = 'Write status COMPLETED, NO_SHOW or CANCELLED for what is over, or correct the year.';
+        RAISE NOTICE 'datetime lies in the past, and the appointment is kept as %', p_status USING HINT = 'Write status COMPLETED, NO_SHOW or CANCELLED for what is over, or correct the year.';
     END IF;
     IF p_warnings @> '[{"code": "PHONE_UNUSABLE"}]' THEN
-        RAISE WARNING 'patient_phone is no number that can be called, and is kept as written' USING HINT = 'Give a number with its country code, such as +16175550123; nothing is sent to another.';
+        RAISE NOTICE 'patient_phone is no number that can be called, and is kept as written' USING HINT = 'Give a number with its country code, such as +16175550123; nothing is sent to another.';
     END IF;
 END
 $$;

@@ -190,7 +190,7 @@ BEGIN
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF v_old.status = 'COMPLETED' THEN
-            RAISE WARNING 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
+            RAISE NOTICE 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
         END IF;
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN NULL; -- nothing is done, and nothing counted

@@ -2990,7 +2990,7 @@ CREATE OR REPLACE FUNCTION radscheduler.find_slots(
         earliest         timestamptz DEFAULT pg_catalog.now(),
         latest           timestamptz DEFAULT NULL,
         duration_minutes integer     DEFAULT NULL,
-        max_slots        integer     DEFAULT 10,
+        max_slots        bigint      DEFAULT 10,
         patient_id       text        DEFAULT NULL,
         without          bigint      DEFAULT NULL,
         procedure        text        DEFAULT NULL,
@@ -3000,7 +3000,7 @@ CREATE OR REPLACE FUNCTION radscheduler.find_slots(
     AS $$
 #variable_conflict use_variable
 DECLARE
-    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, constraints);
+    v_search radscheduler.slot_search := radscheduler.read_slot_search(modality, procedure, resource, earliest, latest, duration_minutes, least(max_slots, 2147483647)::integer, patient_id, without, constraints);
     v_zone   text := radscheduler.site_zone(v_search.site_id);
 BEGIN
     RETURN QUERY
@@ -3009,7 +3009,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, integer, text, bigint, text, jsonb) IS
+COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, bigint, text, bigint, text, jsonb) IS
     'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
 CREATE OR REPLACE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
@@ -3019,7 +3019,7 @@ CREATE OR REPLACE FUNCTION radscheduler.find_slots(modality text, resource text,
 #variable_conflict use_variable
 BEGIN
     RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, f.datetime
-        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots, patient_id, without, NULL, NULL) f;
+        FROM radscheduler.find_slots(modality, resource, earliest, latest, duration_minutes, max_slots::bigint, patient_id, without, NULL, NULL) f;
 END
 $$;
 
@@ -9589,10 +9589,10 @@ CREATE OR REPLACE FUNCTION radscheduler.warn_of_write(p_ends timestamptz, p_stat
     AS $$
 BEGIN
     IF p_is_moved AND p_ends < now() AND p_status IN ('SCHEDULED', 'CONFIRMED') THEN
-        RAISE WARNING 'datetime lies in the past, and the appointment is kept as %', p_status USING HINT = 'Write status COMPLETED, NO_SHOW or CANCELLED for what is over, or correct the year.';
+        RAISE NOTICE 'datetime lies in the past, and the appointment is kept as %', p_status USING HINT = 'Write status COMPLETED, NO_SHOW or CANCELLED for what is over, or correct the year.';
     END IF;
     IF p_warnings @> '[{"code": "PHONE_UNUSABLE"}]' THEN
-        RAISE WARNING 'patient_phone is no number that can be called, and is kept as written' USING HINT = 'Give a number with its country code, such as +16175550123; nothing is sent to another.';
+        RAISE NOTICE 'patient_phone is no number that can be called, and is kept as written' USING HINT = 'Give a number with its country code, such as +16175550123; nothing is sent to another.';
     END IF;
 END
 $$;
@@ -9765,7 +9765,7 @@ BEGIN
         PERFORM radscheduler.shift_rows(v_site, v_id, v_shift, v_old.ends_at, v_ends);
     ELSE
         IF v_old.status = 'COMPLETED' THEN
-            RAISE WARNING 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
+            RAISE NOTICE 'an appointment that has taken place is not cancelled' USING HINT = 'UPDATE … SET status = ''DELETED'' takes one out of sight that was entered in error.';
         END IF;
         IF radscheduler.is_closed(v_old.status) THEN
             RETURN NULL; -- nothing is done, and nothing counted
