@@ -170,7 +170,7 @@ SELECT n, x AS answer FROM (VALUES (1, 'BARIUM ESOPHAGRAM', 'CT ABDOMEN W CONTRA
         (10, 'MRI BRAIN W CONTRAST', 'NM BONE SCAN', 5), (11, 'US BREAST BIOPSY', 'MAMMOGRAM SCREENING', 3), (12, 'MAMMOGRAM SCREENING', 'US BREAST BIOPSY', 3), (13, 'FLUORO ENEMA', 'ULTRASOUND ABDOMEN', 3), (14, 'BARIUM ESOPHAGRAM', 'NM BONE SCAN', 30)) v(n, one, two, hours),
     LATERAL pg_temp.pair('GAP' || n, one, two, hours) x ORDER BY n;
 -- ... and a diabetic who would fast until late.
-SELECT n, x AS answer FROM (VALUES (1, '10:45', '[{"kind": "diagnosis", "code": "E11.9"}]'), (2, '11:00', '[{"kind": "diagnosis", "code": "E11.9"}]'), (3, '13:00', '[{"kind": "diagnosis", "code": "C34.1"}]'), (4, '13:00', '[]'), (5, '13:00', '[{"kind": "medication", "code": "insulin"}]')) v(n, at, facts),
+SELECT n, x AS answer FROM (VALUES (1, '10:45', '[{"kind": "diagnosis", "code": "E11.9"}]'), (2, '11:00', '[{"kind": "diagnosis", "code": "E11.9"}]'), (3, '13:00', '[{"kind": "diagnosis", "code": "C34.1"}]'), (4, '13:00', '[]'), (5, '13:00', '[{"kind": "medication", "code": "insulin"}]'), (6, '13:00', '[{"kind": "diagnosis", "code": "no diabetes"}]')) v(n, at, facts),
     LATERAL pg_temp.case_of('FAST' || n, 'PREP_CLASH', 'CT CHEST W CONTRAST', facts::jsonb, at => at::time) x ORDER BY n;
 
 -- DUPLICATE_EXAM: information only.

@@ -108,9 +108,10 @@ BEGIN
     IF v_is_late IS NOT TRUE THEN
         v_state := 'no';
     ELSE
-        SELECT CASE WHEN bool_or(f.is_past AND f.is_diabetes) THEN 'yes' WHEN bool_or(f.is_past AND NOT f.is_diabetes) AND NOT bool_or(f.is_diabetes) THEN 'no' ELSE 'unknown' END INTO v_state
-            FROM (SELECT x.is_past, x.kind = 'diagnosis' AND x.code ~ '(^E(08|09|10|11|13)|DIABET)' OR x.kind = 'medication' AND x.code ~ '(METFORMIN|INSULIN|GLUCOPHAGE)' AS is_diabetes
-                  FROM unnest(c.facts) x WHERE x.kind = 'diagnosis' OR x.kind = 'medication' AND x.code ~ '(METFORMIN|INSULIN|GLUCOPHAGE)') f;
+        -- Only who says so is none: another diagnosis says nothing of this one.
+        SELECT CASE WHEN bool_or(f.is_past AND f.is_diabetes) THEN 'yes' WHEN bool_or(f.is_past AND f.is_denied) AND NOT bool_or(f.is_diabetes) THEN 'no' ELSE 'unknown' END INTO v_state
+            FROM (SELECT x.is_past, d.is_denied, NOT d.is_denied AND (x.kind = 'diagnosis' AND x.code ~ '(^E(08|09|10|11|13)|DIABET)' OR x.kind = 'medication' AND x.code ~ '(METFORMIN|INSULIN|GLUCOPHAGE)') AS is_diabetes
+                  FROM unnest(c.facts) x, LATERAL (SELECT x.kind = 'diagnosis' AND x.code ~ '^(NO|NOT|NON)[ _-]*DIABET') d(is_denied) WHERE x.kind IN ('diagnosis', 'medication')) f;
     END IF;
     RETURN (CASE v_state WHEN 'yes' THEN 'fail' WHEN 'no' THEN 'pass' ELSE 'unknown' END, NULL::radscheduler.severity,
             CASE WHEN v_is_late IS NOT TRUE THEN 'Nobody fasts long for it.' WHEN v_state = 'no' THEN 'The patient is not diabetic, as recorded.'
@@ -118,7 +119,7 @@ BEGIN
             jsonb_strip_nulls(jsonb_build_object('fasts', c.fasts, 'wall_time', to_char(c.wall_time, 'HH24:MI'), 'fasting_after', p -> 'fasting_after', 'diabetic', CASE WHEN v_is_late THEN v_state END)));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.judge_fasting(radscheduler.clinical_case, jsonb) IS 'PREP_CLASH, as far as fasting goes: exams whose preparation (procedure.prep) is to eat nothing. Exams that spoil each other are in clinical_pairs().';
+COMMENT ON FUNCTION radscheduler.judge_fasting(radscheduler.clinical_case, jsonb) IS 'PREP_CLASH, as far as fasting goes: exams whose preparation (procedure.prep) is to eat nothing. The diagnosis NO DIABETES (NOT, NON) tells that the patient is none; any other tells nothing. Exams that spoil each other are in clinical_pairs().';
 
 CREATE FUNCTION radscheduler.judge_duration(c radscheduler.clinical_case, p jsonb) RETURNS radscheduler.clinical_verdict
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
