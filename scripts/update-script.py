@@ -5,7 +5,7 @@ usage: scripts/update-script.py OLD.sql NEW.sql > updates/radscheduler--A--B.sql
 
 Invariants: what stands in both is left alone. A function that changed is replaced in place, so that rights, views and triggers keep
 it; one that is gone, returns other columns or lost a default is dropped first (PostgreSQL refuses where something of the site's depends on it). Code
-tables are replaced wholesale. Rights are settled anew, and the records migrate last. Any other statement that is gone or changed (a
+tables are replaced wholesale. A composite type may gain attributes at its end. Rights are settled anew, and the records migrate last. Any other statement that is gone or changed (a
 type, an operator, a table) stops the program: that needs a hand.
 """
 
@@ -15,6 +15,7 @@ import sys
 FUNCTION = re.compile(r"CREATE FUNCTION (radscheduler\.\w+)")
 SIGNATURE = re.compile(r"COMMENT ON FUNCTION (radscheduler\.\w+\(.*?\)) IS", re.S)
 COMMENT = re.compile(r"(COMMENT ON (?!FUNCTION).*?) IS '", re.S)
+COMPOSITE = re.compile(r"CREATE TYPE (radscheduler\.\w+) AS \((.*)\);", re.S)
 ROWS = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) (radscheduler\.\w+)")
 ALWAYS = re.compile(r"DO |GRANT |REVOKE |SELECT radscheduler\.write_rights\(")
 NEVER = re.compile(r"SELECT radscheduler\.provision\(")
@@ -52,6 +53,24 @@ def results(script):
     return found
 
 
+def attributes(statement):
+    """(type, its attributes) of CREATE TYPE … AS (…), else None."""
+    match = COMPOSITE.match(statement)
+    return match and (match.group(1), [re.sub(r"\s+", " ", a).strip() for a in match.group(2).split(",")])
+
+
+def grown(old, new):
+    """The statements of new that make a composite type of old with more attributes -> those attributes."""
+    had = dict(filter(None, map(attributes, old)))
+    found = {}
+    for statement in new:
+        name, columns = attributes(statement) or (None, [])
+        before = had.get(name)
+        if before and len(columns) > len(before) and columns[: len(before)] == before:
+            found[statement] = (name, columns[len(before):])
+    return found
+
+
 def update(old, new):
     """The statements that lead from the old version to the new one."""
     gone = [s for s in old if s not in set(new)]
@@ -63,6 +82,8 @@ def update(old, new):
     signatures = {re.sub(r"\s+", " ", m.group(1)) for s in new if (m := SIGNATURE.match(s))}
     commented = {m.group(1) for s in new if (m := COMMENT.match(s))}
     was, becomes = results(old), results(new)
+    more = grown(old, new)
+    outgrown = {name for name, _ in more.values()}
     lines = [f"DROP FUNCTION {signature};" for signature in was if signature in becomes
              and (was[signature][0] != becomes[signature][0] or was[signature][1] > becomes[signature][1])]
     for statement in gone:
@@ -74,6 +95,8 @@ def update(old, new):
             assert match.group(1) not in functions or match.group(1) in replaced, statement[:80]
         elif (match := COMMENT.match(statement)) and match.group(1) in commented:
             pass  # the new words stand in the place of the old ones
+        elif (attributes(statement) or [None])[0] in outgrown:
+            pass
         elif not (table_of(statement) or ALWAYS.match(statement) or NEVER.match(statement)):
             raise SystemExit(f"a statement is gone, and how to undo it is not known: {statement[:200]}")
     # Emptied from the last to the first, as later ones refer to earlier ones; filled in their order.
@@ -85,6 +108,9 @@ def update(old, new):
             continue
         if table in changed_tables:
             lines.append(statement)
+        elif statement in more:
+            name, columns = more[statement]
+            lines += [f"ALTER TYPE {name} ADD ATTRIBUTE {column};" for column in columns]
         elif statement in added or ALWAYS.match(statement):
             lines.append(re.sub(r"^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", statement))
     lines += ["SELECT radscheduler.migrate();", "SELECT radscheduler.settle_initial_rights();"]

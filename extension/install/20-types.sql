@@ -33,9 +33,10 @@ COMMENT ON TYPE radscheduler.ingest_result IS
 CREATE TYPE radscheduler.http_reply AS (
     status       integer,
     content_type text,
-    body         text
+    body         text,
+    headers      jsonb
 );
-COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body.';
+COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body, further header fields ({"ETag": "\"3\""}; null for none).';
 
 CREATE FUNCTION radscheduler.is_timezone(name text) RETURNS boolean
     LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

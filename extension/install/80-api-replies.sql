@@ -19,22 +19,22 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_site() IS
     'The site HTTP works for: the setting radscheduler.site of the daemon''s role, else the one of its sites where the sender API is registered, else the first of them.';
 
-CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
+CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}', headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT ROW(status, 'application/problem+json',
            (jsonb_build_object('type', 'urn:radscheduler:problem:' || code, 'title', title, 'status', status, 'detail', detail, 'code', code,
-                               'success', false, 'error', detail) || more)::text)::radscheduler.http_reply
+                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply
 $$;
-COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb) IS
-    'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API.';
+COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb, jsonb) IS
+    'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API; more is joined to the body, headers go beside it.';
 
-CREATE FUNCTION radscheduler.reply(status integer, body jsonb) RETURNS radscheduler.http_reply
+CREATE FUNCTION radscheduler.reply(status integer, body jsonb, headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ROW(status, 'application/json', body::text)::radscheduler.http_reply
+SELECT ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply
 $$;
-COMMENT ON FUNCTION radscheduler.reply(integer, jsonb) IS 'A JSON answer.';
+COMMENT ON FUNCTION radscheduler.reply(integer, jsonb, jsonb) IS 'A JSON answer; headers as in http_reply.';
 
 CREATE FUNCTION radscheduler.body_text(bytes bytea) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

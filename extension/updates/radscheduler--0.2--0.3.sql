@@ -53,6 +53,10 @@ DROP FUNCTION radscheduler.ingest_message(bytea, text, text);
 
 DROP FUNCTION radscheduler.configuration_block_entry(tstzrange, text);
 
+DROP FUNCTION radscheduler.problem(integer, text, text, text, jsonb);
+
+DROP FUNCTION radscheduler.reply(integer, jsonb);
+
 DELETE FROM radscheduler.role_right;
 
 DELETE FROM radscheduler.procedure_catalogue;
@@ -89,6 +93,10 @@ CREATE OR REPLACE FUNCTION radscheduler.hl7_response(original bytea, code text, 
 
 COMMENT ON FUNCTION radscheduler.hl7_response(bytea, text, text, text, text, text[], text[], text[], text[], text, text, text, text[]) IS
     'hl7_answer() as an application''s response of its own, such as SRR^S01^SRR_S01: message_code and structure make MSH-9, and segments (texts in the usual delimiters |^~\&) follow MSA and ERR, written in the sender''s delimiters and charset. Where the sender asks for an accept acknowledgement, that is the answer, an ACK without them. Under 1,000 bytes apart from the segments.';
+
+ALTER TYPE radscheduler.http_reply ADD ATTRIBUTE headers jsonb;
+
+COMMENT ON TYPE radscheduler.http_reply IS 'An HTTP answer made in SQL: status code, media type, body, further header fields ({"ETag": "\"3\""}; null for none).';
 
 INSERT INTO radscheduler.modality_catalogue VALUES
     ('MR', 'MRI',    'Magnetic resonance',   45, '{MR,MRI,MRA,MRV,MRCP,MRE,FMRI,CMR,NMR,MAGNETIC}'),
@@ -12095,6 +12103,57 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
     'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, own_rules, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+
+CREATE OR REPLACE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}', headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ROW(status, 'application/problem+json',
+           (jsonb_build_object('type', 'urn:radscheduler:problem:' || code, 'title', title, 'status', status, 'detail', detail, 'code', code,
+                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply
+$$;
+
+COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb, jsonb) IS
+    'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API; more is joined to the body, headers go beside it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reply(status integer, body jsonb, headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply
+$$;
+
+COMMENT ON FUNCTION radscheduler.reply(integer, jsonb, jsonb) IS 'A JSON answer; headers as in http_reply.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_hl7_raw(body bytea, content_type text, accept text) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_bytes bytea := body;
+    v_json  jsonb;
+    v_error jsonb;
+    r       radscheduler.ingest_result;
+BEGIN
+    IF content_type ILIKE 'application/json%' THEN
+        v_json := radscheduler.body_json(body);
+        v_json := CASE WHEN jsonb_typeof(v_json) = 'object' THEN v_json -> 'message' ELSE v_json END;
+        IF jsonb_typeof(v_json) IS DISTINCT FROM 'string' THEN
+            r := radscheduler.ingest(body, 'http');
+            RETURN radscheduler.problem(400, 'invalid_json', 'Not an HL7 message in JSON', 'With content type application/json the body must be a JSON string, or an object whose "message" is one.',
+                                        jsonb_build_object('messageId', r.message_id));
+        END IF;
+        v_bytes := convert_to(v_json #>> '{}', 'UTF8');
+    END IF;
+    r := radscheduler.ingest(v_bytes, 'http');
+    IF accept ILIKE '%application/hl7-v2%' OR accept ILIKE '%x-application/hl7-v2+er7%' THEN
+        RETURN ROW(CASE r.code WHEN 'AA' THEN 200 WHEN 'AE' THEN 422 ELSE 400 END, 'application/hl7-v2', radscheduler.body_text(r.ack), NULL)::radscheduler.http_reply;
+    ELSIF r.code <> 'AA' THEN
+        SELECT m.error INTO v_error FROM radscheduler.hl7_message m WHERE m.message_id = r.message_id;
+        RETURN radscheduler.problem(CASE r.code WHEN 'AE' THEN 422 ELSE 400 END, 'hl7_' || (v_error ->> 'code'), 'The HL7 message was not applied', v_error ->> 'text',
+                                    jsonb_build_object('hl7Path', v_error ->> 'path', 'acknowledgement', r.code, 'messageId', r.message_id));
+    END IF;
+    RETURN radscheduler.reply(201, jsonb_build_object('success', true, 'message', 'HL7 message processed', 'appointmentId', r.appointment_id, 'acknowledgement', r.code,
+        'messageId', r.message_id, 'outcome', r.outcome, 'warnings', r.warnings, 'conflicts', radscheduler.api_conflicts(r.conflicts)));
+END
+$$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
