@@ -23,7 +23,16 @@ SELECT r.status, r.body::jsonb ->> 'code' AS code FROM radscheduler.api_call('ap
 \set VERBOSITY terse
 SELECT * FROM radscheduler.api_call('purge', '{}');
 SELECT * FROM radscheduler.api_call('api_no_such_thing', '{}');
+SELECT * FROM radscheduler.api_call('api_sees_patients', '{}');
 \set VERBOSITY default
+-- A role that may only read is told so; its own rights count, not the owner's.
+CREATE ROLE call_reader;
+SELECT radscheduler.grant_role('ingest', 'call_reader'), radscheduler.grant_role('reader', 'call_reader'), radscheduler.grant_site('call_reader', 'CALLA');
+SET ROLE call_reader;
+SELECT r.status, r.body::jsonb ->> 'code' AS code FROM unnest('{api_v1_appointments_book,api_v1_appointments_list}'::text[]) f, LATERAL radscheduler.api_call(f, '{"scopes": ["*"]}') r;
+RESET ROLE;
+SELECT radscheduler.revoke_role('ingest', 'call_reader'), radscheduler.revoke_role('reader', 'call_reader'), radscheduler.revoke_site('call_reader', 'CALLA');
+DROP ROLE call_reader;
 -- Booked twice under one key: booked once, told twice.
 CREATE FUNCTION pg_temp.booked(p_key text, p_principal text, p_start text, p_mrn text DEFAULT 'KALLI1') RETURNS text LANGUAGE sql AS $$
     SELECT r.status || coalesce(' ' || (r.body::jsonb ->> 'code'), '') || CASE WHEN r.headers ? 'Idempotency-Replayed' THEN ' again' ELSE '' END || CASE WHEN r.headers ? 'Location' THEN ' at' ELSE '' END

@@ -46,8 +46,6 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'note_login()', 'EXECUTE', ''),
     ('ingest', 'act_as()', 'EXECUTE', ''),
     ('ingest', 'api_call()', 'EXECUTE', ''),
-    ('ingest', 'kept_reply()', 'EXECUTE', ''),
-    ('ingest', 'keep_reply()', 'EXECUTE', ''),
     ('ingest', 'maintain()', 'EXECUTE', ''),
     ('ingest', 'health()', 'EXECUTE', ''),
     ('analyst', 'site', 'SELECT', ''),

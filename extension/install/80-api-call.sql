@@ -52,9 +52,10 @@ $$;
 COMMENT ON FUNCTION radscheduler.not_modified(jsonb, radscheduler.http_reply) IS 'Whether If-None-Match names what would be answered (RFC 9110, 13.1.2; weak comparison).';
 
 CREATE FUNCTION radscheduler.api_call(p_function text, request jsonb, p_body bytea DEFAULT NULL, p_key text DEFAULT NULL, p_principal text DEFAULT NULL) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
+    v_function   regprocedure := to_regprocedure(format('radscheduler.%I(jsonb)', p_function));
     v_hash       bytea := CASE WHEN p_key IS NOT NULL THEN sha256(convert_to(p_function || ' ' || (request ->> 'path') || ' ', 'UTF8') || coalesce(p_body, '')) END;
     v_reply      radscheduler.http_reply;
     v_json       jsonb;
@@ -65,8 +66,10 @@ DECLARE
     v_column     text;
     v_constraint text;
 BEGIN
-    IF p_function !~ '^api_[a-z0-9_]+$' THEN
-        RAISE EXCEPTION 'this is no function of the API' USING ERRCODE = 'invalid_parameter_value', HINT = 'Their names begin with api_.';
+    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL OR (SELECT p.prorettype FROM pg_proc p WHERE p.oid = v_function) <> 'radscheduler.http_reply'::regtype THEN
+        RAISE EXCEPTION 'this is no function of the API' USING ERRCODE = 'undefined_function', HINT = 'Daemon and extension may be of different versions: ALTER EXTENSION radscheduler UPDATE, or install the daemon that belongs to it.';
+    ELSIF NOT has_function_privilege(radscheduler.caller(), v_function, 'EXECUTE') THEN
+        RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', 'The database role of this daemon may not do this, whatever the credential says. A DBA can allow it: radscheduler.grant_role() (docs/security.md).');
     END IF;
     IF length(p_body) > 0 THEN
         v_json := radscheduler.body_json(p_body);
@@ -98,4 +101,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_call(text, jsonb, bytea, text, text) IS
-    'For the daemon: asks a function of the API (api_…) with a request {params, query, if_match, if_none_match, scopes, path} and a body of JSON bytes, with an Idempotency-Key of a principal where one was sent. Functions run with the caller''s rights to them. Raises only what is no fault of the request: 40001, 40P01, 57014, 53xxx and bugs.';
+    'For the daemon: asks a function of the API (api_…) with a request {params, query, if_match, if_none_match, scopes, path} and a body of JSON bytes, with an Idempotency-Key of a principal where one was sent. A function that the caller may not call itself is a 403. Raises only what is no fault of the request: 40001, 40P01, 57014, 53xxx and bugs.';

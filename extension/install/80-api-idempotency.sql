@@ -2,7 +2,7 @@
 -- the work, so there is none without the other. Only answers of requests that did something (2xx) are kept: what was refused may be tried again.
 
 CREATE FUNCTION radscheduler.kept_reply(p_principal text, p_key text, p_hash bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_site integer := radscheduler.api_site();
@@ -28,7 +28,7 @@ COMMENT ON FUNCTION radscheduler.kept_reply(text, text, bytea) IS
     'The answer under an Idempotency-Key of a principal: the kept one, 409 while the first is being worked on (from whichever daemon), 422 for another request, 400 for no key; NULL when the request is to be done, which the transaction then has to itself.';
 
 CREATE FUNCTION radscheduler.keep_reply(p_principal text, p_key text, p_hash bytea, p_reply radscheduler.http_reply) RETURNS void
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
     AS $$
 BEGIN
     INSERT INTO radscheduler.idempotency_key AS k (site_id, principal, key, request_hash, status, content_type, body, headers)

@@ -41,6 +41,20 @@ Response from_reply(const db::Rows& rows) {
     return response;
 }
 
+// $6 to $9 of api_call(). Not in a coroutine either.
+std::vector<db::Param> call_params(const Request& request, const std::string& function, const std::string& json) {
+    const auto& route = *request.route;
+    std::vector<db::Param> params;
+    params.push_back(db::Param::text(function));
+    params.push_back(db::Param::text(json));
+    params.push_back(route.body == BodyKind::none || request.body.empty() ? db::Param::null()
+                                                                          : db::Param::bytes(request.body.view()));
+    params.push_back(route.method != "POST" || request.idempotency_key.empty()
+                         ? db::Param::null()
+                         : db::Param::text(request.idempotency_key));
+    return params;
+}
+
 Response document(const char* type, std::string_view text) {
     Response response;
     response.content_type = type;
@@ -127,15 +141,9 @@ Task<Response> Api::call(const Request& request) {
     if (refused) {
         co_return std::move(*refused);
     }
-    const auto json = call_json(request);
     const std::string function(request.route->function);
-    std::vector<db::Param> params(1, db::Param::text(function));
-    params.push_back(db::Param::text(json));
-    const bool has_body = request.route->body != BodyKind::none && !request.body.empty();
-    params.push_back(has_body ? db::Param::bytes(request.body.view()) : db::Param::null());
-    params.push_back(request.idempotency_key.empty() || request.route->method != "POST"
-                         ? db::Param::null()
-                         : db::Param::text(request.idempotency_key));
+    const auto json = call_json(request);
+    auto params = call_params(request, function, json);
     co_return co_await ask(db::StatementId::api_call, request, std::move(params));
 }
 

@@ -15,6 +15,7 @@
 #include "http/trace.hpp"
 #include "mllp/tls.hpp"
 #include "obs/log.hpp"
+#include "obs/text.hpp"
 
 namespace radscheduler::sidecar::http {
 namespace {
@@ -100,7 +101,8 @@ private:
         request.route = match.route;
         request.peer = peer_;
         request.trace_id = trace_id_of(header(parser, "traceparent"));
-        auto response = answer_by_header(match, parser);
+        const bool framed = is_well_framed(parser);
+        auto response = framed ? answer_by_header(match, parser) : std::optional<Response>(badly_framed());
         if (!response) {
             auto admission =
                 co_await api_->door().admit(std::string(header(parser, "Authorization")),
@@ -127,7 +129,7 @@ private:
             response = co_await api_->handle(request);
         }
         // A body that was not read would be taken for the next request.
-        unread_ = !parser.is_done();
+        unread_ = !parser.is_done() || !framed;
         const bool keep_alive = parser.keep_alive() && !unread_ && !stopping_;
         const bool sent = co_await write(*response, parser, match, keep_alive);
         if (response->status >= 500) {
@@ -144,6 +146,19 @@ private:
                     {"sent", sent},
                     {"duration_ms", std::chrono::duration<double, std::milli>(Clock::now() - started).count()}});
         co_return sent&& keep_alive;
+    }
+
+    // Whether everybody on the way reads the same length: one number, or chunks and nothing else (RFC 9112, 6.3).
+    static bool is_well_framed(const Parser& parser) {
+        const auto coding = header(parser, "Transfer-Encoding");
+        const auto length = header(parser, "Content-Length");
+        return (coding.empty() || (beast::iequals(trim(coding), "chunked") && length.empty())) &&
+               length.find(',') == std::string_view::npos;
+    }
+
+    static Response badly_framed() {
+        return problem(400, "bad_request", "Bad request",
+                       "Where the body ends is not clear. Send one Content-Length, or Transfer-Encoding: chunked alone.");
     }
 
     static std::string_view header(const Parser& parser, beast::string_view name) { return view(parser.get()[name]); }
