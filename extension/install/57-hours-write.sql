@@ -36,7 +36,7 @@ DECLARE
     v_fault record;
 BEGIN
     IF v_known = '{}' THEN
-        RAISE EXCEPTION 'the change "%" to hours is not known', left(c_name, 60) USING ERRCODE = 'invalid_parameter_value',
+        RAISE EXCEPTION 'the change % to hours is not known', coalesce(format('"%s"', left(c_name, 60)), 'without a name') USING ERRCODE = 'invalid_parameter_value',
             HINT = format('Write an object whose key "change" is one of %s; its other keys are the arguments of that function.', array_to_string(c_all, ', '));
     END IF;
     FOR v_row IN
@@ -94,7 +94,7 @@ BEGIN
     IF p_change ->> 'change' LIKE 'remove%' THEN
         DELETE FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.day = p_day AND c.resource_id IS NOT DISTINCT FROM p_resource;
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no % on %', CASE WHEN p_resource IS NULL THEN 'holiday' ELSE 'exception of this resource' END, p_day
+            RAISE EXCEPTION 'there is no % on %', CASE WHEN p_resource IS NULL THEN 'holiday' ELSE 'exception of this resource' END, to_char(p_day, 'YYYY-MM-DD')
                 USING ERRCODE = 'no_data_found', HINT = 'radscheduler.calendar_day lists those that are.';
         END IF;
         RETURN;
