@@ -15,41 +15,36 @@ CREATE FUNCTION radscheduler.open_hours(p_site integer, p_resource bigint, p_fro
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_zone  CONSTANT text := radscheduler.site_zone(p_site);
-    v_first CONSTANT date := timezone(v_zone, p_from)::date;
-    v_last  CONSTANT date := timezone(v_zone, p_until)::date;
-    v_own   boolean;
+    v_zone   CONSTANT text := radscheduler.site_zone(p_site);
+    v_window CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_first  CONSTANT date := timezone(v_zone, p_from)::date;
+    v_last   CONSTANT date := timezone(v_zone, p_until)::date;
+    v_own    boolean := EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = p_resource);
+    v_days   date[] := '{}';
+    v_there  tstzmultirange := '{}';
+    v_open   tstzmultirange;
 BEGIN
-    IF NOT p_always AND NOT EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.day BETWEEN v_first AND v_last) THEN
-        RETURN (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + h.opens), timezone(v_zone, d.day + h.closes))), '{}') * tstzmultirange(tstzrange(p_from, p_until))
-            FROM generate_series(v_first::timestamp, v_last, interval '1 day') g(day),
-                 LATERAL (SELECT g.day::date AS day) d
-            JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-            WHERE (h.resource_id = p_resource
-                   OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource))
-              -- Where clocks are put forward over the opening, it may come to lie after the closing.
-              AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
+    IF EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.day BETWEEN v_first AND v_last) THEN
+        SELECT coalesce(array_agg(DISTINCT e.day), '{}'), coalesce(range_agg(tstzrange(timezone(v_zone, e.day + u.opens), timezone(v_zone, e.day + u.closes)))
+                   FILTER (WHERE timezone(v_zone, e.day + u.opens) < timezone(v_zone, e.day + u.closes)), '{}') * tstzmultirange(v_window)
+            INTO v_days, v_there
+            FROM (SELECT DISTINCT ON (c.day) c.day, c.opens, c.closes FROM radscheduler.calendar_day c
+                  WHERE c.site_id = p_site AND c.day BETWEEN v_first AND v_last AND (c.resource_id = p_resource OR c.resource_id IS NULL AND (v_own OR NOT p_always))
+                  ORDER BY c.day, c.resource_id NULLS LAST) e
+            LEFT JOIN LATERAL unnest(e.opens, e.closes) u(opens, closes) ON true;
     END IF;
-    v_own := EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = p_resource);
-    IF p_always AND NOT v_own AND NOT EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.resource_id = p_resource AND c.day BETWEEN v_first AND v_last) THEN
-        RETURN tstzmultirange(tstzrange(p_from, p_until));
+    IF p_always AND NOT v_own THEN
+        RETURN v_there + (tstzmultirange(v_window)
+            - (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d::timestamp), timezone(v_zone, (d + 1)::timestamp))), '{}') FROM unnest(v_days) d));
     END IF;
-    RETURN (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + t.opens), timezone(v_zone, d.day + t.closes))), '{}') * tstzmultirange(tstzrange(p_from, p_until))
+    v_open := (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + h.opens), timezone(v_zone, d.day + h.closes))), '{}') * tstzmultirange(v_window)
         FROM generate_series(v_first::timestamp, v_last, interval '1 day') g(day),
              LATERAL (SELECT g.day::date AS day) d
-        LEFT JOIN LATERAL (
-            SELECT c.opens, c.closes FROM radscheduler.calendar_day c
-            WHERE c.site_id = p_site AND c.day = d.day AND (c.resource_id = p_resource OR c.resource_id IS NULL AND (v_own OR NOT p_always))
-            ORDER BY c.resource_id NULLS LAST LIMIT 1) e ON true
-        CROSS JOIN LATERAL (
-            SELECT u.opens, u.closes FROM unnest(e.opens, e.closes) u(opens, closes)
-            UNION ALL
-            SELECT h.opens, h.closes FROM radscheduler.resource_hours h
-            WHERE e.opens IS NULL AND h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-              AND CASE WHEN v_own THEN h.resource_id = p_resource ELSE h.resource_id IS NULL AND NOT p_always END
-            UNION ALL
-            SELECT time '00:00', time '24:00' WHERE e.opens IS NULL AND p_always AND NOT v_own) t
-        WHERE timezone(v_zone, d.day + t.opens) < timezone(v_zone, d.day + t.closes));
+        JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
+        WHERE (v_own AND h.resource_id = p_resource OR NOT v_own AND h.resource_id IS NULL) AND d.day <> ALL (v_days)
+          -- Where clocks are put forward over the opening, it may come to lie after the closing.
+          AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
+    RETURN CASE WHEN isempty(v_there) THEN v_open ELSE v_open + v_there END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz, boolean) IS

@@ -48,20 +48,20 @@ CREATE FUNCTION radscheduler.reserved_times(p_site integer, p_resource bigint, p
 DECLARE
     v_zone   CONSTANT text := radscheduler.site_zone(p_site);
     v_window CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_first  CONSTANT date := timezone(v_zone, p_from)::date;
+    v_last   CONSTANT date := timezone(v_zone, p_until)::date;
 BEGIN
     RETURN QUERY
     SELECT CASE w.kind WHEN 'urgent' THEN 'RESERVED' WHEN 'exams' THEN 'WRONG_EXAM_BLOCK' WHEN 'block' THEN 'RESOURCE_BLOCKED' ELSE 'MAINTENANCE' END,
            w.resource_id IS NOT NULL, t.during * v_window
-    FROM radscheduler.reserved_hours w
-    CROSS JOIN LATERAL generate_series(timezone(v_zone, p_from)::date::timestamp, timezone(v_zone, p_until)::date, interval '1 day') g(day)
-    CROSS JOIN LATERAL (
-        SELECT tstzrange(b.starts, greatest(b.starts, timezone(v_zone, g.day::date + w.closes))) AS during
-        FROM (SELECT timezone(v_zone, g.day::date + w.opens) AS starts) b) t
-    WHERE w.site_id = p_site AND (w.resource_id = p_resource OR w.resource_id IS NULL AND w.modality = p_modality)
-      AND extract(isodow FROM g.day) = w.weekday AND w.valid @> g.day::date AND t.during && v_window
-      AND (w.kind NOT IN ('urgent', 'exams')
-           OR (w.release_hours IS NULL OR lower(t.during) - make_interval(hours => w.release_hours::integer) > now())
-              AND NOT radscheduler.may_use(p_exam, w.urgencies, w.patient_classes, w.procedures));
+    FROM (SELECT r.* FROM radscheduler.reserved_hours r
+          WHERE r.site_id = p_site AND (r.resource_id = p_resource OR r.resource_id IS NULL AND r.modality = p_modality)
+            AND (r.kind NOT IN ('urgent', 'exams') OR NOT radscheduler.may_use(p_exam, r.urgencies, r.patient_classes, r.procedures)) OFFSET 0) w
+    CROSS JOIN LATERAL generate_series((v_first + (w.weekday - extract(isodow FROM v_first)::integer + 7) % 7)::timestamp, v_last, interval '7 days') g(day)
+    CROSS JOIN LATERAL (SELECT timezone(v_zone, g.day::date + w.opens) AS starts, timezone(v_zone, g.day::date + w.closes) AS ends OFFSET 0) b
+    CROSS JOIN LATERAL (SELECT tstzrange(b.starts, greatest(b.starts, b.ends)) AS during) t
+    WHERE w.valid @> g.day::date AND t.during && v_window
+      AND (w.kind NOT IN ('urgent', 'exams') OR w.release_hours IS NULL OR b.starts - make_interval(hours => w.release_hours::integer) > now());
 END
 $$;
 COMMENT ON FUNCTION radscheduler.reserved_times(integer, bigint, text, timestamptz, timestamptz, radscheduler.exam_asked) IS

@@ -51,6 +51,7 @@ BEGIN
     -- One resource: as block_resource(). Else all are concerned, so this waits for those who write and lets nobody begin, as recheck_conflicts() does.
     IF v_resource IS NOT NULL THEN
         PERFORM radscheduler.lock_subjects(p_site, ARRAY[v_resource], NULL);
+        LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE; -- whoever changes the hours of all is done, and seen
     ELSE
         LOCK TABLE radscheduler.appointment IN EXCLUSIVE MODE;
     END IF;

@@ -61,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.preview_hours(jsonb) IS
-    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours or block_resource, the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody waits for it and nothing is kept. Raises as the change itself would.';
+    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours or block_resource, the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept. Raises as the change itself would.';
 
 CREATE FUNCTION radscheduler.release_reserved() RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
