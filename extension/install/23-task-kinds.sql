@@ -54,6 +54,7 @@ SELECT v.state, v.event, r.is_repeatable, v.becomes, v.due FROM (VALUES (true), 
     ('unknown', 'done', true, true, 'done', 'never'),
     ('sending', 'refused', true, true, 'dead', 'never'),
     ('sending', 'deferred', true, true, 'ready', 'later'),
+    ('sending', 'not_sent', true, true, 'ready', 'later'), -- the worker knows that nothing of it left
     ('sending', 'no_answer', true, false, 'unknown', 'later'),
     ('sending', 'no_answer', false, true, 'unknown', 'never'),
     ('sending', 'lost', true, false, 'unknown', 'now'),

@@ -217,16 +217,16 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.finish_at(text, integer[], integer, bigint, integer, text, text, timestamptz, double precision) IS 'finish_task() at a moment, with the chance in its waiting time given.';
 
-CREATE FUNCTION radscheduler.extend_leases(worker text) RETURNS bigint[]
+CREATE FUNCTION radscheduler.extend_leases(worker text, tasks bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 BEGIN
-    RETURN radscheduler.extend_at(worker, radscheduler.visible_sites(), clock_timestamp());
+    RETURN radscheduler.extend_at(worker, radscheduler.visible_sites(), clock_timestamp(), tasks);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.extend_leases(text) IS 'The sign of life of a worker: all its leases that have not run out begin anew. Returns the tasks that it still has.';
+COMMENT ON FUNCTION radscheduler.extend_leases(text, bigint[]) IS 'The sign of life of a worker: its leases that have not run out begin anew, all or those of the tasks that it names. Returns the tasks that it still has.';
 
-CREATE FUNCTION radscheduler.extend_at(p_worker text, p_sites integer[], p_now timestamptz) RETURNS bigint[]
+CREATE FUNCTION radscheduler.extend_at(p_worker text, p_sites integer[], p_now timestamptz, p_tasks bigint[] DEFAULT NULL) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -234,12 +234,13 @@ DECLARE
 BEGIN
     WITH kept AS (
         UPDATE radscheduler.task t SET lease_until = p_now + k.lease FROM radscheduler.task_kind k
-            WHERE k.kind = t.kind AND t.state IN ('leased', 'sending') AND t.lease_owner = p_worker AND t.lease_until > p_now AND t.site_id = ANY (p_sites) RETURNING t.task_id)
+            WHERE k.kind = t.kind AND t.state IN ('leased', 'sending') AND t.lease_owner = p_worker AND t.lease_until > p_now AND t.site_id = ANY (p_sites)
+              AND (p_tasks IS NULL OR t.task_id = ANY (p_tasks)) RETURNING t.task_id)
     SELECT coalesce(array_agg(kept.task_id ORDER BY kept.task_id), '{}') INTO v_tasks FROM kept;
     RETURN v_tasks;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.extend_at(text, integer[], timestamptz) IS 'extend_leases() at a moment.';
+COMMENT ON FUNCTION radscheduler.extend_at(text, integer[], timestamptz, bigint[]) IS 'extend_leases() at a moment.';
 
 CREATE FUNCTION radscheduler.release_tasks(worker text, tasks bigint[]) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
