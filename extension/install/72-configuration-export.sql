@@ -76,9 +76,7 @@ BEGIN
         'clinical_rules', s.clinical_rules,
         'rules', (SELECT coalesce(jsonb_agg(radscheduler.configuration_rule(r.code, r.severity, r.if_unknown, r.parameters) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
-        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
-                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
-                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(to_jsonb(l) - '{site_id,link_id,created_at}'::text[] ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
         'own_rules', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(o) - 'site_id') ORDER BY o.code COLLATE "C"), '[]') FROM radscheduler.site_rule o WHERE o.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h),

@@ -61,6 +61,22 @@ BEGIN
         (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
         (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
         (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
+        (271, 'link', 'kind', 'link_kind', '', false, NULL, NULL),
+        (272, 'link', 'copy_senders', 'list:word', '', true, NULL, NULL),
+        (273, 'link', 'copy_triggers', 'list:word', '', true, NULL, NULL),
+        (274, 'link', 'host', 'host', '', true, NULL, NULL),
+        (275, 'link', 'port', 'integer', '', true, 1, 65535),
+        (276, 'link', 'tls', 'boolean', '', false, NULL, NULL),
+        (277, 'link', 'tls_verify', 'boolean', '', false, NULL, NULL),
+        (278, 'link', 'tls_name', 'host', '', true, NULL, NULL),
+        (279, 'link', 'tls_ca', 'file_name', '', true, NULL, NULL),
+        (280, 'link', 'tls_certificate', 'file_name', '', true, NULL, NULL),
+        (281, 'link', 'tls_key', 'file_name', '', true, NULL, NULL),
+        (282, 'link', 'connect_seconds', 'integer', '', false, 1, 300),
+        (283, 'link', 'answer_seconds', 'integer', '', false, 1, 600),
+        (284, 'link', 'accept_codes', 'ack_codes', '', false, NULL, NULL),
+        (285, 'link', 'on_refusal', 'refusal_policy', '', false, NULL, NULL),
+        (286, 'link', 'max_attempts', 'integer', '', true, 1, 1000000),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
         (217, 'site', 'days', 'list:day', '', false, NULL, NULL),
         (220, 'site', 'reserved', 'list:kept_modality', '', false, NULL, NULL),
@@ -199,6 +215,16 @@ BEGIN
         fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
     ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
         fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
+    ELSIF p_kind = 'link_kind' AND v_text IN ('hl7_out', 'hl7_copy') IS NOT TRUE THEN
+        fault := 'must be "hl7_out" or "hl7_copy"'; hint := 'It says whether the link is told of bookings made here, or gets a copy of what is received.';
+    ELSIF p_kind = 'host' AND v_text ~ '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$' IS NOT TRUE THEN
+        fault := 'must be the name or address of a host'; hint := 'Write "pacs.example.org" or "192.0.2.7"; the port has a key of its own.';
+    ELSIF p_kind = 'file_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' IS NOT TRUE THEN
+        fault := 'must be the name of a file'; hint := 'Write a name without folders; the file is looked for in the folder that RADSCHED_LINK_TLS_DIR names.';
+    ELSIF p_kind = 'ack_codes' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["AA", "AE", "AR", "CA", "CE", "CR"]') THEN
+        fault := 'must be a list of acknowledgement codes'; hint := 'Write some of "AA", "AE", "AR", "CA", "CE" and "CR" in brackets.';
+    ELSIF p_kind = 'refusal_policy' AND v_text IN ('dead', 'retry') IS NOT TRUE THEN
+        fault := 'must be "dead" or "retry"'; hint := 'It says what becomes of a message that the receiver refuses.';
     ELSIF p_kind = 'unknown_severity' AND v_text IN ('warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "warning" or "critical"'; hint := 'It says how bad it is that a clinical rule cannot tell; missing data is never taken for safe.';
     ELSIF p_kind = 'clinical_scope' AND v_text IN ('off', 'known', 'bookings', 'all') IS NOT TRUE THEN

@@ -110,18 +110,7 @@ BEGIN
         PERFORM radscheduler.configuration_put_own_rules(p_site, p_value -> 'own_rules');
     END IF;
     IF p_value ? 'links' THEN
-        INSERT INTO radscheduler.link AS l (site_id, name, is_enabled, events, sending_application, sending_facility, receiving_application, receiving_facility, version_id)
-            SELECT p_site, n.item ->> 'name', (n.item ->> 'is_enabled')::boolean, ARRAY(SELECT jsonb_array_elements_text(n.item -> 'events')), n.item ->> 'sending_application',
-                   n.item ->> 'sending_facility', n.item ->> 'receiving_application', n.item ->> 'receiving_facility', n.item ->> 'version_id'
-            FROM (SELECT '{"is_enabled": true, "events": ["S12", "S13", "S14", "S15", "S16", "S17", "S26"], "sending_application": "RADSCHEDULER", "version_id": "2.5.1"}'::jsonb
-                         || coalesce((SELECT o.item FROM jsonb_array_elements(radscheduler.configuration_site(p_site) -> 'links') o(item) WHERE o.item ->> 'name' = e ->> 'name'), '{}') || e AS item
-                  FROM jsonb_array_elements(p_value -> 'links') e) n
-            ON CONFLICT (site_id, name) DO UPDATE SET is_enabled = excluded.is_enabled, events = excluded.events, sending_application = excluded.sending_application,
-                sending_facility = excluded.sending_facility, receiving_application = excluded.receiving_application, receiving_facility = excluded.receiving_facility,
-                version_id = excluded.version_id
-            WHERE (l.is_enabled, l.events, l.sending_application, l.sending_facility, l.receiving_application, l.receiving_facility, l.version_id)
-                  IS DISTINCT FROM (excluded.is_enabled, excluded.events, excluded.sending_application, excluded.sending_facility, excluded.receiving_application,
-                                    excluded.receiving_facility, excluded.version_id);
+        PERFORM radscheduler.configuration_put_links(p_site, p_value -> 'links');
     END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');

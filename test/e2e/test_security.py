@@ -35,14 +35,17 @@ CALLS = {
     "audits_changes": "radscheduler.audits_changes()",
     "authorize": "radscheduler.appointment a, radscheduler.authorize(a.appointment_id, 'A1')",
     "block_resource": "radscheduler.block_resource('SCANOWN', '2031-08-01Z', '2031-08-02Z')",
+    "begin_task": "radscheduler.begin_task('w', {site}, 0)",
     "book": "radscheduler.book('NEW2', '2031-07-07 10:00Z', 'CT', patient_name => 'New Person')",
     "caller": "radscheduler.caller()",
     "cancel": "(SELECT a.appointment_id AS id FROM radscheduler.appointment a WHERE a.site_id = {site} LIMIT 1) a, radscheduler.cancel(a.id)",
     "check_conflicts": "radscheduler.check_conflicts('NEW2', '2031-07-07 10:00Z', 'CT')",
+    "claim_tasks": "radscheduler.claim_tasks('w', '{{hl7_out}}', 1)",
     "configuration_export": "radscheduler.configuration_export()",
     "configuration_import": "radscheduler.configuration_import(radscheduler.configuration_export())",
     "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
     "contrast_meant": "radscheduler.contrast_meant('CT HEAD W/O')",
+    "count_tasks": "radscheduler.count_tasks()",
     "create_api_key": "radscheduler.create_api_key('New', '{{slots:read}}')",
     "create_user": "radscheduler.create_user('newuser', 'New User', '$y$j9T$salt$hash', '{{slots:read}}')",
     "current_site": "radscheduler.current_site()",
@@ -54,8 +57,10 @@ CALLS = {
     "event_map_fault": "radscheduler.event_map_fault('{{}}', '{{}}')",
     "event_meant": "radscheduler.event_meant('{{}}', 'S12')",
     "everywhere_for": "radscheduler.everywhere_for(0)",
+    "extend_leases": "radscheduler.extend_leases('w')",
     "facts_of": "radscheduler.facts_of('SECOWN')",
     "explain_rules": "radscheduler.appointment a, radscheduler.explain_rules(a.appointment_id)",
+    "finish_task": "radscheduler.finish_task('w', {site}, 0, 0, 'done')",
     "find_slots": "radscheduler.find_slots(modality => 'CT')",
     "health": "radscheduler.health()",
     "hold": "radscheduler.hold('2031-07-07 10:00Z', modality => 'CT')",
@@ -80,6 +85,7 @@ CALLS = {
     "is_path": "radscheduler.is_path('PV1-19')",
     "is_profile": "radscheduler.is_profile('{{}}')",
     "is_rule": "radscheduler.is_rule('OUTSIDE_HOURS')",
+    "is_task_kind": "radscheduler.is_task_kind('hl7_out')",
     "is_timezone": "radscheduler.is_timezone('UTC')",
     "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
     "login_of": "radscheduler.login_of('x', NULL)",
@@ -97,6 +103,7 @@ CALLS = {
     "record_fact": "radscheduler.record_fact('SECOWN', 'weight', value => 80)",
     "release": "radscheduler.release(0)",
     "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
+    "release_tasks": "radscheduler.release_tasks('w', '{{0}}')",
     "reschedule": "(SELECT a.appointment_id AS id FROM radscheduler.appointment a WHERE a.site_id = {site} LIMIT 1) a, radscheduler.reschedule(a.id, '2031-07-07 10:00Z')",
     "revoke_api_key": "radscheduler.create_api_key('New', '{{slots:read}}') k, radscheduler.revoke_api_key(split_part(k, '_', 2))",
     "retract_fact": "radscheduler.retract_fact(1)",
@@ -182,7 +189,7 @@ def system(cluster):
         database.execute("INSERT INTO radscheduler.rule_setting VALUES (radscheduler.current_site(), 'OUTSIDE_HOURS', 'info')")
         database.execute("INSERT INTO radscheduler.link (site_id, name) VALUES (radscheduler.current_site(), 'PACS')")
         for state in ("ready", "dead"):
-            database.execute("INSERT INTO radscheduler.task (site_id, kind, link_id, event, appointment_id, version, state) SELECT l.site_id, l.kind, l.link_id, 'S12', a.appointment_id, 1, %s"
+            database.execute("INSERT INTO radscheduler.task (site_id, kind, queue, link_id, event, appointment_id, version, state) SELECT l.site_id, l.kind, 'link/' || l.link_id, l.link_id, 'S12', a.appointment_id, 1, %s"
                              " FROM radscheduler.link l, LATERAL (SELECT * FROM radscheduler.appointment a WHERE a.site_id = l.site_id LIMIT 1) a WHERE l.site_id = radscheduler.current_site()", state)
         database.execute("SELECT radscheduler.quarantine('x', 'half_frame', '192.0.2.1:1')")
         database.execute("INSERT INTO radscheduler.site_rule (site_id, code, severity, text, modalities) VALUES (radscheduler.current_site(), 'OWN_RULE', 'info', 'Own.', '{MR}')")
