@@ -5,6 +5,7 @@
 #include <array>
 #include <string_view>
 
+#include "obs/http_counters.hpp"
 #include "obs/work_counters.hpp"
 
 namespace radscheduler::sidecar {
@@ -48,6 +49,7 @@ struct Counters {
     Counter http_connections_now;
     Counter http_requests;
     Counter http_errors; // answers with status 500 and above
+    HttpCounters http;
 
     Counter db_connects;
     Counter db_connect_failures;

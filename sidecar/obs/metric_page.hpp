@@ -73,6 +73,8 @@ struct Page {
 };
 
 // Each fills in its part.
+class HttpCounters;
+void add_http(Page& page, const HttpCounters& counters);
 struct WorkState;
 struct WorkCounters;
 void add_work(Page& page, const WorkCounters& counters, const WorkState& state);

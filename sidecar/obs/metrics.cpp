@@ -53,7 +53,7 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
     add_work(page, counters.work, probes.work);
     page.gauge("radsched_http_connections", "Open HTTP connections.",
                static_cast<double>(counters.http_connections_now.value()));
-    page.counter("radsched_http_answers_total", "HTTP requests answered.", counters.http_requests);
+    add_http(page, counters.http);
     page.counter("radsched_http_errors_total", "HTTP answers with status 500 and above.", counters.http_errors);
     auto& pool =
         page.family("radsched_pg_pool", "PostgreSQL sessions by state; waiting: users without one.", MetricType::Gauge);
