@@ -2,9 +2,11 @@
 -- raise as all others do, and here a problem (RFC 9457) is made of it. What only PostgreSQL can have caused is left to be an error.
 
 CREATE FUNCTION radscheduler.sentence(p_text text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT upper(left(p_text, 1)) || substr(p_text, 2) || CASE WHEN p_text ~ '[.!?]$' THEN '' ELSE '.' END
+BEGIN
+    RETURN upper(left(p_text, 1)) || substr(p_text, 2) || CASE WHEN p_text ~ '[.!?]$' THEN '' ELSE '.' END;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.sentence(text) IS 'An error message as a sentence: a capital, and a full stop.';
 
@@ -44,10 +46,12 @@ COMMENT ON FUNCTION radscheduler.problem_of_error(jsonb, text, text, text, text,
     'The problem for an error of a function of the API: 23P01 409, 23505 409, 23503 422, P0002 404, 42501 403, 55000 409, a bad query parameter 400, a bad field or body 422. Texts of PostgreSQL''s own constraints are not passed on, nor their DETAIL, which holds rows.';
 
 CREATE FUNCTION radscheduler.not_modified(request jsonb, p_reply radscheduler.http_reply) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT coalesce(p_reply.status = 200 AND p_reply.headers ? 'ETag'
-                AND (request ->> 'if_none_match' = '*' OR p_reply.headers ->> 'ETag' = ANY (regexp_split_to_array(regexp_replace(request ->> 'if_none_match', 'W/"', '"', 'g'), '\s*,\s*'))), false)
+BEGIN
+    RETURN coalesce(p_reply.status = 200 AND p_reply.headers ? 'ETag'
+                AND (request ->> 'if_none_match' = '*' OR p_reply.headers ->> 'ETag' = ANY (regexp_split_to_array(regexp_replace(request ->> 'if_none_match', 'W/"', '"', 'g'), '\s*,\s*'))), false);
+END
 $$;
 COMMENT ON FUNCTION radscheduler.not_modified(jsonb, radscheduler.http_reply) IS 'Whether If-None-Match names what would be answered (RFC 9110, 13.1.2; weak comparison).';
 

@@ -1,8 +1,9 @@
 -- Idempotency-Key: a request that was answered is answered the same way again and does nothing twice. The answer is written in the transaction that did
 -- the work, so there is none without the other. Only answers of requests that did something (2xx) are kept: what was refused may be tried again.
 
+-- Without seqscan: the plan may have been made when the table was empty, and it fills within minutes.
 CREATE FUNCTION radscheduler.kept_reply(p_principal text, p_key text, p_hash bytea) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
     AS $$
 DECLARE
     v_site integer := radscheduler.api_site();

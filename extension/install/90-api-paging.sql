@@ -10,9 +10,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.url_encoded(text) IS 'A text as it stands in a query (RFC 3986).';
 
 CREATE FUNCTION radscheduler.api_cursor(p_place jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT rtrim(translate(encode(convert_to(p_place::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=')
+BEGIN
+    RETURN rtrim(translate(encode(convert_to(p_place::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=');
+END
 $$;
 COMMENT ON FUNCTION radscheduler.api_cursor(jsonb) IS 'A place in a list as an opaque word for URLs.';
 

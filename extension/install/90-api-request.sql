@@ -15,16 +15,20 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_enter() IS 'The site HTTP works for (api_site()), to which the rest of the transaction is confined.';
 
 CREATE FUNCTION radscheduler.api_may(request jsonb, scope text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT coalesce(request -> 'scopes' ?| ARRAY[scope, split_part(scope, ':', 1) || ':*', 'admin:*', '*'], false)
+BEGIN
+    RETURN coalesce(request -> 'scopes' ?| ARRAY[scope, split_part(scope, ':', 1) || ':*', 'admin:*', '*'], false);
+END
 $$;
 COMMENT ON FUNCTION radscheduler.api_may(jsonb, text) IS 'Whether the caller of a request has a scope: itself, all of its area, or everything. A request without scopes has none.';
 
 CREATE FUNCTION radscheduler.api_sees_patients(request jsonb) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT radscheduler.api_may(request, 'appointments:read') OR radscheduler.api_may(request, 'phi:read')
+BEGIN
+    RETURN radscheduler.api_may(request, 'appointments:read') OR radscheduler.api_may(request, 'phi:read');
+END
 $$;
 COMMENT ON FUNCTION radscheduler.api_sees_patients(jsonb) IS 'Whether names, numbers, phones and notes are shown to the caller of a request.';
 

@@ -2,7 +2,7 @@
 -- schedule without them: no name, number, phone, notes, nor numbers of other systems.
 
 CREATE FUNCTION radscheduler.api_appointment_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 BEGIN
     RETURN (
@@ -46,7 +46,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer) IS 'An answer that is one appointment, with its version as ETag (and Location where it is new); the read is audited.';
 
 CREATE FUNCTION radscheduler.api_conflict_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 BEGIN
     RETURN (

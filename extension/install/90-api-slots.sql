@@ -27,7 +27,7 @@ COMMENT ON FUNCTION radscheduler.api_v1_slots_search(jsonb) IS
     'POST /api/v1/slots/search: find_slots() with its arguments as fields (limit for max_slots); its best offers, which can be booked as they are.';
 
 CREATE FUNCTION radscheduler.api_hold_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan
     AS $$
 BEGIN
     RETURN (
