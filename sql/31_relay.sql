@@ -54,3 +54,11 @@ SELECT action FROM radscheduler.audit_event ORDER BY audit_id DESC LIMIT 1;
 SELECT radscheduler.events_after(:'epoch' || ':' || :'cursor');
 ROLLBACK;
 \set VERBOSITY default
+-- For the daemon: where it goes in Redis, how far behind a relay is, and figures for those who only show them.
+SELECT key, epoch_mark, type, payload::jsonb ->> 'cursor' = cursor AS same FROM radscheduler.relay_page('page', 100000) WHERE type = 'test.event' ORDER BY key;
+SELECT waiting = (SELECT count(*) FROM radscheduler.event_log) AS everything, held, lag > '0' AS behind FROM radscheduler.relay_lag('page');
+SELECT radscheduler.relay_advance('page', cursor) FROM radscheduler.event_head();
+SELECT waiting, lag, held, held_lag FROM radscheduler.relay_lag('page');
+SELECT key, value::jsonb ->> 'success' AS good, value ~ 'AM1|VM1|MRN123456|Hopper|Lovelace|617555' AS leaks FROM radscheduler.relay_aggregates() WHERE key ~ 'MAIN|SOUTH' ORDER BY key;
+SELECT key FROM radscheduler.relay_aggregates(ARRAY['radsched:{SOUTH}', 'radsched:{NOWHERE}']);
+SELECT current_setting('radscheduler.site') AS site_kept;

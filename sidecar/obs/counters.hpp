@@ -20,6 +20,15 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
+class Gauge {
+public:
+    void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
 // How long messages took, by upper bound in seconds.
 class Durations {
 public:
@@ -87,6 +96,11 @@ struct Counters {
 
     Counter relay_published;
     Counter relay_failures;
+    Counter relay_repeated; // entries that their stream in Redis had already
+    Gauge relay_leading_now;
+    Gauge relay_waiting_now;     // events that are not published
+    Gauge relay_horizon_pid_now; // whose transaction is the oldest that writes; 0: none, or a prepared one
+    Gauge relay_horizon_ms_now;  // and how old that is
 };
 
 } // namespace radscheduler::sidecar

@@ -119,7 +119,10 @@ CALLS = {
 EVERY_SITE = {
     "create_site": "radscheduler.create_site('EAST', 'East', 'UTC')",
     "relay_advance": "radscheduler.relay_advance('security', '0-0')",
+    "relay_aggregates": "radscheduler.relay_aggregates()",
     "relay_fetch": "radscheduler.relay_fetch('security')",
+    "relay_lag": "radscheduler.relay_lag('security')",
+    "relay_page": "radscheduler.relay_page('security')",
     "set_retention": "radscheduler.set_retention('event_log', '2 years')",
 }
 # A row each table takes from those who may insert; {site} is its site.
