@@ -39,21 +39,21 @@ class Traffic(threading.Thread):
     def __init__(self, system):
         super().__init__(daemon=True)
         self._system = system
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.sent = 0
         self.start()
 
     def run(self):
         with self._system.mllp() as client:
-            while not self._stop.is_set():
+            while not self._ended.is_set():
                 assert client.send(Booking().message()).code == "AA"
                 self.sent += 1
                 time.sleep(0.01)
 
     def finish(self):
-        self._stop.set()
+        eventually(lambda: self.sent > 50, seconds=60, what="enough traffic")
+        self._ended.set()
         self.join(30)
-        assert self.sent > 50
 
 
 def check(system, channel, server):
