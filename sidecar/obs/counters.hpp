@@ -56,6 +56,11 @@ struct Counters {
 
     Counter relay_published;
     Counter relay_failures;
+    Counter relay_repeated; // entries that their stream in Redis had already
+    Gauge relay_leading_now;
+    Gauge relay_waiting_now;     // events that are not published
+    Gauge relay_horizon_pid_now; // whose transaction is the oldest that writes; 0: none, or a prepared one
+    Gauge relay_horizon_ms_now;  // and how old that is
 
     WorkCounters work;
 };

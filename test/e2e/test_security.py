@@ -60,6 +60,9 @@ CALLS = {
     "everywhere_for": "radscheduler.everywhere_for(0)",
     "extend_leases": "radscheduler.extend_leases('w')",
     "facts_of": "radscheduler.facts_of('SECOWN')",
+    "event_epoch": "radscheduler.event_epoch()",
+    "event_head": "radscheduler.event_head()",
+    "events_after": "radscheduler.events_after()",
     "explain_rules": "radscheduler.appointment a, radscheduler.explain_rules(a.appointment_id)",
     "finish_task": "radscheduler.finish_task('w', {site}, 0, 0, 'done')",
     "find_slots": "radscheduler.find_slots(modality => 'CT')",
@@ -133,7 +136,10 @@ CALLS = {
 EVERY_SITE = {
     "create_site": "radscheduler.create_site('EAST', 'East', 'UTC')",
     "relay_advance": "radscheduler.relay_advance('security', '0-0')",
+    "relay_aggregates": "radscheduler.relay_aggregates()",
     "relay_fetch": "radscheduler.relay_fetch('security')",
+    "relay_lag": "radscheduler.relay_lag('security')",
+    "relay_page": "radscheduler.relay_page('security')",
     "set_retention": "radscheduler.set_retention('event_log', '2 years')",
 }
 # A row each table takes from those who may insert; {site} is its site.
