@@ -4,16 +4,16 @@
 # build/bench/schedule.{json,md} (ingest on an empty schedule and on one of a million appointments), build/bench/audit.{json,md} (ingest with and
 # without audit), build/bench/mllp.{json,md} (the daemon: latency, throughput, lock-step, idle connections),
 # build/bench/booking.{json,md} (try_book() and check_conflicts() on a million appointments),
-# build/bench/slots.{json,md} (free times among a million appointments).
+# build/bench/http.{json,md} (the HTTP API), build/bench/slots.{json,md} (free times among a million appointments).
 # environment: BENCH_SECONDS (5) per run, BENCH_RUNS (3) per figure; the median is reported.
-# usage: scripts/bench.sh [reading|ingest|schedule|slots|audit|mllp|booking]...   (default: all)
+# usage: scripts/bench.sh [reading|ingest|schedule|slots|audit|mllp|booking|http]...   (default: all)
 #
 # Invariants: a private cluster with fsync and synchronous_commit on, removed afterwards. Run it on an idle machine.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-[ $# -gt 0 ] || set -- reading ingest schedule slots audit mllp booking
+[ $# -gt 0 ] || set -- reading ingest schedule slots audit mllp booking http
 mkdir -p "$BUILD/bench"
 for part in "$@"; do
     case $part in
@@ -24,6 +24,7 @@ for part in "$@"; do
     audit) /usr/bin/python3 "$REPO/test/bench/audit.py" --seconds "${BENCH_SECONDS:-5}" --out "$BUILD/bench" ;;
     mllp) /usr/bin/python3 "$REPO/test/bench/mllp.py" --seconds "${BENCH_SECONDS:-5}" --runs "${BENCH_RUNS:-3}" --out "$BUILD/bench" ;;
     booking) /usr/bin/python3 "$REPO/test/bench/booking.py" --seconds "${BENCH_SECONDS:-5}" --runs "${BENCH_RUNS:-3}" --out "$BUILD/bench" ;;
-    *) die "there is no benchmark '$part'. There are: reading ingest schedule slots audit mllp booking" ;;
+    http) /usr/bin/python3 "$REPO/test/bench/http_api.py" --seconds "${BENCH_SECONDS:-5}" --runs "${BENCH_RUNS:-3}" --out "$BUILD/bench" ;;
+    *) die "there is no benchmark '$part'. There are: reading ingest schedule slots audit mllp booking http" ;;
     esac
 done

@@ -5,6 +5,7 @@
 #   arm64     the core cross-compiled for arm64 and emulated
 #   fuzz      every fuzzer for FUZZ_SECONDS (300), two at a time
 #   soak      traffic of every kind for SOAK_SECONDS (600), then everything is counted
+#   http      what consoles ask, by wrk, for HTTP_SECONDS (600); nothing grows and nothing is an error
 #   contention  32 sessions fight over 20 resources for CONTENTION_SECONDS (300), then nothing may be lost, doubled or left undecided
 #   kill      kill -9 of the daemon, a backend, the postmaster, KILL_ROUNDS (50) times
 #   burst     BURST_MESSAGES (10000) on each of 64 connections before the first answer is awaited; each is answered once, in order
@@ -20,12 +21,13 @@ set -euo pipefail
 # shellcheck source=scripts/suites.sh
 . "$(dirname "$0")/suites.sh"
 
-suites=(sanitize threads arm64 fuzz soak contention kill burst million)
+suites=(sanitize threads arm64 fuzz soak http contention kill burst million)
 [ $# -gt 0 ] || set -- "${suites[@]}"
 require_suites "$@"
 results=$BUILD/long
 fuzz_seconds=${FUZZ_SECONDS:-300}
 soak_seconds=${SOAK_SECONDS:-600}
+http_seconds=${HTTP_SECONDS:-600}
 contention_seconds=${CONTENTION_SECONDS:-300}
 kill_rounds=${KILL_ROUNDS:-50}
 burst_messages=${BURST_MESSAGES:-10000}
@@ -51,7 +53,7 @@ sanitized() { # SUITE VALUE-FOR-CMAKE FOLDER-OF-UNIT-TESTS TARGET...
     (
         cd "$REPO/test/e2e"
         RADSCHED_BIN="$BUILD/$suite/bin" watched "$results/$suite-e2e.log" 900 /usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short \
-            --junitxml="$results/$suite-e2e.xml" test_mllp_framing.py test_ack_modes.py test_independent_clients.py test_durability.py test_load_tool.py test_zz_logs.py
+            --junitxml="$results/$suite-e2e.xml" test_mllp_framing.py test_ack_modes.py test_independent_clients.py test_durability.py test_load_tool.py test_http.py test_api_v1.py test_openapi.py test_zz_logs.py
     ) || tell "$results/$suite-e2e.log" || true
     read -r unit unit_failed < <(junit_counts "$results/$suite.xml")
     read -r e2e e2e_failed < <(junit_counts "$results/$suite-e2e.xml")
@@ -96,6 +98,7 @@ scripted() { # SUITE LIMIT-SECONDS VARIABLE=VALUE
 }
 
 suite_soak() { scripted soak $((soak_seconds + 300)) SOAK_SECONDS="$soak_seconds"; }
+suite_http() { scripted http $((http_seconds + 300)) HTTP_SECONDS="$http_seconds"; }
 suite_contention() { scripted contention $((contention_seconds + 300)) CONTENTION_SECONDS="$contention_seconds"; }
 suite_kill() { scripted kill $((kill_rounds * 20 + 300)) KILL_ROUNDS="$kill_rounds"; }
 # Slower than 100 messages a second is no speed to wait for.
@@ -105,12 +108,12 @@ suite_million() { scripted million $((million_messages / 100 + 300)) MILLION_MES
 clean_up() {
     local cluster
     stop_watched
-    for cluster in soak contention kill burst million e2e; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
+    for cluster in soak http contention kill burst million e2e; do "$REPO/scripts/cluster.sh" destroy "$cluster" >/dev/null 2>&1 || true; done
 }
 
-prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz arm64
+prepare "Packages" "$REPO/scripts/setup.sh" build run test fuzz arm64 bench
 case " $* " in
-    *" sanitize "* | *" threads "* | *" soak "* | *" contention "* | *" kill "* | *" burst "* | *" million "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
+    *" sanitize "* | *" threads "* | *" soak "* | *" http "* | *" contention "* | *" kill "* | *" burst "* | *" million "*) prepare "Build and install" make --no-print-directory -s -C "$REPO" install ;;
 esac
 rm -rf "$results"
 mkdir -p "$results"

@@ -32,7 +32,7 @@ CREATE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, O
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
+    RETURN QUERY (SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
         (101, 'document', 'format'::text, 'text'::text, 'always'::text, false, NULL::integer, NULL::integer),
         (102, 'document', 'version', 'integer', 'always', false, 1, 1),
         (103, 'document', 'exported_at', 'text', '', false, NULL, NULL),
@@ -78,6 +78,8 @@ BEGIN
         (285, 'link', 'on_refusal', 'refusal_policy', '', false, NULL, NULL),
         (286, 'link', 'max_attempts', 'integer', '', true, 1, 1000000),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
+        (217, 'site', 'days', 'list:day', '', false, NULL, NULL),
+        (220, 'site', 'reserved', 'list:kept_modality', '', false, NULL, NULL),
         (218, 'site', 'clinical_rules', 'clinical_scope', '', false, NULL, NULL),
         (219, 'site', 'own_rules', 'list:own_rule', '', false, NULL, NULL),
         (222, 'rule', 'severity', 'rule_severity', '', false, NULL, NULL),
@@ -143,13 +145,27 @@ BEGIN
         (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
         (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
         (717, 'resource', 'weight_limit_kg', 'integer', '', true, 1, 1000),
+        (718, 'resource', 'days', 'list:day', '', false, NULL, NULL),
+        (719, 'resource', 'reserved', 'list:kept', '', false, NULL, NULL),
+        (611, 'day', 'day', 'date', 'key', false, NULL, NULL),
+        (612, 'day', 'name', 'sentence', '', true, NULL, NULL),
+        (613, 'day', 'hours', 'list:span', 'always', false, NULL, NULL),
+        (621, 'span', 'opens', 'time', 'always', false, NULL, NULL),
+        (622, 'span', 'closes', 'time', 'always', false, NULL, NULL),
+        (630, 'kept_modality', 'modality', 'code', 'always', false, NULL, NULL),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
         (804, 'block', 'kind', 'block_kind', '', false, NULL, NULL),
         (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
         (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
-    WHERE f.item = p_item ORDER BY f.place;
+    WHERE f.item = p_item ORDER BY f.place)
+    UNION ALL
+    SELECT f.* FROM (VALUES
+        ('weekday', 'integer', 'always', false, 1, 7), ('opens', 'time', 'always', false, NULL, NULL), ('closes', 'time', 'always', false, NULL, NULL), ('kind', 'kept_kind', 'always', false, NULL, NULL),
+        ('name', 'sentence', '', true, NULL, NULL), ('urgencies', 'list:word', '', false, NULL, NULL), ('patient_classes', 'list:word', '', false, NULL, NULL), ('procedures', 'list:word', '', false, NULL, NULL),
+        ('release_hours', 'integer', '', true, 0, 8784), ('valid_from', 'date', '', true, NULL, NULL), ('valid_until', 'date', '', true, NULL, NULL)) f(field, kind, need, is_nullable, low, high)
+    WHERE p_item IN ('kept', 'kept_modality');
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_fields(text) IS
@@ -219,6 +235,8 @@ BEGIN
         fault := 'must be a number'; hint := 'Write the number without quotes.';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
+    ELSIF p_kind = 'kept_kind' AND v_text IN ('urgent', 'exams', 'block', 'maintenance', 'downtime') IS NOT TRUE THEN
+        fault := 'must be "urgent", "exams", "block", "maintenance" or "downtime"'; hint := 'It says whom the hours are kept for, or that they are nobody''s.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
@@ -360,10 +378,10 @@ BEGIN
         PERFORM radscheduler.configuration_refuse(p_place || '.parameters', radscheduler.rule_parameters_fault(p_value ->> 'code', p_value -> 'parameters'),
             radscheduler.configuration_found(p_value -> 'parameters'), 'radscheduler.rule_parameter lists what each rule knows.');
     END IF;
-    IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
+    IF p_item IN ('hours', 'span', 'kept', 'kept_modality') AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
             'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');
-    ELSIF p_item = 'hours' AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
+    ELSIF p_item IN ('hours', 'kept', 'kept_modality') AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.valid_until', 'must not be before valid_from', radscheduler.configuration_found(p_value -> 'valid_until'),
             'valid_until is the last day on which the hours hold.');
     ELSIF p_item = 'block' AND (p_value ->> 'ends_at')::timestamptz <= (p_value ->> 'starts_at')::timestamptz THEN

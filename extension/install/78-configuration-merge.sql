@@ -115,9 +115,12 @@ BEGIN
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, NULL, p_value -> 'days');
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links and the opening hours of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links, the opening hours and the holidays of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
 
 CREATE FUNCTION radscheduler.configuration_put_sender(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -223,7 +226,13 @@ BEGIN
     IF p_value ? 'blocks' THEN
         PERFORM radscheduler.configuration_put_blocks(p_site, v_ids[1], p_value -> 'blocks');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, v_ids[1], p_value -> 'days');
+    END IF;
+    IF p_value ? 'reserved' THEN
+        PERFORM radscheduler.configuration_put_reserved(p_site, v_ids[1], p_value -> 'reserved');
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_put_resource(integer, text, jsonb, boolean) IS
-    'Makes a resource that is not there, and gives it the keys, hours and blocks of a document; not its aliases. Raises 22023 when a new one lacks a key, the site has no such modality, staff would have buffers, or two resources have this kind and code.';
+    'Makes a resource that is not there, and gives it the keys, hours, blocks, exceptions and kept hours of a document; not its aliases. Raises 22023 when a new one lacks a key, the site has no such modality, staff would have buffers, or two resources have this kind and code.';

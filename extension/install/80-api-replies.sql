@@ -20,19 +20,23 @@ COMMENT ON FUNCTION radscheduler.api_site() IS
     'The site HTTP works for: the setting radscheduler.site of the daemon''s role, else the one of its sites where the sender API is registered, else the first of them.';
 
 CREATE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}', headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ROW(status, 'application/problem+json',
+BEGIN
+    RETURN ROW(status, 'application/problem+json',
            (jsonb_build_object('type', 'urn:radscheduler:problem:' || code, 'title', title, 'status', status, 'detail', detail, 'code', code,
-                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply
+                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb, jsonb) IS
     'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API; more is joined to the body, headers go beside it.';
 
 CREATE FUNCTION radscheduler.reply(status integer, body jsonb, headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply
+BEGIN
+    RETURN ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply;
+END
 $$;
 COMMENT ON FUNCTION radscheduler.reply(integer, jsonb, jsonb) IS 'A JSON answer; headers as in http_reply.';
 
@@ -59,9 +63,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.body_json(bytea) IS 'Bytes as JSON; NULL when they are none.';
 
 CREATE FUNCTION radscheduler.api_conflicts(conflicts jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT jsonb_build_object('hasConflicts', conflicts <> '[]', 'severity', conflicts #> '{0,severity}', 'conflicts', conflicts,
-                          'alternativeSlots', coalesce((SELECT c -> 'alternatives' FROM jsonb_array_elements(conflicts) c WHERE c -> 'alternatives' <> '[]' LIMIT 1), '[]'))
+BEGIN
+    RETURN jsonb_build_object('hasConflicts', conflicts <> '[]', 'severity', conflicts #> '{0,severity}', 'conflicts', conflicts,
+                          'alternativeSlots', coalesce((SELECT c -> 'alternatives' FROM jsonb_array_elements(conflicts) c WHERE c -> 'alternatives' <> '[]' LIMIT 1), '[]'));
+END
 $$;
 COMMENT ON FUNCTION radscheduler.api_conflicts(jsonb) IS 'Conflicts (conflicts_of shape) in the guide''s envelope: {hasConflicts, severity, conflicts, alternativeSlots}.';

@@ -95,7 +95,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.note_login(text, bigint, boolean) IS
     'For the daemon: a password was right or wrong. The fifth wrong one in a row closes the login for 2 seconds, each further one for twice as long, up to 15 minutes.';
 
-CREATE FUNCTION radscheduler.act_as(p_site text, p_actor text, p_login text, p_version integer) RETURNS boolean
+CREATE FUNCTION radscheduler.act_as(p_site text, p_actor text, p_login text, p_version integer, p_trace text DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
@@ -110,8 +110,11 @@ BEGIN
     IF p_actor IS NOT NULL THEN
         PERFORM set_config('radscheduler.actor', p_actor, true);
     END IF;
+    IF p_trace IS NOT NULL THEN
+        PERFORM set_config('radscheduler.trace_id', p_trace, true);
+    END IF;
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.act_as(text, text, text, integer) IS
-    'For the daemon: confines the transaction to a site (code) and names the actor for the audit log. For somebody who signed in (p_login) only while that user is active and has this token version; false, and nothing set, otherwise.';
+COMMENT ON FUNCTION radscheduler.act_as(text, text, text, integer, text) IS
+    'For the daemon: confines the transaction to a site (code) and names the actor and the trace (W3C trace-id) for the audit log. For somebody who signed in (p_login) only while that user is active and has this token version; false, and nothing set, otherwise.';

@@ -96,6 +96,8 @@ Application::Application(Settings settings)
     http_options.max_json_body = settings_.http_max_body;
     http_options.max_hl7_body = settings_.mllp_max_frame;
     http_options.timeout = settings_.http_timeout;
+    http_options.cors_origins = settings_.cors_origins;
+    http_options.tls = {settings_.http_tls_certificate, settings_.http_tls_key, {}};
     http_ = std::make_shared<http::Server>(io_.get_executor(), std::move(http_options), std::move(api), counters_);
 
     if (settings_.redis_url) {
@@ -189,6 +191,7 @@ Task<void> Application::watch_signals() {
             for (const auto& server : mllp_) {
                 server->reload();
             }
+            http_->reload();
             supervisor_.ready();
             continue;
         }

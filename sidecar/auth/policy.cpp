@@ -78,10 +78,12 @@ Judgement judge(const Settings& settings) {
         judgement.problems.push_back("RADSCHED_AUTH=open lets everybody in, and NODE_ENV=production does not take "
                                      "that. Leave RADSCHED_AUTH unset.");
     }
-    if (production && !is_loopback(settings.http_host) && !settings.behind_proxy) {
-        judgement.problems.push_back("HTTP without TLS would carry patient data over the network in the clear. Put a "
-                                     "proxy that does TLS in front, and either bind "
-                                     "RADSCHED_HTTP_HOST to 127.0.0.1 or say RADSCHED_BEHIND_PROXY=yes.");
+    if (production && !is_loopback(settings.http_host) && !settings.behind_proxy &&
+        settings.http_tls_certificate.empty()) {
+        judgement.problems.push_back("HTTP without TLS would carry patient data over the network in the clear. Set "
+                                     "RADSCHED_HTTP_TLS_CERT and RADSCHED_HTTP_TLS_KEY, or put a proxy that does TLS "
+                                     "in front and either bind RADSCHED_HTTP_HOST to 127.0.0.1 or say "
+                                     "RADSCHED_BEHIND_PROXY=yes.");
     }
     if (!is_required(settings)) {
         judgement.warnings.push_back(

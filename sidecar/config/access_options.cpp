@@ -1,6 +1,7 @@
 #include "config/access_options.hpp"
 
 #include "config/values.hpp"
+#include "http/cors.hpp"
 
 namespace radscheduler::sidecar {
 namespace {
@@ -66,6 +67,25 @@ std::vector<Option> access_options() {
                          return value == "yes" || value == "no" ? Rule() : Rule("it must be yes or no");
                      },
                      [](const Settings& settings) { return std::string(settings.behind_proxy ? "yes" : "no"); }});
+    table.push_back(name("RADSCHED_HTTP_TLS_CERT", "--http-tls-cert",
+                         "PEM file with the certificate of the HTTP listener; unset: plain",
+                         &Settings::http_tls_certificate));
+    table.push_back(
+        name("RADSCHED_HTTP_TLS_KEY", "--http-tls-key", "PEM file with its key", &Settings::http_tls_key));
+    table.push_back({"RADSCHED_CORS_ORIGINS", "--cors-origins",
+                     "origins whose pages may ask the HTTP API, separated by commas; unset: none", false,
+                     [](Settings& settings, const std::string& value) -> Rule {
+                         auto origins = http::read_origins(value);
+                         settings.cors_origins = std::move(origins.list);
+                         return origins.problem.empty() ? Rule() : Rule(origins.problem);
+                     },
+                     [](const Settings& settings) {
+                         std::string shown;
+                         for (const auto& origin : settings.cors_origins) {
+                             shown += (shown.empty() ? "" : ",") + origin;
+                         }
+                         return shown;
+                     }});
     table.push_back({"RADSCHED_RATE_LIMIT", "--rate-limit",
                      "requests a second of one user or key, and ten times that at once; 0: no limit", false,
                      [](Settings& settings, const std::string& value) -> Rule {

@@ -136,6 +136,10 @@ void check_together(Loaded& loaded) {
                                   std::to_string(settings.mllp_port) +
                                   ": MLLP and HTTP need a port each. Give one of them another port.");
     }
+    if (settings.http_tls_certificate.empty() != settings.http_tls_key.empty()) {
+        loaded.problems.push_back("RADSCHED_HTTP_TLS_CERT and RADSCHED_HTTP_TLS_KEY belong together. Set what is "
+                                  "missing.");
+    }
     auto judgement = auth::judge(settings);
     std::move(judgement.problems.begin(), judgement.problems.end(), std::back_inserter(loaded.problems));
     std::move(judgement.warnings.begin(), judgement.warnings.end(), std::back_inserter(loaded.warnings));

@@ -50,6 +50,9 @@ struct Settings {
     std::size_t http_max_body = 1U << 20U;
     std::size_t http_max_connections = 1000;
     std::chrono::milliseconds http_timeout = std::chrono::seconds(30);
+    std::string http_tls_certificate;
+    std::string http_tls_key;
+    std::vector<std::string> cors_origins;
 
     // Who may come in (auth/policy.hpp)
     std::string auth = "auto"; // auto, required or open

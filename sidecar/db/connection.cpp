@@ -9,7 +9,7 @@ namespace {
 
 using WaitType = asio::posix::stream_descriptor::wait_type;
 
-constexpr std::size_t most_params = 8;
+constexpr std::size_t most_params = 12;
 constexpr Milliseconds margin{5000}; // between the server's statement_timeout and our own deadline
 
 // Notices may quote data; libpq would print them to stderr.

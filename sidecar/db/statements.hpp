@@ -17,6 +17,7 @@ enum class StatementId {
     api_hl7_simulate,
     api_appointments,
     api_dashboard,
+    api_call,
     health,
     admit_api_key,
     login_of,
@@ -38,12 +39,12 @@ struct Statement {
     const char* sql;
 };
 
-// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version), in one statement and so in
+// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement and so in
 // one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the login no
 // longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
 #define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
-    "SELECT r.status, r.content_type, r.body FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer) AS "  \
-    "a(ok) "                                                                                                           \
+    "SELECT r.status, r.content_type, r.body, r.headers "                                                              \
+    "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
@@ -65,12 +66,15 @@ inline constexpr std::array<Statement, statement_count> statements{{
      "$2::text[]) AS r"},
     {"rs_quarantine",
      "SELECT radscheduler.quarantine($1::bytea, $2::text, $3::text, $4::bigint, $5::bigint, $6::text)"},
-    {"rs_appointment", RADSCHED_AS_PRINCIPAL("$5::bytea AS body", "radscheduler.api_hl7_appointment(p.body)")},
-    {"rs_raw", RADSCHED_AS_PRINCIPAL("$5::bytea AS body, $6::text AS type, $7::text AS accept",
+    {"rs_appointment", RADSCHED_AS_PRINCIPAL("$6::bytea AS body", "radscheduler.api_hl7_appointment(p.body)")},
+    {"rs_raw", RADSCHED_AS_PRINCIPAL("$6::bytea AS body, $7::text AS type, $8::text AS accept",
                                      "radscheduler.api_hl7_raw(p.body, p.type, p.accept)")},
-    {"rs_simulate", RADSCHED_AS_PRINCIPAL("$5::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
-    {"rs_appointments", RADSCHED_AS_PRINCIPAL("$5::jsonb AS query", "radscheduler.api_appointments(p.query)")},
-    {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$5::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
+    {"rs_simulate", RADSCHED_AS_PRINCIPAL("$6::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
+    {"rs_appointments", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_appointments(p.query)")},
+    {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
+    {"rs_call",
+     RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
+                           "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
     {"rs_health", "SELECT radscheduler.health()"},
     {"rs_key", "SELECT k.site, pg_catalog.array_to_string(k.scopes, ' ') FROM radscheduler.admit_api_key($1::text, "
                "$2::bytea, $3::inet) AS k"},

@@ -3,6 +3,8 @@
 #include <charconv>
 
 #include "app/version.hpp"
+#include "http/call.hpp"
+#include "http/documents.hpp"
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "obs/log.hpp"
@@ -23,7 +25,7 @@ Response json_response(unsigned status, std::string body) {
     return response;
 }
 
-// An http_reply(status, content_type, body).
+// An http_reply(status, content_type, body, headers).
 Response from_reply(const db::Rows& rows) {
     Response response;
     const auto status = rows.text_or(0, 0, "");
@@ -33,16 +35,39 @@ Response from_reply(const db::Rows& rows) {
         return internal_error();
     }
     response.status = number;
-    response.content_type = rows.text_or(0, 1, "application/json");
+    response.content_type = rows.text_or(0, 1, "");
     response.body = Payload(rows.text_or(0, 2, ""));
+    response.headers = read_headers(rows.text_or(0, 3, "{}"));
+    return response;
+}
+
+// $6 to $9 of api_call(). Not in a coroutine either.
+std::vector<db::Param> call_params(const Request& request, const std::string& function, const std::string& json) {
+    const auto& route = *request.route;
+    std::vector<db::Param> params;
+    params.push_back(db::Param::text(function));
+    params.push_back(db::Param::text(json));
+    params.push_back(route.body == BodyKind::none || request.body.empty() ? db::Param::null()
+                                                                          : db::Param::bytes(request.body.view()));
+    params.push_back(route.method != "POST" || request.idempotency_key.empty()
+                         ? db::Param::null()
+                         : db::Param::text(request.idempotency_key));
+    return params;
+}
+
+Response document(const char* type, std::string_view text) {
+    Response response;
+    response.content_type = type;
+    response.body = Payload(std::string(text));
     return response;
 }
 
 // The parameters that stand before those of every API statement (db/statements.hpp). Not in a coroutine: g++ 12
 // mishandles braced lists there.
-std::vector<db::Param> in_the_name_of(const auth::Principal& who, const std::vector<db::Param>& own) {
+std::vector<db::Param> in_the_name_of(const Request& request, const std::vector<db::Param>& own) {
+    const auto& who = request.principal;
     std::vector<db::Param> params;
-    for (const auto* text : {&who.site, &who.name, &who.login, &who.version}) {
+    for (const auto* text : {&who.site, &who.name, &who.login, &who.version, &request.trace_id}) {
         params.push_back(text->empty() ? db::Param::null() : db::Param::text(*text));
     }
     params.insert(params.end(), own.begin(), own.end());
@@ -57,7 +82,9 @@ Api::Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::shared_ptr<Doo
 
 Task<Response> Api::handle(const Request& request) {
     const auto body = db::Param::bytes(request.body.view());
-    switch (request.route) {
+    switch (request.route->id) {
+    case RouteId::sql:
+        co_return co_await call(request);
     case RouteId::hl7_appointment: {
         std::vector<db::Param> params(1, body);
         co_return co_await ask(db::StatementId::api_hl7_appointment, request, std::move(params));
@@ -93,15 +120,36 @@ Task<Response> Api::handle(const Request& request) {
         response.body = Payload(metrics_text(counters_, probes, version_text()));
         co_return response;
     }
+    case RouteId::openapi_json:
+        co_return document("application/json", documents::openapi_json);
+    case RouteId::openapi_yaml:
+        co_return document("application/yaml", documents::openapi_yaml);
+    case RouteId::docs: {
+        auto page = document("text/html; charset=utf-8", documents::docs_page);
+        page.headers.emplace_back("Content-Security-Policy", documents::docs_policy);
+        co_return page;
+    }
     case RouteId::health:
         break;
     }
     co_return co_await health(true);
 }
 
+// What routes are without code of their own: a function of SQL, in one statement.
+Task<Response> Api::call(const Request& request) {
+    auto refused = refuse_call(request);
+    if (refused) {
+        co_return std::move(*refused);
+    }
+    const std::string function(request.route->function);
+    const auto json = call_json(request);
+    auto params = call_params(request, function, json);
+    co_return co_await ask(db::StatementId::api_call, request, std::move(params));
+}
+
 Task<Response> Api::ask(db::StatementId id, const Request& request, std::vector<db::Param> params) {
     const auto& who = request.principal;
-    params = in_the_name_of(who, params);
+    params = in_the_name_of(request, params);
     for (int left = tries_after_conflict; true; --left) {
         auto result = co_await db::run(pool_, id, params, request_run);
         if (const auto* rows = std::get_if<db::Rows>(&result)) {
@@ -114,21 +162,30 @@ Task<Response> Api::ask(db::StatementId id, const Request& request, std::vector<
         if (db::is_conflict_retry(error.sqlstate) && left > 0) {
             continue;
         }
+        const bool busy = error.sqlstate.empty() && pool_->reachable();
+        const bool late = error.sqlstate == "57014";
         const bool passing = error.kind == db::FailureKind::transient;
         log::write(passing ? log::Level::warn : log::Level::error, "http.database_failed",
                    "a request failed at the database",
-                   {{"statement", db::statement(id).name},
+                   {{"route", request.route->path},
+                    {"trace_id", request.trace_id},
+                    {"statement", db::statement(id).name},
                     {"sqlstate", error.sqlstate},
                     {"place", error.place},
                     {"reason", error.reason}});
-        co_return passing ? unavailable() : internal_error();
+        if (late) {
+            co_return timed_out();
+        }
+        co_return busy ? saturated() : passing ? unavailable() : internal_error();
     }
 }
 
 Task<Response> Api::ask_with_query(db::StatementId id, const Request& request) {
     const auto query = read_query(request.query.view());
-    if (!query.problem.empty()) {
-        co_return problem(400, "bad_query", "Bad query", query.problem);
+    if (!query.problem.empty() || query.repeats()) {
+        co_return problem(400, "bad_query", "Bad query",
+                          query.problem.empty() ? "The query names a parameter twice. Give each parameter once."
+                                                : query.problem);
     }
     const auto json = to_json(query);
     std::vector<db::Param> params(1, db::Param::text(json));

@@ -26,7 +26,8 @@ public:
     Task<Response> handle(const Request& request);
 
 private:
-    // In the principal's name: site, actor, login and version go before `params`.
+    Task<Response> call(const Request& request);
+    // In the principal's name: site, actor, login, version and trace go before `params`.
     Task<Response> ask(db::StatementId id, const Request& request, std::vector<db::Param> params);
     Task<Response> ask_with_query(db::StatementId id, const Request& request);
     Task<Response> health(bool full);

@@ -6,16 +6,23 @@
 #include <vector>
 
 #include "auth/principal.hpp"
-#include "http/router.hpp"
+#include "http/route.hpp"
 #include "obs/payload.hpp"
 
 namespace radscheduler::sidecar::http {
 
 struct Request {
-    RouteId route = RouteId::health;
-    Payload query;          // what follows the ? of the target, still encoded
+    const Route* route = nullptr;
+    std::vector<std::pair<std::string, std::string>> params; // what stands in place of {id}, decoded
+    std::string path;                                        // as sent, without the query
+    Payload query;                                           // what follows the ? of the target, still encoded
     std::string media_type; // of Content-Type, lower case, without parameters; empty when not sent
-    std::string accept;     // as sent
+    std::string accept;     // as sent, like the next four
+    std::string if_match;
+    std::string if_none_match;
+    std::string prefer;
+    std::string idempotency_key;
+    std::string trace_id; // 32 hexadecimal digits
     Payload body;
     std::string peer; // address of the other side, without port
     auth::Principal principal;
@@ -23,7 +30,7 @@ struct Request {
 
 struct Response {
     unsigned status = 200;
-    std::string content_type = "application/json";
+    std::string content_type = "application/json"; // empty: no body
     Payload body;
     std::vector<std::pair<std::string, std::string>> headers; // further ones
 };

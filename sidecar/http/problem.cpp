@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/values.hpp"
+#include "http/negotiation.hpp"
 
 namespace radscheduler::sidecar::http {
 
@@ -25,8 +26,13 @@ Response problem(unsigned status, std::string_view code, std::string_view title,
 Response not_found() {
     return problem(
         404, "not_found", "Not found",
-        "There is nothing at this path. The API is POST /api/hl7/appointment, /api/hl7/raw, /api/hl7/simulate and "
-        "GET /api/appointments, /api/analytics/dashboard, /health, POST /api/v1/auth/login, GET /api/v1/auth/me.");
+        "There is nothing at this path. GET /api/docs describes all there is, GET /api/openapi.json the same for "
+        "machines.");
+}
+
+Response bad_path() {
+    return problem(400, "bad_path", "Bad path",
+                   "The path has a % that is not followed by two hexadecimal digits, or is not UTF-8 text.");
 }
 
 Response method_not_allowed(const Match& match) {
@@ -34,6 +40,12 @@ Response method_not_allowed(const Match& match) {
                             "This path takes " + match.allow + ". Send the request with that method.");
     response.headers.emplace_back("Allow", match.allow);
     return response;
+}
+
+Response not_acceptable(AnswerKind kind) {
+    return problem(406, "not_acceptable", "Not acceptable",
+                   "This path answers with " + std::string(answer_types(kind)) +
+                       ". Leave Accept out, or name one of these.");
 }
 
 Response unsupported_media_type(BodyKind kind) {
@@ -74,6 +86,21 @@ Response unavailable() {
         "seconds. Sending the same message twice is safe.");
     response.headers.emplace_back("Retry-After", "5");
     return response;
+}
+
+Response saturated() {
+    auto response =
+        problem(503, "too_busy", "Too busy",
+                "Every connection to the database is busy. Nothing was done; repeat the request as "
+                "Retry-After says. If this lasts, RADSCHED_DB_CONNECTIONS is too small or a query too slow.");
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+}
+
+Response timed_out() {
+    return problem(504, "timeout", "Took too long",
+                   "The database did not finish in RADSCHED_DB_STATEMENT_TIMEOUT, and undid what it had begun. Ask for "
+                   "less: a shorter period, a smaller limit.");
 }
 
 Response internal_error() {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "http/message.hpp"
+#include "http/router.hpp"
 
 namespace radscheduler::sidecar::http {
 
@@ -13,13 +14,17 @@ namespace radscheduler::sidecar::http {
 Response problem(unsigned status, std::string_view code, std::string_view title, std::string_view detail);
 
 Response not_found();
+Response bad_path();
 Response method_not_allowed(const Match& match);
+Response not_acceptable(AnswerKind kind);
 Response unsupported_media_type(BodyKind kind);
 Response too_large(std::size_t limit);
 Response unauthorized(std::string_view detail);
 Response forbidden(std::string_view scope);
 Response too_many(std::chrono::milliseconds wait, std::string_view detail);
 Response unavailable();
+Response saturated(); // every connection to the database is busy
+Response timed_out();
 Response internal_error();
 
 } // namespace radscheduler::sidecar::http

@@ -59,16 +59,21 @@ Query read_query(std::string_view text) {
             query.problem = "The query is not UTF-8 text. Encode every name and value as UTF-8, then as %XX.";
             return query;
         }
-        if (!query.parameters.emplace(*name, *value).second) {
-            query.problem = "The query names a parameter twice. Give each parameter once.";
-            return query;
-        }
+        query.parameters[*name].push_back(*value);
     }
     return query;
 }
 
+bool Query::repeats() const {
+    return std::any_of(parameters.begin(), parameters.end(), [](const auto& one) { return one.second.size() > 1; });
+}
+
 std::string to_json(const Query& query) {
-    return nlohmann::json(query.parameters).dump();
+    nlohmann::json object = nlohmann::json::object();
+    for (const auto& [name, values] : query.parameters) {
+        object[name] = values.size() == 1 ? nlohmann::json(values.front()) : nlohmann::json(values);
+    }
+    return object.dump();
 }
 
 } // namespace radscheduler::sidecar::http

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace radscheduler::sidecar::http {
 
@@ -13,13 +14,15 @@ namespace radscheduler::sidecar::http {
 std::optional<std::string> percent_decode(std::string_view text, bool form);
 
 struct Query {
-    std::map<std::string, std::string> parameters;
+    std::map<std::string, std::vector<std::string>> parameters; // values in the order given
     std::string problem; // a sentence that never quotes a value; empty when the query is good
+
+    bool repeats() const; // whether a parameter is given more than once
 };
 
 Query read_query(std::string_view text);
 
-// {"name":"value",...}
+// {"name":"value","repeated":["value","value"],...}
 std::string to_json(const Query& query);
 
 } // namespace radscheduler::sidecar::http

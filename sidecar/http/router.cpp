@@ -3,32 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "http/query.hpp"
 #include "obs/text.hpp"
 
 namespace radscheduler::sidecar::http {
 namespace {
-
-struct Route {
-    std::string_view method;
-    std::string_view path;
-    RouteId id;
-    BodyKind body;
-    std::string_view scope;
-};
-
-constexpr std::array<Route, 11> routes{{
-    {"POST", "/api/hl7/appointment", RouteId::hl7_appointment, BodyKind::json, "hl7:ingest"},
-    {"POST", "/api/hl7/raw", RouteId::hl7_raw, BodyKind::hl7, "hl7:ingest"},
-    {"POST", "/api/hl7/simulate", RouteId::hl7_simulate, BodyKind::json, "hl7:ingest"},
-    {"GET", "/api/appointments", RouteId::appointments, BodyKind::none, "appointments:read"},
-    {"GET", "/api/analytics/dashboard", RouteId::dashboard, BodyKind::none, "analytics:read"},
-    {"GET", "/health", RouteId::health, BodyKind::none, ""},
-    {"GET", "/health/live", RouteId::health_live, BodyKind::none, ""},
-    {"GET", "/health/ready", RouteId::health_ready, BodyKind::none, ""},
-    {"POST", "/api/v1/auth/login", RouteId::login, BodyKind::json, ""},
-    {"GET", "/api/v1/auth/me", RouteId::me, BodyKind::none, any_credential},
-    {"GET", "/metrics", RouteId::metrics, BodyKind::none, ""},
-}};
 
 constexpr std::array<std::string_view, 1> json_types{"application/json"};
 constexpr std::array<std::string_view, 4> hl7_types{"text/plain", "application/hl7-v2", "x-application/hl7-v2+er7",
@@ -45,6 +24,52 @@ std::string_view without_origin(std::string_view target) {
     return target;
 }
 
+// The first segment of a path without its slash; the path loses it.
+std::string_view take_segment(std::string_view& path) {
+    path.remove_prefix(1);
+    const auto segment = path.substr(0, path.find('/'));
+    path.remove_prefix(segment.size());
+    return segment;
+}
+
+bool fits(std::string_view pattern, std::string_view path) {
+    if (pattern.find('{') == std::string_view::npos) {
+        return pattern == path;
+    }
+    while (!pattern.empty() && !path.empty()) {
+        if (pattern.front() != '/' || path.front() != '/') {
+            return false;
+        }
+        const auto wanted = take_segment(pattern);
+        const auto given = take_segment(path);
+        const bool any = !wanted.empty() && wanted.front() == '{';
+        if (any ? given.empty() : wanted != given) {
+            return false;
+        }
+    }
+    return pattern.empty() && path.empty();
+}
+
+// False when a segment is no text.
+bool read_params(std::string_view pattern, std::string_view path, Match& result) {
+    while (!pattern.empty()) {
+        const auto wanted = take_segment(pattern);
+        const auto given = take_segment(path);
+        if (!wanted.empty() && wanted.front() == '{') {
+            auto value = percent_decode(given, false);
+            if (!value || !is_storable_text(*value)) {
+                return false;
+            }
+            result.params.emplace_back(wanted.substr(1, wanted.size() - 2), std::move(*value));
+        }
+    }
+    return true;
+}
+
+void allow(Match& result, std::string_view method) {
+    result.allow += (result.allow.empty() ? "" : ", ") + std::string(method == "GET" ? "GET, HEAD" : method);
+}
+
 } // namespace
 
 Match match(std::string_view method, std::string_view target) {
@@ -59,23 +84,34 @@ Match match(std::string_view method, std::string_view target) {
     if (path.size() > 1 && path.back() == '/') {
         path.remove_suffix(1);
     }
+    result.sent = path;
     const auto wanted = method == "HEAD" ? std::string_view("GET") : method;
-    for (const auto& route : routes) {
-        if (route.path != path) {
-            continue;
+    for (const auto file : all_routes()) {
+        for (const auto& route : file) {
+            // The first template that fits is the path; its methods stand together.
+            if (result.path.empty() ? !fits(route.path, path) : route.path != result.path) {
+                continue;
+            }
+            result.path = route.path;
+            allow(result, route.method);
+            if (route.method == wanted) {
+                result.route = &route;
+            }
         }
-        result.path = route.path;
-        if (route.method == wanted) {
-            result.kind = Match::Kind::found;
-            result.route = route.id;
-            result.body = route.body;
-            result.scope = route.scope;
-            result.head = method == "HEAD";
-            return result;
-        }
+    }
+    if (result.path.empty()) {
+        return result;
+    }
+    allow(result, "OPTIONS");
+    if (method == "OPTIONS") {
+        result.kind = Match::Kind::options;
+    } else if (result.route == nullptr) {
         result.kind = Match::Kind::method_not_allowed;
-        result.allow +=
-            (result.allow.empty() ? "" : ", ") + std::string(route.method == "GET" ? "GET, HEAD" : route.method);
+    } else if (!read_params(result.path, path, result)) {
+        result.kind = Match::Kind::bad_path;
+    } else {
+        result.kind = Match::Kind::found;
+        result.head = method == "HEAD";
     }
     return result;
 }

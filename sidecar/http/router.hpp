@@ -1,44 +1,27 @@
-// Which route a request means. No I/O, no allocation worth naming.
-// Invariant: a path that exists with other methods gives method_not_allowed with their list; HEAD goes where GET goes.
+// Which route a request means. No I/O.
+// Invariants: a path that exists with other methods gives method_not_allowed with their list; HEAD goes where GET goes;
+// OPTIONS gives the list. What stands in place of {id} is handed on decoded, and checked by whoever uses it.
 #pragma once
 
-#include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "http/route.hpp"
 
 namespace radscheduler::sidecar::http {
 
-enum class RouteId {
-    hl7_appointment,
-    hl7_raw,
-    hl7_simulate,
-    appointments,
-    dashboard,
-    health,
-    health_live,
-    health_ready,
-    metrics,
-    login,
-    me,
-};
-
-// The scope of a route that takes any credential, whatever it may do.
-inline constexpr std::string_view any_credential = "*";
-
-// What kind of body a route takes.
-enum class BodyKind { none, json, hl7 };
-
 struct Match {
-    enum class Kind { found, not_found, method_not_allowed };
+    enum class Kind { found, not_found, method_not_allowed, options, bad_path };
     Kind kind = Kind::not_found;
-    RouteId route = RouteId::health;
-    BodyKind body = BodyKind::none;
-    std::string_view scope; // what a credential must hold; empty: open to everybody
-    bool head = false;      // answer without a body
-    std::string_view path;  // the route's own path, safe to log; empty when not found
+    const Route* route = nullptr;                            // when found
+    std::vector<std::pair<std::string, std::string>> params; // by name in the template
+    bool head = false;                                       // answer without a body
+    std::string_view path;  // the route's own path, safe to log; empty when there is none
+    std::string_view sent;  // part of the target given: the path as it was sent, without a last slash
     std::string_view query; // part of the target given
-    std::string allow;      // for method_not_allowed
+    std::string allow;      // methods of the path, for all but not_found
 };
 
 Match match(std::string_view method, std::string_view target);

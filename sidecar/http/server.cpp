@@ -6,8 +6,16 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
+#include "http/cors.hpp"
+#include "http/gzip.hpp"
+#include "http/negotiation.hpp"
 #include "http/problem.hpp"
+#include "http/router.hpp"
+#include "http/stream.hpp"
+#include "http/trace.hpp"
+#include "mllp/tls.hpp"
 #include "obs/log.hpp"
+#include "obs/text.hpp"
 
 namespace radscheduler::sidecar::http {
 namespace {
@@ -23,34 +31,54 @@ std::string_view view(beast::string_view text) {
     return {text.data(), text.size()};
 }
 
+// Signed-in answers hold secrets, and a secret beside what a page chose must not be compressed with it.
+bool may_shrink(const Route* route, const Response& response) {
+    return response.body.size() >= shortest_to_compress && (route == nullptr || route->id != RouteId::login);
+}
+
 } // namespace
 
 class Server::Session {
 public:
-    Session(tcp::socket socket, const ServerOptions& options, std::shared_ptr<Api> api, Counters& counters)
-        : stream_(std::move(socket)), peer_(peer_address(stream_.socket())), options_(options), api_(std::move(api)),
-          counters_(counters) {}
+    Session(tcp::socket socket, std::shared_ptr<asio::ssl::context> tls, const ServerOptions& options,
+            std::shared_ptr<Api> api, Counters& counters)
+        : stream_(std::move(socket), std::move(tls)), peer_(peer_address(stream_.next_layer().socket())),
+          options_(options), api_(std::move(api)), counters_(counters) {}
 
     void request_stop() {
         stopping_ = true;
         if (idle_) {
-            stream_.cancel();
+            stream_.next_layer().cancel();
         }
     }
 
     Task<void> run() {
-        bool keep_alive = true;
+        bool keep_alive = co_await greet();
         while (keep_alive && !stopping_) {
             keep_alive = co_await one_request();
         }
         if (unread_) {
-            co_await linger_close(stream_.socket(), linger);
+            co_await linger_close(stream_.next_layer().socket(), linger);
+        } else {
+            stream_.next_layer().expires_after(linger);
+            co_await stream_.shutdown();
         }
-        stream_.close();
+        stream_.next_layer().close();
     }
 
 private:
     using Parser = bhttp::request_parser<bhttp::string_body>;
+
+    // The TLS handshake, where there is one. False when it fails.
+    Task<bool> greet() {
+        error_code ec;
+        stream_.next_layer().expires_after(options_.timeout);
+        co_await stream_.handshake(ec);
+        if (ec) {
+            log::info("http.tls_failed", "a TLS handshake failed", {{"peer", peer_}, {"reason", ec.message()}});
+        }
+        co_return !ec;
+    }
 
     // Reads and answers one request. False when the connection is to be closed.
     Task<bool> one_request() {
@@ -58,7 +86,7 @@ private:
         parser.header_limit(header_limit);
         parser.body_limit(boost::none); // set below, when the route is known
         error_code ec;
-        stream_.expires_after(options_.timeout);
+        stream_.next_layer().expires_after(options_.timeout);
         idle_ = true;
         co_await bhttp::async_read_header(stream_, buffer_, parser, into(ec));
         idle_ = false;
@@ -69,13 +97,16 @@ private:
         counters_.http_requests.add();
         const auto target = std::string(view(parser.get().target()));
         const auto match = http::match(view(parser.get().method_string()), target);
-        auto response = refuse_by_header(match, parser);
         Request request;
+        request.route = match.route;
+        request.peer = peer_;
+        request.trace_id = trace_id_of(header(parser, "traceparent"));
+        const bool framed = is_well_framed(parser);
+        auto response = framed ? answer_by_header(match, parser) : std::optional<Response>(badly_framed());
         if (!response) {
-            request.peer = peer_;
             auto admission =
-                co_await api_->door().admit(std::string(view(parser.get()[bhttp::field::authorization])),
-                                            std::string(view(parser.get()["X-API-Key"])), match.scope, peer_);
+                co_await api_->door().admit(std::string(header(parser, "Authorization")),
+                                            std::string(header(parser, "X-API-Key")), match.route->scope, peer_);
             if (auto* refused = std::get_if<Response>(&admission)) {
                 response = std::move(*refused);
             } else {
@@ -83,7 +114,7 @@ private:
             }
         }
         if (!response) {
-            const auto limit = body_limit(match.body);
+            const auto limit = body_limit(match.route->body);
             parser.body_limit(limit);
             ec = co_await read_body(parser);
             if (ec == bhttp::error::body_limit) {
@@ -92,53 +123,100 @@ private:
                 co_return false;
             }
         }
-        stream_.expires_never(); // the database has its own deadlines
+        stream_.next_layer().expires_never(); // the database has its own deadlines
         if (!response) {
-            request.route = match.route;
-            request.query = Payload(std::string(match.query));
-            request.media_type = media_type(view(parser.get()[bhttp::field::content_type]));
-            request.accept = std::string(view(parser.get()[bhttp::field::accept]));
-            request.body = Payload(std::move(parser.get().body()));
+            fill(request, match, parser);
             response = co_await api_->handle(request);
         }
         // A body that was not read would be taken for the next request.
-        unread_ = !parser.is_done();
+        unread_ = !parser.is_done() || !framed;
         const bool keep_alive = parser.keep_alive() && !unread_ && !stopping_;
-        const bool sent = co_await write(*response, parser.get().version(), keep_alive, match.head);
+        const bool sent = co_await write(*response, parser, match, keep_alive);
         if (response->status >= 500) {
             counters_.http_errors.add();
         }
-        log::info("http.request", "answered",
-                  {{"method", view(parser.get().method_string())},
-                   {"route", match.path.empty() ? "(none)" : match.path},
-                   {"principal", request.principal.name},
-                   {"status", response->status},
-                   {"bytes", response->body.size()},
-                   {"sent", sent},
-                   {"duration_ms", std::chrono::duration<double, std::milli>(Clock::now() - started).count()}});
+        const bool probe = match.route != nullptr && match.route->scope.empty() && response->status < 400;
+        log::write(probe ? log::Level::debug : log::Level::info, "http.request", "answered",
+                   {{"method", view(parser.get().method_string())},
+                    {"route", match.path.empty() ? "(none)" : match.path},
+                    {"principal", request.principal.name},
+                    {"trace_id", request.trace_id},
+                    {"status", response->status},
+                    {"bytes", response->body.size()},
+                    {"sent", sent},
+                    {"duration_ms", std::chrono::duration<double, std::milli>(Clock::now() - started).count()}});
         co_return sent&& keep_alive;
     }
 
+    // Whether everybody on the way reads the same length: one number, or chunks and nothing else (RFC 9112, 6.3).
+    static bool is_well_framed(const Parser& parser) {
+        const auto coding = header(parser, "Transfer-Encoding");
+        const auto length = header(parser, "Content-Length");
+        return (coding.empty() || (beast::iequals(trim(coding), "chunked") && length.empty())) &&
+               length.find(',') == std::string_view::npos;
+    }
+
+    static Response badly_framed() {
+        return problem(400, "bad_request", "Bad request",
+                       "Where the body ends is not clear. Send one Content-Length, or Transfer-Encoding: chunked alone.");
+    }
+
+    static std::string_view header(const Parser& parser, beast::string_view name) { return view(parser.get()[name]); }
+
+    static void fill(Request& request, const Match& match, Parser& parser) {
+        request.params = match.params;
+        request.path = std::string(match.sent);
+        request.query = Payload(std::string(match.query));
+        request.media_type = media_type(header(parser, "Content-Type"));
+        request.accept = std::string(header(parser, "Accept"));
+        request.if_match = std::string(header(parser, "If-Match"));
+        request.if_none_match = std::string(header(parser, "If-None-Match"));
+        request.prefer = std::string(header(parser, "Prefer"));
+        request.idempotency_key = std::string(header(parser, "Idempotency-Key"));
+        request.body = Payload(std::move(parser.get().body()));
+    }
+
     // The answer that the header alone already decides, if any.
-    std::optional<Response> refuse_by_header(const Match& match, const Parser& parser) const {
-        if (match.kind == Match::Kind::not_found) {
+    std::optional<Response> answer_by_header(const Match& match, const Parser& parser) const {
+        switch (match.kind) {
+        case Match::Kind::not_found:
             return not_found();
-        }
-        if (match.kind == Match::Kind::method_not_allowed) {
+        case Match::Kind::method_not_allowed:
             return method_not_allowed(match);
+        case Match::Kind::bad_path:
+            return bad_path();
+        case Match::Kind::options:
+            return allowed_methods(match, parser);
+        case Match::Kind::found:
+            break;
         }
-        const auto& header = parser.get();
-        const bool encoded = header.find(bhttp::field::content_encoding) != header.end() &&
-                             view(header[bhttp::field::content_encoding]) != "identity";
-        if (match.body != BodyKind::none &&
-            (encoded || !takes(match.body, media_type(view(header[bhttp::field::content_type]))))) {
-            return unsupported_media_type(match.body);
+        const auto& route = *match.route;
+        if (!accepts_answer(header(parser, "Accept"), route.answer)) {
+            return not_acceptable(route.answer);
         }
-        const auto limit = body_limit(match.body);
+        const auto encoding = header(parser, "Content-Encoding");
+        const bool encoded = !encoding.empty() && encoding != "identity";
+        if (route.body != BodyKind::none &&
+            (encoded || !takes(route.body, media_type(header(parser, "Content-Type"))))) {
+            return unsupported_media_type(route.body);
+        }
+        const auto limit = body_limit(route.body);
         if (parser.content_length() && *parser.content_length() > limit) {
             return too_large(limit);
         }
         return std::nullopt;
+    }
+
+    Response allowed_methods(const Match& match, const Parser& parser) const {
+        Response response;
+        response.status = 204;
+        response.content_type.clear();
+        response.headers.emplace_back("Allow", match.allow);
+        if (!header(parser, "Access-Control-Request-Method").empty()) {
+            auto preflight = preflight_headers(options_.cors_origins, header(parser, "Origin"), match.allow);
+            response.headers.insert(response.headers.end(), preflight.begin(), preflight.end());
+        }
+        return response;
     }
 
     std::size_t body_limit(BodyKind kind) const {
@@ -173,38 +251,68 @@ private:
                 : problem(400, "bad_request", "Bad request", "This is not a well-formed HTTP/1.1 request.");
         log::warn("http.unreadable", "a request could not be read", {{"reason", ec.message()}});
         unread_ = true;
-        co_await write(response, 11, false, false);
+        bhttp::response<bhttp::string_body> message;
+        message.version(11);
+        set_headers(message, response);
+        message.keep_alive(false);
+        message.body() = std::string(response.body.view());
+        message.prepare_payload();
+        stream_.next_layer().expires_after(options_.timeout);
+        co_await bhttp::async_write(stream_, message, into(ec));
         co_return false;
     }
 
-    Task<bool> write(const Response& response, unsigned version, bool keep_alive, bool head) {
-        bhttp::response<bhttp::string_body> message;
-        message.version(version);
+    void set_headers(bhttp::response<bhttp::string_body>& message, const Response& response) {
         message.result(response.status);
-        message.keep_alive(keep_alive);
         message.set(bhttp::field::server, "radschedulerd");
-        message.set(bhttp::field::content_type, response.content_type);
+        if (!response.content_type.empty()) {
+            message.set(bhttp::field::content_type, response.content_type);
+        }
         // Everything here may hold patient data or changes by the second.
         message.set(bhttp::field::cache_control, "no-store");
         message.set("X-Content-Type-Options", "nosniff");
         message.set("Referrer-Policy", "no-referrer");
+        message.set("X-Frame-Options", "DENY");
         message.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+        if (stream_.is_tls()) {
+            message.set("Strict-Transport-Security", "max-age=31536000");
+        }
         for (const auto& [name, value] : response.headers) {
             message.set(name, value);
         }
-        error_code ec;
-        stream_.expires_after(options_.timeout);
-        message.body() = head ? std::string() : std::string(response.body.view());
-        if (head) {
-            message.content_length(response.body.size());
-        } else {
-            message.prepare_payload();
+    }
+
+    Task<bool> write(const Response& response, const Parser& parser, const Match& match, bool keep_alive) {
+        bhttp::response<bhttp::string_body> message;
+        message.version(parser.get().version());
+        set_headers(message, response);
+        message.keep_alive(keep_alive);
+        for (const auto& [name, value] : cors_headers(options_.cors_origins, header(parser, "Origin"))) {
+            message.insert(name, value);
         }
+        const bool bodiless = response.status == 204 || response.status == 304;
+        std::string body(bodiless ? std::string_view() : response.body.view());
+        if (!bodiless && may_shrink(match.route, response)) {
+            message.insert(bhttp::field::vary, "Accept-Encoding");
+            auto packed = accepts_gzip(header(parser, "Accept-Encoding")) ? gzip(body) : std::string();
+            if (!packed.empty()) {
+                message.set(bhttp::field::content_encoding, "gzip");
+                body = std::move(packed);
+            }
+        }
+        if (!bodiless) {
+            message.content_length(body.size());
+        }
+        if (!match.head) {
+            message.body() = std::move(body);
+        }
+        error_code ec;
+        stream_.next_layer().expires_after(options_.timeout);
         co_await bhttp::async_write(stream_, message, into(ec));
         co_return !ec;
     }
 
-    beast::tcp_stream stream_;
+    Stream stream_;
     std::string peer_; // address without port
     beast::flat_buffer buffer_;
     const ServerOptions& options_;
@@ -221,9 +329,30 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::share
 Server::~Server() = default;
 
 std::string Server::listen() {
+    if (!options_.tls.certificate.empty()) {
+        auto loaded = mllp::load_tls(options_.tls);
+        if (!loaded.context) {
+            return loaded.problem;
+        }
+        tls_ = std::move(loaded.context);
+    }
     auto listening = listen_on(executor_, options_.host, options_.port);
     acceptor_ = std::move(listening.acceptor);
     return listening.problem;
+}
+
+void Server::reload() {
+    if (options_.tls.certificate.empty()) {
+        return;
+    }
+    auto loaded = mllp::load_tls(options_.tls);
+    if (loaded.context) {
+        tls_ = std::move(loaded.context);
+        log::info("http.certificate", "the certificate was read again");
+    } else {
+        log::error("http.certificate_failed", "the certificate could not be read again; the old one stays",
+                   {{"reason", loaded.problem}});
+    }
 }
 
 void Server::start() {
@@ -265,7 +394,7 @@ Task<void> Server::accept_loop() {
             continue;
         }
         tune(socket);
-        auto session = std::make_shared<Session>(std::move(socket), options_, api_, counters_);
+        auto session = std::make_shared<Session>(std::move(socket), tls_, options_, api_, counters_);
         sessions_.insert(session);
         asio::co_spawn(
             executor_, [self, session] { return self->serve(session); }, asio::detached);

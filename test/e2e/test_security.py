@@ -67,6 +67,15 @@ CALLS = {
     "ingest": "radscheduler.ingest('x')",
     "ingest_batch": "radscheduler.ingest_batch(ARRAY['x'::bytea])",
     "ingest_json": "radscheduler.ingest_json('{{}}')",
+    "are_hours": "radscheduler.are_hours('{{08:00}}', '{{12:00}}')",
+    "preview_hours": "radscheduler.preview_hours('{{\"change\": \"set_exception\", \"resource\": \"SCANOWN\", \"day\": \"2031-06-07\"}}')",
+    "remove_exception": "radscheduler.set_exception('SCANOWN', '2031-06-07'), radscheduler.remove_exception('SCANOWN', '2031-06-07')",
+    "remove_holiday": "radscheduler.set_holiday('2031-06-07'), radscheduler.remove_holiday('2031-06-07')",
+    "reserve_hours": "radscheduler.reserve_hours('{{1}}', '08:00', '09:00', modality => 'CT')",
+    "set_exception": "radscheduler.set_exception('SCANOWN', '2031-06-07')",
+    "set_holiday": "radscheduler.set_holiday('2031-06-07')",
+    "set_hours": "radscheduler.set_hours('{{6}}', '{{08:00}}', '{{12:00}}')",
+    "unreserve_hours": "radscheduler.reserve_hours('{{1}}', '08:00', '09:00', modality => 'CT') h, radscheduler.unreserve_hours(h.reserved_ids[1])",
     "is_clinical_rule": "radscheduler.is_clinical_rule('PREGNANCY')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_conflict_kind": "radscheduler.is_conflict_kind('PREGNANCY')",
@@ -137,6 +146,8 @@ ROWS = {
     "resource": "(site_id, code, name, kind) VALUES ({site}, 'NEW2', 'New', 'room')",
     "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
+    "calendar_day": "(site_id, day) VALUES ({site}, '2031-06-08')",
+    "reserved_hours": "(site_id, modality, weekday, opens, closes, kind, urgencies) VALUES ({site}, 'CT', 6, '08:00', '12:00', 'urgent', '{{stat}}')",
     "resource_block": "(site_id, resource_id, during) SELECT {site}, resource_id, '[2031-06-01,2031-06-02)' FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "rule_setting": "(site_id, code, severity) VALUES ({site}, 'MAINTENANCE', 'info')",
     "site_rule": "(site_id, code, severity, text, modalities) VALUES ({site}, 'NEW_RULE', 'info', 'New.', '{{CT}}')",
@@ -146,12 +157,12 @@ ROWS = {
 NEW = {
     "link": "name = 'NEWLINK'",
     "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
-    "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
+    "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "calendar_day": "day = '2031-06-08'", "reserved_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
     "rule_setting": "code = 'MAINTENANCE'", "site_rule": "code = 'NEW_RULE'", "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
 COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered", "link": "is_enabled",
-           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity", "site_rule": "severity"}
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "calendar_day": "opens", "reserved_hours": "opens", "rule_setting": "severity", "site_rule": "severity"}
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +185,7 @@ def system(cluster):
             assert database.value("SELECT (radscheduler.ingest(%s)).code", psycopg2.Binary(raw)) == "AA"
         database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT site_id, resource_id, '[2031-07-01,2031-07-02)'"
                          " FROM radscheduler.resource WHERE site_id = radscheduler.current_site() LIMIT 1")
+        database.execute("SELECT radscheduler.set_holiday('2031-06-01'), radscheduler.reserve_hours('{1}', '08:00', '09:00', modality => 'CT')")
         database.execute("INSERT INTO radscheduler.rule_setting VALUES (radscheduler.current_site(), 'OUTSIDE_HOURS', 'info')")
         database.execute("INSERT INTO radscheduler.link (site_id, name) VALUES (radscheduler.current_site(), 'PACS')")
         for state in ("ready", "dead"):

@@ -17,6 +17,7 @@ import psycopg2
 import psycopg2.extras
 import requests
 
+from support.openapi import check_answer
 from support.processes import children_of
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
@@ -142,7 +143,7 @@ class Database:
     def admit_daemon(self):
         if not self.rows("SELECT FROM pg_roles WHERE rolname = %s", DAEMON_ROLE):
             self.execute(f"CREATE ROLE {DAEMON_ROLE} LOGIN")
-        for kind in ("ingest", "reader"):
+        for kind in ("ingest", "scheduler", "admin"):
             self.execute("SELECT radscheduler.grant_role(%s, %s)", kind, DAEMON_ROLE)
         self.execute("SELECT radscheduler.grant_site(%s, '*')", DAEMON_ROLE)
 
@@ -260,11 +261,17 @@ class Daemon:
     def is_alive(self):
         return self.process.poll() is None
 
+    def ask(self, method, path, **options):
+        """One request; the answer is held against docs/openapi.yaml."""
+        reply = requests.request(method, self.base + path, timeout=30, **options)
+        check_answer(reply)
+        return reply
+
     def get(self, path, **options):
-        return requests.get(self.base + path, timeout=30, **options)
+        return self.ask("GET", path, **options)
 
     def post(self, path, **options):
-        return requests.post(self.base + path, timeout=30, **options)
+        return self.ask("POST", path, **options)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
