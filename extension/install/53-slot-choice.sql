@@ -21,7 +21,7 @@ DECLARE
     v_free    tstzmultirange[];
     v_same    tstzmultirange := '{}';
     v_prefers_resource CONSTANT boolean := coalesce(p_search.prefer && p_search.resources, false);
-    v_exam    CONSTANT radscheduler.exam_asked := ROW(p_search.urgency, p_search.patient_class, p_search.exam_words);
+    v_exam    CONSTANT radscheduler.exam_asked := ROW(coalesce(nullif(p_search.urgency, 'routine'), (p_search.exam).urgency, 'routine'), (p_search.exam).patient_class, (p_search.exam).words);
     v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
 BEGIN
     IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
