@@ -43,15 +43,16 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH pool AS MATERIALIZED (
-        SELECT m.code, radscheduler.pool_forbids(p_search, m.code, p_from, p_until) AS starts
+        SELECT m.code, f.resource_id, f.starts
         FROM (SELECT DISTINCT unnest(r.modality || r.modalities) AS code FROM radscheduler.resource r
-              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m
+              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m,
+             LATERAL radscheduler.pool_forbids(p_search, m.code, p_from, p_until) f
     ), patient AS MATERIALIZED (
         SELECT f.resource_id, f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f
     ), place AS MATERIALIZED (
         SELECT r.resource_id, r.code,
                v_allowed - coalesce((SELECT f.starts FROM patient f WHERE f.resource_id = r.resource_id), '{}')
-                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE p.code = r.modality OR p.code = ANY (r.modalities)), '{}') AS starts
+                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE (p.code = r.modality OR p.code = ANY (r.modalities)) AND (p.resource_id = r.resource_id) IS NOT FALSE), '{}') AS starts
         FROM radscheduler.resource r
         WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
     ), candidate AS (
