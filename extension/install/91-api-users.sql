@@ -1,4 +1,4 @@
--- /api/v1/users: people who may sign in at the site. The daemon makes the hash of a password; none is ever shown.
+-- /api/v1/users: people who may sign in at the site. A hash comes in as crypt(3) writes it and is never shown.
 
 CREATE FUNCTION radscheduler.api_user_seen(p_site integer, p_user bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -59,7 +59,7 @@ BEGIN
     RETURN radscheduler.api_tagged(201, radscheduler.api_user_seen(v_site, v_id), '/api/v1/users/' || v_id, '{failures,closed_until,last_login_at}');
 END
 $$;
-COMMENT ON FUNCTION radscheduler.api_v1_users_create(jsonb) IS 'POST /api/v1/users: create_user() with login, name, scopes and password_hash, which the daemon makes of password. 201; 409 where the login is taken.';
+COMMENT ON FUNCTION radscheduler.api_v1_users_create(jsonb) IS 'POST /api/v1/users: create_user() with login, name, scopes and password_hash (as crypt(3) writes it). 201; 409 where the login is taken.';
 
 CREATE FUNCTION radscheduler.api_v1_users_patch(request jsonb) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
@@ -84,4 +84,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_v1_users_patch(jsonb) IS
-    'PATCH /api/v1/users/{id}, with If-Match: set_user() with name, scopes, is_active, and password_hash, which the daemon makes of password. All but a new name makes earlier tokens count no longer.';
+    'PATCH /api/v1/users/{id}, with If-Match: set_user() with name, scopes, is_active and password_hash (as crypt(3) writes it). All but a new name makes earlier tokens count no longer.';
