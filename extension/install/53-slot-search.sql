@@ -3,7 +3,7 @@
 -- from a to b - m; a time at which the patient, the pool or a person is taken forbids the starts whose exam would touch it. So a start that is
 -- left suits the scanner, the patient and one person of each kind at once. The same buffers and lanes as a booking's: what is offered can be booked.
 
-CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean)
+CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean, p_exam radscheduler.exam_asked)
     RETURNS TABLE (resource_id bigint, gap tstzrange)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
@@ -11,6 +11,7 @@ CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_f
 DECLARE
     v_window   CONSTANT tstzrange := tstzrange(p_from, p_until);
     v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
     v_row      record;
     v_open     tstzmultirange;
     v_taken    tstzmultirange;
@@ -19,13 +20,16 @@ DECLARE
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
-               p_always AND NOT EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS is_always
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
     LOOP
-        v_open := CASE WHEN v_row.is_always THEN tstzmultirange(v_window) ELSE radscheduler.open_hours(p_site, v_row.id, p_from, p_until) END;
+        v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
         CONTINUE WHEN isempty(v_open);
         v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
                                      WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
+        IF v_reserved THEN
+            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, v_row.modality, p_from, p_until, p_exam) w), '{}');
+        END IF;
         FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
             v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
             v_capacity := v_row.capacity;
@@ -51,8 +55,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean) IS
-    'When resources are free for the exam itself, lane by lane: opening hours minus blocks minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time, as staff are.';
+COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean, radscheduler.exam_asked) IS
+    'When resources are free for the exam itself, lane by lane: opening hours minus blocks, minus time that is kept for others than the exam asked about, minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time but for its exceptions, as staff are.';
 
 CREATE FUNCTION radscheduler.wall_starts(p_search radscheduler.slot_search, p_zone text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -130,9 +134,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.patient_forbids(radscheduler.slot_search, timestamptz, timestamptz) IS
     'For each resource of a search the starts at which the patient is elsewhere, or on the way there or back.';
 
-CREATE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz)
+    RETURNS TABLE (resource_id bigint, starts tstzmultirange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 DECLARE
     v_length CONSTANT interval := make_interval(mins => p_search.minutes);
     v_pooled tstzmultirange;
@@ -141,12 +147,30 @@ BEGIN
         WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
           AND q.appointment_id IS DISTINCT FROM p_search.without;
     IF v_pooled IS NULL THEN
-        RETURN '{}';
+        RETURN;
+    ELSIF NOT radscheduler.has_reserved(p_search.site_id) THEN
+        -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
+        RETURN QUERY SELECT NULL::bigint, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f
+            HAVING count(*) > 0;
+        RETURN;
     END IF;
-    -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
-    RETURN (SELECT coalesce(range_agg(tstzrange(lower(f) - v_length, upper(f), '()')), '{}')
-            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f);
+    -- What is kept for others differs from one exam without scanner to the next; a scanner that it may not use anyway, it does not lose.
+    RETURN QUERY
+    WITH waiting AS MATERIALIZED (
+        SELECT q.starts_at, q.ends_at, radscheduler.exam_of(q.site_id, q.appointment_id) AS exam,
+               radscheduler.pool_full(q.site_id, q.modality, tstzrange(q.starts_at, q.ends_at), p_search.without, q.appointment_id) AS taken
+        FROM radscheduler.appointment q
+        WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
+          AND q.appointment_id IS DISTINCT FROM p_search.without
+    )
+    SELECT r.id, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+    FROM waiting q
+    CROSS JOIN unnest(p_search.resources) r(id)
+    CROSS JOIN LATERAL unnest(q.taken - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_search.site_id, r.id, NULL, q.starts_at, q.ends_at, q.exam) w
+                                                  WHERE w.code IN ('RESERVED', 'WRONG_EXAM_BLOCK')), '{}')) f
+    WHERE NOT isempty(q.taken) GROUP BY r.id;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_forbids(radscheduler.slot_search, text, timestamptz, timestamptz) IS
-    'The starts at which an exam on a scanner would take the last place of a modality from exams that name none.';
+    'For each resource of a search (NULL: for all) the starts at which an exam there would take the last place of a modality from exams that name none.';

@@ -23,7 +23,15 @@ enum class StatementId {
     login_of,
     note_login,
     maintain,
-    relay_fetch,
+    claim_tasks,
+    begin_task,
+    finish_task,
+    release_tasks,
+    extend_leases,
+    count_tasks,
+    relay_lag,
+    relay_aggregates,
+    relay_page,
     relay_advance,
     count_,
 };
@@ -33,9 +41,9 @@ struct Statement {
     const char* sql;
 };
 
-// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement and so in
-// one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the login no
-// longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement
+// and so in one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the
+// login no longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
 #define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
     "SELECT r.status, r.content_type, r.body, r.headers "                                                              \
     "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
@@ -66,9 +74,8 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_simulate", RADSCHED_AS_PRINCIPAL("$6::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
     {"rs_appointments", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_appointments(p.query)")},
     {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
-    {"rs_call",
-     RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
-                           "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
+    {"rs_call", RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
+                                      "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
     {"rs_health", "SELECT radscheduler.health()"},
     {"rs_key", "SELECT k.site, pg_catalog.array_to_string(k.scopes, ' ') FROM radscheduler.admit_api_key($1::text, "
                "$2::bytea, $3::inet) AS k"},
@@ -77,8 +84,22 @@ inline constexpr std::array<Statement, statement_count> statements{{
                  "FROM radscheduler.login_of($1::text, $2::text) AS l"},
     {"rs_note_login", "SELECT radscheduler.note_login($1::text, $2::bigint, $3::boolean)"},
     {"rs_maintain", "SELECT radscheduler.maintain()"},
-    {"rs_fetch",
-     "SELECT f.cursor, f.channel, f.payload FROM radscheduler.relay_fetch('redis'::text, $1::integer) AS f"},
+    {"rs_claim", "SELECT c.site_id, c.task_id, c.kind, c.queue, c.attempts, c.lease_seconds, c.payload, c.link "
+                 "FROM radscheduler.claim_tasks($1::text, $2::text[], $3::integer) AS c"},
+    {"rs_begin_task",
+     "SELECT b.attempts, b.message FROM radscheduler.begin_task($1::text, $2::integer, $3::bigint) AS b"},
+    {"rs_finish_task",
+     "SELECT radscheduler.finish_task($1::text, $2::integer, $3::bigint, $4::integer, $5::text, $6::text)"},
+    {"rs_release_tasks", "SELECT radscheduler.release_tasks($1::text, $2::bigint[])"},
+    {"rs_extend_leases", "SELECT radscheduler.extend_leases($1::text, $2::bigint[])"},
+    {"rs_count_tasks", "SELECT c.kind, c.state, c.tasks, c.oldest_seconds FROM radscheduler.count_tasks() AS c"},
+    {"rs_lag",
+     "SELECT (1000 * EXTRACT(epoch FROM l.lag))::bigint, l.waiting, (1000 * EXTRACT(epoch FROM l.held_lag))::bigint, "
+     "l.holder_pid, (1000 * EXTRACT(epoch FROM l.holder_age))::bigint "
+     "FROM radscheduler.relay_lag('redis'::text) AS l"},
+    {"rs_aggregates", "SELECT a.key, a.value FROM radscheduler.relay_aggregates($1::text[]) AS a"},
+    {"rs_page", "SELECT p.cursor, p.key, p.epoch_mark, p.type, p.payload "
+                "FROM radscheduler.relay_page('redis'::text, $1::integer) AS p"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
 }};
 
