@@ -46,10 +46,11 @@ SELECT a.status, a.body FROM pg_temp.ask('hours_get') a;
 SELECT a.headers ->> 'ETag' AS etag FROM pg_temp.ask('hours_get', pg_temp.id('SMR1')) a \gset
 SELECT a.status, a.body FROM pg_temp.ask('hours_put', pg_temp.id('SMR1') || jsonb_build_object('if_match', btrim(:'etag', '"')) || pg_temp.post('{"hours": [{"weekday": 6, "opens": "08:00", "closes": "12:00", "valid_from": "2031-01-01", "valid_until": "2031-06-30"}, {"weekday": 1, "opens": "06:30", "closes": "24:00"}]}')) a;
 SELECT a.status, a.body ->> 'code' AS code, jsonb_array_length(a.body #> '{current,hours}') AS current FROM pg_temp.ask('hours_put', pg_temp.id('SMR1') || jsonb_build_object('if_match', btrim(:'etag', '"')) || pg_temp.post('{"hours": []}')) a;
-SELECT w.body AS given, a.status, a.body - 'hint' AS body FROM (VALUES ('{}'), ('{"hours": "always"}'), ('{"hours": [{"weekday": 8, "opens": "08:00", "closes": "12:00"}]}'), ('{"hours": [{"weekday": 1, "opens": "12:00", "closes": "08:00"}]}'), ('{"hours": [{"weekday": 1}]}'), ('{"days": []}')) w(body),
+SELECT w.body AS given, a.status, a.body - 'hint' AS body FROM (VALUES ('{}'), ('{"hours": "always"}'), ('{"hours": [{"weekday": 8, "opens": "08:00", "closes": "12:00"}]}'), ('{"hours": [{"weekday": 1, "opens": "12:00", "closes": "08:00"}]}'), ('{"hours": [{"weekday": 1}]}'), ('{"days": [{"day": "2031-02-30"}]}'), ('{"dates": []}')) w(body),
     LATERAL pg_temp.ask('hours_put', pg_temp.id('SMR1') || '{"if_match": "*"}' || pg_temp.post(w.body::jsonb)) a;
+SELECT a.status, a.body -> 'hours' AS hours, a.body -> 'days' AS days, a.body -> 'reserved' AS reserved FROM pg_temp.ask('hours_put', pg_temp.id('SMR1') || '{"if_match": "*"}' || pg_temp.post('{"days": [{"day": "2031-07-04", "name": "Independence Day", "hours": []}], "reserved": [{"weekday": 2, "opens": "10:00", "closes": "11:00", "kind": "block", "name": "teaching"}]}')) a;
 SELECT a.body -> 'has_own_hours' AS own FROM pg_temp.ask('resources_get', pg_temp.id('SMR1')) a;
-SELECT a.status, a.body FROM pg_temp.ask('hours_put', pg_temp.id('SMR1') || '{"if_match": "*"}' || pg_temp.post('{"hours": []}')) a;
+SELECT a.status, a.body FROM pg_temp.ask('hours_put', pg_temp.id('SMR1') || '{"if_match": "*"}' || pg_temp.post('{"hours": [], "days": [], "reserved": []}')) a;
 SELECT a.status, a.body -> 'hours' AS hours FROM pg_temp.ask('hours_put', '{"if_match": "*"}' || pg_temp.post('{"hours": [{"weekday": 3, "opens": "07:00", "closes": "19:00"}, {"weekday": 4, "opens": "07:00", "closes": "19:00"}]}')) a;
 -- Blocks: who stands there is flagged, and healed when the time is given back.
 SELECT r.outcome FROM radscheduler.try_book('SETP1', '2031-04-09 10:00-04', 'MR', patient_name => 'Sabine Setupson', resources => '{SMR1}') r;

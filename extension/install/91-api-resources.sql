@@ -4,13 +4,13 @@ CREATE FUNCTION radscheduler.api_resource_row(p_site integer, p_resource bigint)
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
     AS $$
 BEGIN
-    RETURN (SELECT radscheduler.configuration_resource(p_site, r.resource_id) - '{hours,blocks}'::text[]
+    RETURN (SELECT radscheduler.configuration_resource(p_site, r.resource_id) - '{hours,blocks,days,reserved}'::text[]
                    || jsonb_build_object('id', r.resource_id, 'created_at', r.created_at,
                                          'has_own_hours', EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id))
             FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.api_resource_row(integer, bigint) IS 'A resource as /api/v1 shows it: as in a configuration document, with id, created_at and has_own_hours, without hours and blocks; NULL when there is none.';
+COMMENT ON FUNCTION radscheduler.api_resource_row(integer, bigint) IS 'A resource as /api/v1 shows it: as in a configuration document, with id, created_at and has_own_hours, without its times; NULL when there is none.';
 
 CREATE FUNCTION radscheduler.api_resource_seen(p_site integer, p_resource bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -101,7 +101,7 @@ BEGIN
     RETURN radscheduler.api_tagged(201, radscheduler.api_resource_seen(v_site, v_id), '/api/v1/resources/' || v_id);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.api_v1_resources_create(jsonb) IS 'POST /api/v1/resources: code, kind and name, and what else a resource of a configuration document has but hours and blocks. 201; 409 where kind and code are taken.';
+COMMENT ON FUNCTION radscheduler.api_v1_resources_create(jsonb) IS 'POST /api/v1/resources: code, kind and name, and what else a resource of a configuration document has but its times. 201; 409 where kind and code are taken.';
 
 CREATE FUNCTION radscheduler.api_v1_resources_patch(request jsonb) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off

@@ -20,4 +20,4 @@ SELECT 'admin', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_resources_create'
 UNION ALL
 SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_messages_try']) o
 UNION ALL
-SELECT 'auditor', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_audit_list', 'api_v1_senders_report']) o;
+SELECT 'auditor', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_audit_list']) o;
