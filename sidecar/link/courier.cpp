@@ -64,8 +64,8 @@ struct Courier::Line {
 
 // A run under way.
 struct Courier::Errand {
-    Errand(std::shared_ptr<const work::Run> run, Line& line, RunMachine machine)
-        : run(std::move(run)), line(line), machine(std::move(machine)) {}
+    Errand(std::shared_ptr<const work::Run> run, Line& line, const RunMachine& machine)
+        : run(std::move(run)), line(line), machine(machine) {}
 
     const work::ClaimedTask& task() const { return run->tasks[machine.at()]; }
 
