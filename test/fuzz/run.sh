@@ -21,7 +21,7 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
-sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/link/answer.cpp $root/sidecar/obs/text.cpp"
+sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/link/answer.cpp"
 for fuzzer in $fuzzers; do
     sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
 done
@@ -35,11 +35,11 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
-objects="$objects $out/objects/frame_reader.o $out/objects/answer.o $out/objects/text.o"
+objects="$objects $out/objects/frame_reader.o $out/objects/answer.o"
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086
-    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -lcrypto -o "$out/fuzz_$fuzzer"
+    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -o "$out/fuzz_$fuzzer"
     mkdir -p "$out/corpus/$fuzzer"
 done
 
