@@ -249,6 +249,15 @@ std::vector<Option> make_options() {
     table.push_back(plain_text("RADSCHED_MLLP_SITE",
                                "code of the site that the MLLP listener serves; unset: the sender decides",
                                &Settings::mllp_site));
+    table.push_back({"RADSCHED_MLLP_PROFILE", flag_of("RADSCHED_MLLP_PROFILE"),
+                     "profile, in JSON, of senders that are first heard of at the MLLP listener", false,
+                     [](Settings& settings, const std::string& value) -> Rule {
+                         settings.mllp_profile = value;
+                         return mllp::is_profile(value)
+                                    ? std::nullopt
+                                    : Rule("it must be a JSON object such as {\"order_by\": \"arrival\"}");
+                     },
+                     [](const Settings& settings) { return settings.mllp_profile; }});
     table.push_back(plain_text("RADSCHED_MLLP_TLS_CERT",
                                "PEM file with the certificate of the MLLP listener; unset: plain",
                                &Settings::mllp_tls_certificate));

@@ -40,6 +40,7 @@ struct Settings {
     std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
     std::vector<std::string> mllp_networks;
     std::string mllp_site;
+    std::string mllp_profile;
     std::string mllp_tls_certificate;
     std::string mllp_tls_key;
     std::string mllp_tls_client_ca;

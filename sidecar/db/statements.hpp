@@ -32,6 +32,7 @@ enum class StatementId {
     relay_lag,
     relay_aggregates,
     relay_page,
+    profile_faults,
     relay_advance,
     count_,
 };
@@ -49,21 +50,32 @@ struct Statement {
     "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
+// For a listener of one site, or with a profile for new senders: settings of this statement. Without a site that of
+// the session stays. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_AT_LISTENER                                                                                           \
+    "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', COALESCE(NULLIF($3::text, ''), "        \
+    "pg_catalog.current_setting('radscheduler.site', true), ''), true), "                                              \
+    "pg_catalog.set_config('radscheduler.new_sender_profile', $4::text, true) AS profile) "
+
+// The codes of the conflicts that a message was told of, for counting. Most have none.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_CODES                                                                                                 \
+    "CASE WHEN r.conflicts <> '[]' THEN (SELECT pg_catalog.string_agg(c ->> 'code', ' ') FROM "                        \
+    "pg_catalog.jsonb_array_elements(r.conflicts) AS c) END "
+
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
 inline constexpr std::array<Statement, statement_count> statements{{
-    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                   "FROM radscheduler.ingest($1::bytea, 'mllp'::text, $2::text) AS r"},
-    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                         "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
-    // For a listener of one site: the setting narrows this statement to it.
-    {"rs_ingest_at", "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-                     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
-                     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
-                     "'mllp' END, $2::text) AS r"},
-    {"rs_ingest_batch_at",
-     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_at",
+     RADSCHED_AT_LISTENER "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
+                          "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
+                          "'mllp' END, $2::text) AS r"},
+    {"rs_ingest_batch_at", RADSCHED_AT_LISTENER
+     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
      "FROM c, LATERAL radscheduler.ingest_batch($1::bytea[], CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, "
      "$2::text[]) AS r"},
     {"rs_quarantine",
@@ -100,6 +112,8 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_aggregates", "SELECT a.key, a.value FROM radscheduler.relay_aggregates($1::text[]) AS a"},
     {"rs_page", "SELECT p.cursor, p.key, p.epoch_mark, p.type, p.payload "
                 "FROM radscheduler.relay_page('redis'::text, $1::integer) AS p"},
+    {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
+                          "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
 }};
 

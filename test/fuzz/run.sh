@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp answer}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -21,7 +21,7 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
-sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/redis/exchange.cpp $root/sidecar/redis/resp.cpp"
+sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/redis/exchange.cpp $root/sidecar/redis/resp.cpp $root/sidecar/link/answer.cpp"
 for fuzzer in $fuzzers; do
     sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
 done
@@ -35,7 +35,7 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
-objects="$objects $out/objects/frame_reader.o $out/objects/exchange.o $out/objects/resp.o"
+objects="$objects $out/objects/frame_reader.o $out/objects/exchange.o $out/objects/resp.o $out/objects/answer.o"
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086
