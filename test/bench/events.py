@@ -38,11 +38,12 @@ class Listener(threading.Thread):
         with self.connection.cursor() as cursor:
             cursor.execute("LISTEN radscheduler_wake")
         self.heard = 0
+        self.ended = threading.Event()
         self.start()
 
     def run(self):
-        while True:
-            if select.select([self.connection], [], [], 5)[0]:
+        while not self.ended.is_set():
+            if select.select([self.connection], [], [], 0.5)[0]:
                 self.connection.poll()
                 self.heard += len(self.connection.notifies)
                 self.connection.notifies.clear()
@@ -114,6 +115,8 @@ def main():
             lines.append(f"| {what} | {clients} | {median['off']:,.0f} | {median['coalesced']:,.0f} | {cost['coalesced']:.0%} | {median['transaction']:,.0f} | {cost['transaction']:.0%} |")
             print(lines[-1], flush=True)
     assert listener.heard > 0, "nobody was woken: what was measured?"
+    listener.ended.set()
+    listener.join()
     lines += ["", "| delay of an event, ms | p50 | p99 |", "|---|---|---|"]
     for mode in MODES:
         set_mode(database, mode)
