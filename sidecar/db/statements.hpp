@@ -23,6 +23,12 @@ enum class StatementId {
     login_of,
     note_login,
     maintain,
+    claim_tasks,
+    begin_task,
+    finish_task,
+    release_tasks,
+    extend_leases,
+    count_tasks,
     relay_lag,
     relay_aggregates,
     relay_page,
@@ -78,6 +84,15 @@ inline constexpr std::array<Statement, statement_count> statements{{
                  "FROM radscheduler.login_of($1::text, $2::text) AS l"},
     {"rs_note_login", "SELECT radscheduler.note_login($1::text, $2::bigint, $3::boolean)"},
     {"rs_maintain", "SELECT radscheduler.maintain()"},
+    {"rs_claim", "SELECT c.site_id, c.task_id, c.kind, c.queue, c.attempts, c.lease_seconds, c.payload, c.link "
+                 "FROM radscheduler.claim_tasks($1::text, $2::text[], $3::integer) AS c"},
+    {"rs_begin_task",
+     "SELECT b.attempts, b.message FROM radscheduler.begin_task($1::text, $2::integer, $3::bigint) AS b"},
+    {"rs_finish_task",
+     "SELECT radscheduler.finish_task($1::text, $2::integer, $3::bigint, $4::integer, $5::text, $6::text)"},
+    {"rs_release_tasks", "SELECT radscheduler.release_tasks($1::text, $2::bigint[])"},
+    {"rs_extend_leases", "SELECT radscheduler.extend_leases($1::text, $2::bigint[])"},
+    {"rs_count_tasks", "SELECT c.kind, c.state, c.tasks, c.oldest_seconds FROM radscheduler.count_tasks() AS c"},
     {"rs_lag",
      "SELECT (1000 * EXTRACT(epoch FROM l.lag))::bigint, l.waiting, (1000 * EXTRACT(epoch FROM l.held_lag))::bigint, "
      "l.holder_pid, (1000 * EXTRACT(epoch FROM l.holder_age))::bigint "
