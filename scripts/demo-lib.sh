@@ -84,7 +84,7 @@ demo_start_database() {
     # The daemon is no superuser: it takes messages and reads the schedule, at every site.
     [ -n "$(psql -X -A -t -d postgres -c "SELECT 1 FROM pg_roles WHERE rolname = 'radschedulerd'")" ] || createuser radschedulerd
     psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DEMO_DATABASE" -o /dev/null \
-        -c "SELECT radscheduler.grant_role('ingest', 'radschedulerd'), radscheduler.grant_role('reader', 'radschedulerd'), radscheduler.grant_site('radschedulerd', '*')"
+        -c "SELECT radscheduler.grant_role('ingest', 'radschedulerd'), radscheduler.grant_role('scheduler', 'radschedulerd'), radscheduler.grant_role('admin', 'radschedulerd'), radscheduler.grant_site('radschedulerd', '*')"
     printf '%s\n' "$fingerprint" | as_service tee "$DEMO_DIR/extension.key" >/dev/null
 }
 

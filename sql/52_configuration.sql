@@ -35,6 +35,11 @@ INSERT INTO radscheduler.resource_hours (site_id, resource_id, weekday, opens, c
 INSERT INTO radscheduler.resource_block (site_id, resource_id, during, reason) VALUES
     (:south, :ct1, '[2031-03-14 08:00 Europe/London, 2031-03-14 12:00 Europe/London)', 'helium'),
     (:south, :ct1, '[2001-03-14 08:00 Europe/London, 2001-03-14 12:00 Europe/London)', 'over'), (:south, :ct1, '[2031-04-01 00:00:00.5Z, infinity)', NULL);
+INSERT INTO radscheduler.calendar_day (site_id, resource_id, day, name, opens, closes) VALUES
+    (:south, NULL, '2031-12-25', 'Christmas Day', DEFAULT, DEFAULT), (:south, :ct1, '2031-12-25', NULL, '{13:00,08:00}', '{17:30,12:00}'), (:south, NULL, '2001-12-25', 'over', DEFAULT, DEFAULT);
+INSERT INTO radscheduler.reserved_hours (site_id, resource_id, modality, weekday, opens, closes, valid, kind, name, urgencies, patient_classes, procedures, release_hours) VALUES
+    (:south, :ct1, NULL, 1, '10:00', '12:00', DEFAULT, 'urgent', 'Emergencies', '{urgent,stat}', '{E}', DEFAULT, 24), (:south, NULL, 'CT', 3, '07:00', '12:00', '[2031-01-01,2031-12-31]', 'exams', NULL, DEFAULT, DEFAULT, '{%CARDIAC%}', NULL),
+    (:south, :ct1, NULL, 5, '18:00', '24:00', DEFAULT, 'maintenance', NULL, DEFAULT, DEFAULT, DEFAULT, NULL);
 INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, profile, is_registered) VALUES
     (:south, 'RIS', 'SOUTH', '{"timezone": "Europe/London", "repair": "strict"}', true), (:south, 'RIS', '', '{}', false);
 -- What it looks like. Nothing depends on the session.

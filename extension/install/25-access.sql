@@ -17,7 +17,7 @@ COMMENT ON COLUMN radscheduler.role_right.columns IS 'Columns the right is limit
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting', 'site_rule',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'calendar_day', 'reserved_hours', 'rule_setting', 'site_rule',
                  'patient', 'patient_identifier', 'patient_merge', 'patient_fact', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
@@ -28,7 +28,7 @@ SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kin
     unnest(ARRAY['book', 'try_book', 'reschedule', 'try_reschedule', 'cancel', 'set_status', 'check_conflicts', 'hold', 'release', 'override_conflict', 'accept_conflict']) o;
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting', 'site_rule');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'calendar_day', 'reserved_hours', 'rule_setting', 'site_rule');
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
     ('ingest', 'ingest_batch()', 'EXECUTE', ''),
@@ -47,12 +47,20 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'act_as()', 'EXECUTE', ''),
     ('ingest', 'api_call()', 'EXECUTE', ''),
     ('ingest', 'maintain()', 'EXECUTE', ''),
+    ('ingest', 'claim_tasks()', 'EXECUTE', ''),
+    ('ingest', 'begin_task()', 'EXECUTE', ''),
+    ('ingest', 'finish_task()', 'EXECUTE', ''),
+    ('ingest', 'extend_leases()', 'EXECUTE', ''),
+    ('ingest', 'release_tasks()', 'EXECUTE', ''),
+    ('ingest', 'count_tasks()', 'EXECUTE', ''),
     ('ingest', 'health()', 'EXECUTE', ''),
     ('analyst', 'site', 'SELECT', ''),
     ('analyst', 'modality', 'SELECT', ''),
     ('analyst', 'procedure', 'SELECT', ''),
     ('analyst', 'resource', 'SELECT', ''),
     ('analyst', 'resource_hours', 'SELECT', ''),
+    ('analyst', 'calendar_day', 'SELECT', 'site_id, day_id, resource_id, day, opens, closes'),
+    ('analyst', 'reserved_hours', 'SELECT', 'site_id, reserved_id, resource_id, modality, weekday, opens, closes, valid, kind, urgencies, patient_classes, procedures, release_hours'),
     ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
     ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
         'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, hold_until, message_id, created_at, updated_at'),
@@ -71,6 +79,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'health()', 'EXECUTE', ''),
     ('scheduler', 'block_resource()', 'EXECUTE', ''),
     ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
+    ('scheduler', 'set_exception()', 'EXECUTE', ''),
+    ('scheduler', 'remove_exception()', 'EXECUTE', ''),
+    ('scheduler', 'preview_hours()', 'EXECUTE', ''),
     ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
     ('scheduler', 'record_fact()', 'EXECUTE', ''),
     ('scheduler', 'retract_fact()', 'EXECUTE', ''),
@@ -106,6 +117,14 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'block_resource()', 'EXECUTE', ''),
     ('admin', 'unblock_resource()', 'EXECUTE', ''),
+    ('admin', 'set_holiday()', 'EXECUTE', ''),
+    ('admin', 'remove_holiday()', 'EXECUTE', ''),
+    ('admin', 'set_exception()', 'EXECUTE', ''),
+    ('admin', 'remove_exception()', 'EXECUTE', ''),
+    ('admin', 'set_hours()', 'EXECUTE', ''),
+    ('admin', 'reserve_hours()', 'EXECUTE', ''),
+    ('admin', 'unreserve_hours()', 'EXECUTE', ''),
+    ('admin', 'preview_hours()', 'EXECUTE', ''),
     ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
     ('admin', 'record_fact()', 'EXECUTE', ''),
     ('admin', 'retract_fact()', 'EXECUTE', ''),
@@ -128,6 +147,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'link', 'SELECT, INSERT, UPDATE, DELETE', ''),
     ('admin', 'task', 'SELECT', ''),
     ('admin', 'outbox', 'SELECT', ''),
+    ('admin', 'count_tasks()', 'EXECUTE', ''),
     ('admin', 'task_message()', 'EXECUTE', ''),
     ('admin', 'retry_task()', 'EXECUTE', ''),
     ('admin', 'drop_task()', 'EXECUTE', ''),
@@ -145,9 +165,11 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
     ('public', 'is_rule()', 'EXECUTE', ''),
+    ('public', 'are_hours()', 'EXECUTE', ''),
     ('public', 'is_clinical_rule()', 'EXECUTE', ''),
     ('public', 'is_conflict_kind()', 'EXECUTE', ''),
     ('public', 'is_fact_kind()', 'EXECUTE', ''),
+    ('public', 'is_task_kind()', 'EXECUTE', ''),
     ('public', 'rule_parameters_fault()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),

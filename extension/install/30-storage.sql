@@ -17,7 +17,7 @@ CREATE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name text, OUT i
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
        c.relname::text,
        c.relname IN ('storage_step', 'modality_catalogue', 'procedure_catalogue', 'status_alias', 'event_rule',
-                     'warning_kind', 'conflict_kind', 'rule_kind', 'rule_parameter', 'exam_gap', 'fact_kind', 'fact_unit', 'order_rule', 'phone_region', 'role_right', 'api_scope', 'profile_key', 'profile_preset')
+                     'warning_kind', 'conflict_kind', 'rule_kind', 'rule_parameter', 'exam_gap', 'fact_kind', 'fact_unit', 'order_rule', 'phone_region', 'role_right', 'api_scope', 'profile_key', 'profile_preset', 'task_kind', 'task_step')
 FROM pg_depend d
 JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid

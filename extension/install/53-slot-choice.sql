@@ -21,6 +21,7 @@ DECLARE
     v_free    tstzmultirange[];
     v_same    tstzmultirange := '{}';
     v_prefers_resource CONSTANT boolean := coalesce(p_search.prefer && p_search.resources, false);
+    v_exam    CONSTANT radscheduler.exam_asked := ROW(p_search.urgency, p_search.patient_class, p_search.exam_words);
     v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
 BEGIN
     IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
@@ -30,7 +31,7 @@ BEGIN
             FROM (SELECT p.person, p.place, coalesce(p.person = ANY (p_search.prefer), false) AS is_preferred FROM unnest(p_search.people, p_search.places) p(person, place)) u
             JOIN radscheduler.resource r ON r.site_id = p_search.site_id AND r.resource_id = u.person
             LEFT JOIN (SELECT g.resource_id, range_agg(tstzrange(lower(g.gap), upper(g.gap) - v_length, '[]')) AS starts
-                       FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true) g
+                       FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true, v_exam) g
                        WHERE upper(g.gap) - lower(g.gap) >= v_length GROUP BY g.resource_id) f
                    ON f.resource_id = u.person;
         FOR v_place IN 1 .. (SELECT max(p) FROM unnest(v_places) p) LOOP
@@ -58,7 +59,7 @@ BEGIN
                min(CASE WHEN t.start - lower(g.gap) BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END
                    + CASE WHEN upper(g.gap) - v_length - t.start BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END) AS fragments,
                bool_or(t.start = lower(g.gap) OR t.start + v_length = upper(g.gap)) AS at_edge
-        FROM radscheduler.free_gaps(p_search.site_id, p_search.resources, p_from - v_length, p_until + 2 * v_length, p_search.without, false) g
+        FROM radscheduler.free_gaps(p_search.site_id, p_search.resources, p_from - v_length, p_until + 2 * v_length, p_search.without, false, v_exam) g
         JOIN place p ON p.resource_id = g.resource_id
         CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(lower(g.gap), greatest(lower(g.gap), upper(g.gap) - v_length), '[]')) * p.starts) s
         -- The grid begins anew at each midnight of the site.

@@ -3,7 +3,7 @@
 -- from a to b - m; a time at which the patient, the pool or a person is taken forbids the starts whose exam would touch it. So a start that is
 -- left suits the scanner, the patient and one person of each kind at once. The same buffers and lanes as a booking's: what is offered can be booked.
 
-CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean)
+CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean, p_exam radscheduler.exam_asked)
     RETURNS TABLE (resource_id bigint, gap tstzrange)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
@@ -11,6 +11,7 @@ CREATE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_f
 DECLARE
     v_window   CONSTANT tstzrange := tstzrange(p_from, p_until);
     v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
     v_row      record;
     v_open     tstzmultirange;
     v_taken    tstzmultirange;
@@ -19,13 +20,16 @@ DECLARE
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
-               p_always AND NOT EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS is_always
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
     LOOP
-        v_open := CASE WHEN v_row.is_always THEN tstzmultirange(v_window) ELSE radscheduler.open_hours(p_site, v_row.id, p_from, p_until) END;
+        v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
         CONTINUE WHEN isempty(v_open);
         v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
                                      WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
+        IF v_reserved THEN
+            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, v_row.modality, p_from, p_until, p_exam) w), '{}');
+        END IF;
         FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
             v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
             v_capacity := v_row.capacity;
@@ -51,8 +55,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean) IS
-    'When resources are free for the exam itself, lane by lane: opening hours minus blocks minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time, as staff are.';
+COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean, radscheduler.exam_asked) IS
+    'When resources are free for the exam itself, lane by lane: opening hours minus blocks, minus time that is kept for others than the exam asked about, minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time but for its exceptions, as staff are.';
 
 CREATE FUNCTION radscheduler.wall_starts(p_search radscheduler.slot_search, p_zone text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

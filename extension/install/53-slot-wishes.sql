@@ -112,7 +112,7 @@ CREATE FUNCTION radscheduler.read_slot_wishes(p_search radscheduler.slot_search,
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    c_keys   CONSTANT text[] := '{campus,day_parts,exclude,from,include,min_notice_minutes,order,prefer,same_resource,same_staff,staff,technologist,to,urgency,wanted,weekdays}';
+    c_keys   CONSTANT text[] := '{campus,day_parts,exclude,from,include,min_notice_minutes,order,patient_class,prefer,same_resource,same_staff,staff,technologist,to,urgency,wanted,weekdays}';
     v_search radscheduler.slot_search := p_search;
     v_site   CONSTANT integer := p_search.site_id;
     v_key    text;
@@ -166,6 +166,11 @@ BEGIN
                 PERFORM radscheduler.wish_fault(v_key, 'is not known', 'Use routine, urgent or stat (emergency).');
             END IF;
             v_search.urgency := radscheduler.urgency_of(v_value #>> '{}');
+        WHEN 'patient_class' THEN
+            IF jsonb_typeof(v_value) <> 'string' OR v_value = '""' THEN
+                PERFORM radscheduler.wish_fault(v_key, 'needs a word', 'Write what PV1-2 would say, for example {"patient_class": "E"} for emergency.');
+            END IF;
+            v_search.patient_class := upper(v_value #>> '{}');
         WHEN 'campus' THEN
             v_words := radscheduler.wish_words(v_key, v_value);
             v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
@@ -214,4 +219,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.read_slot_wishes(radscheduler.slot_search, text, jsonb) IS
-    'A search with what constraints says: day_parts, weekdays, from, to; technologist, staff; wanted, prefer, same_resource, same_staff, order; include, exclude, campus; min_notice_minutes, urgency. Raises 22023 for what is not understood.';
+    'A search with what constraints says: day_parts, weekdays, from, to; technologist, staff; wanted, prefer, same_resource, same_staff, order; include, exclude, campus; min_notice_minutes; urgency, patient_class. Raises 22023 for what is not understood.';

@@ -10,6 +10,7 @@ DECLARE
     v_modality text;
     v_of_exam  text;
     v_exam     record;
+    v_moved    radscheduler.exam_asked;
     v_search   radscheduler.slot_search;
 BEGIN
     IF num_nonnulls(p_modality, p_procedure, p_resource) = 0 THEN
@@ -18,9 +19,9 @@ BEGIN
     END IF;
     v_search.minutes := p_minutes;
     IF p_procedure IS NOT NULL THEN
-        SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
+        SELECT p.code, p.modality, p.minutes, NULL::text AS name INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
         IF v_exam.code IS NULL THEN
-            SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
+            SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
         END IF;
         IF v_exam.code IS NULL THEN
             RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100)
@@ -78,6 +79,16 @@ BEGIN
     v_search.without := p_without;
     v_search.is_best := false;
     v_search.urgency := 'routine';
+    IF p_without IS NOT NULL AND radscheduler.has_reserved(v_site) THEN
+        -- An appointment that is moved keeps what it is.
+        v_moved := radscheduler.exam_of(v_site, p_without);
+        v_search.urgency := coalesce(v_moved.urgency, 'routine');
+        v_search.patient_class := v_moved.patient_class;
+        v_search.exam_words := v_moved.words;
+    END IF;
+    IF p_procedure IS NOT NULL THEN
+        v_search.exam_words := ARRAY[p_procedure, v_exam.code, coalesce(v_exam.name, (SELECT p.name FROM radscheduler.procedure p WHERE p.site_id = v_site AND p.code = v_exam.code))];
+    END IF;
     RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
 END
 $$;
@@ -109,7 +120,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, bigint, text, bigint, text, jsonb) IS
-    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
+    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus time kept for other exams minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
 -- max_slots is a bigint above so that PostgreSQL can tell the two apart where all eight are given.
 CREATE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
@@ -126,7 +137,7 @@ COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz
     'find_slots() as earlier versions had it, with every argument given: rights in their dumps name it. Whoever leaves one out gets the other.';
 
 CREATE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
-                                        p_minutes integer, p_limit integer, p_without bigint,
+                                        p_minutes integer, p_limit integer, p_without bigint, p_exam radscheduler.exam_asked DEFAULT NULL,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
@@ -144,11 +155,14 @@ BEGIN
     v_search.max_slots := p_limit;
     v_search.without := p_without;
     v_search.is_best := false;
+    v_search.urgency := p_exam.urgency;
+    v_search.patient_class := p_exam.patient_class;
+    v_search.exam_words := p_exam.words;
     RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at) FROM radscheduler.search_slots(v_search) f;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
-    'search_slots() by ids, the earliest first. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
+COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint, radscheduler.exam_asked) IS
+    'search_slots() by ids, the earliest first; time that is kept for others than p_exam is not free. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -177,7 +191,7 @@ WITH wanted AS (
 SELECT coalesce(jsonb_agg(jsonb_build_object('start', f.starts_at, 'end', f.ends_at, 'resource', f.resource_code) ORDER BY f.starts_at, f.resource_code), '[]')
 FROM searched s,
      LATERAL radscheduler.free_slots(p_site, s.resources[1:10], ARRAY[s.patient_id], greatest(s.starts_at, date_trunc('minute', now())),
-                                     greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment) f
+                                     greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment, radscheduler.exam_of(p_site, p_appointment)) f
 $$;
 COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
     'Up to three free times for an appointment from its own start on, within 14 days: on its scanner, else its room, else any of its modality, else its staff (ten of them at most); a scanner or room of another modality is passed over; the patient free as well. [{start, end, resource}].';

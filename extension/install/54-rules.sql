@@ -9,7 +9,9 @@ INSERT INTO radscheduler.conflict_kind VALUES
     ('MODALITY_MISMATCH', 'rule', '%s cannot do this kind of exam.'),
     ('CAPACITY_EXCEEDED', 'rule', 'More %s exams are booked at that time than there are scanners.'),
     ('PATIENT_TRAVEL', 'patient', 'The patient has too little time to get from one exam to the next.'),
-    ('INVALID_TIME', 'rule', 'The time of the appointment cannot be right: %s.');
+    ('INVALID_TIME', 'rule', 'The time of the appointment cannot be right: %s.'),
+    ('RESERVED', 'rule', 'Time of %s is kept for more urgent exams.'),
+    ('WRONG_EXAM_BLOCK', 'rule', 'Time of %s is kept for other exams.');
 
 CREATE TABLE radscheduler.rule_kind (
     code        text PRIMARY KEY REFERENCES radscheduler.conflict_kind,
@@ -39,7 +41,9 @@ INSERT INTO radscheduler.rule_kind VALUES
     ('MODALITY_MISMATCH', 'critical', NULL, NULL),
     ('CAPACITY_EXCEEDED', 'warning', 'warning', 'warning'),
     ('PATIENT_TRAVEL', 'warning', 'warning', NULL),
-    ('INVALID_TIME', 'critical', NULL, NULL);
+    ('INVALID_TIME', 'critical', NULL, NULL),
+    ('RESERVED', 'warning', 'warning', 'info'),
+    ('WRONG_EXAM_BLOCK', 'warning', 'warning', 'info');
 
 CREATE FUNCTION radscheduler.is_rule(code text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -73,18 +77,18 @@ CREATE FUNCTION radscheduler.rule_subject(p_site integer, p_code text, p_appoint
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN CASE p_code
-        WHEN 'OUTSIDE_HOURS' THEN (SELECT s.name FROM radscheduler.site s WHERE s.site_id = p_site)
-        WHEN 'CAPACITY_EXCEEDED' THEN (SELECT coalesce(m.label, a.modality) FROM radscheduler.appointment a
+    RETURN CASE
+        WHEN p_code = 'OUTSIDE_HOURS' THEN (SELECT s.name FROM radscheduler.site s WHERE s.site_id = p_site)
+        WHEN p_code IN ('CAPACITY_EXCEEDED', 'RESERVED', 'WRONG_EXAM_BLOCK') THEN (SELECT coalesce(m.label, a.modality) FROM radscheduler.appointment a
                                        LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
                                        WHERE a.site_id = p_site AND a.appointment_id = p_appointment)
-        WHEN 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
+        WHEN p_code = 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
                                                            ELSE 'it would take more than 24 hours' END
                                   FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment) END;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.rule_subject(integer, text, bigint) IS
-    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few, what is wrong with the time; else NULL.';
+    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few or kept for others, what is wrong with the time; else NULL.';
 
 CREATE FUNCTION radscheduler.way_between(p_site integer, p_one bigint, p_other bigint) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -131,6 +135,8 @@ CREATE FUNCTION radscheduler.rule_conflicts(p_site integer, p_appointments bigin
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
 BEGIN
     RETURN QUERY
     WITH place AS MATERIALIZED (
@@ -148,15 +154,27 @@ BEGIN
     ), held AS MATERIALIZED (
         SELECT c.appointment_id, r.resource_id, r.kind, o.during,
                CASE WHEN r.is_registered AND r.kind <> 'staff' THEN nullif(array_remove(r.modality || r.modalities, NULL), '{}') END AS able,
-               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS has_hours
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality,
+               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id)
+               OR EXISTS (SELECT FROM radscheduler.calendar_day d, place p WHERE d.site_id = p_site AND d.resource_id = r.resource_id
+                          AND d.day BETWEEN timezone(p.zone, lower(o.during))::date AND timezone(p.zone, upper(o.during))::date) AS has_hours
         FROM changed c
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'resource'
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
     ), timed AS MATERIALIZED (
         -- Whose hours count: those of a resource that has some, else the site's for scanners, rooms and exams that name neither. Staff work when they work.
-        SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during FROM held h WHERE h.has_hours OR h.kind <> 'staff'
+        SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during, h.kind = 'staff' AS is_staff FROM held h WHERE h.has_hours OR h.kind <> 'staff'
         UNION
-        SELECT c.appointment_id, NULL, c.during FROM changed c WHERE c.is_pooled
+        SELECT c.appointment_id, NULL, c.during, false FROM changed c WHERE c.is_pooled
+    ), kept AS MATERIALIZED (
+        SELECT h.appointment_id, h.resource_id, w.code, w.during
+        FROM held h CROSS JOIN LATERAL radscheduler.reserved_times(p_site, h.resource_id, h.modality, lower(h.during), upper(h.during), radscheduler.exam_of(p_site, h.appointment_id)) w
+        WHERE v_reserved
+        UNION ALL
+        -- Scanners out of use are for the pool to count.
+        SELECT c.appointment_id, 0, w.code, w.during
+        FROM changed c CROSS JOIN LATERAL radscheduler.reserved_times(p_site, NULL, c.modality, lower(c.during), upper(c.during), radscheduler.exam_of(p_site, c.appointment_id)) w
+        WHERE v_reserved AND c.is_pooled AND w.code IN ('RESERVED', 'WRONG_EXAM_BLOCK')
     ), near AS MATERIALIZED (
         -- Exams of one visit are planned together: whoever booked them knows the way.
         SELECT o.subject_id, c.appointment_id, q.appointment_id AS other_id, o.during, q.during AS other_during, x.way,
@@ -173,11 +191,14 @@ BEGIN
     ), broken AS MATERIALIZED (
         SELECT t.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
                coalesce(t.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
-        FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during)) AS shut OFFSET 0) x
-        WHERE EXISTS (SELECT FROM rule WHERE code = 'OUTSIDE_HOURS') AND NOT isempty(x.shut) AND (t.resource_id IS NOT NULL OR EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL))
+        FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during), t.is_staff) AS shut OFFSET 0) x
+        WHERE EXISTS (SELECT FROM rule WHERE code = 'OUTSIDE_HOURS') AND NOT isempty(x.shut) AND (t.resource_id IS NOT NULL OR EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
+            OR EXISTS (SELECT FROM radscheduler.calendar_day d, place p WHERE d.site_id = p_site AND d.resource_id IS NULL AND d.day BETWEEN timezone(p.zone, lower(t.during))::date AND timezone(p.zone, upper(t.during))::date))
         UNION ALL
         SELECT h.appointment_id, CASE b.kind WHEN 'block' THEN 'RESOURCE_BLOCKED' ELSE 'MAINTENANCE' END, NULL, 'resource', h.resource_id, NULL, h.during * b.during
         FROM held h JOIN radscheduler.resource_block b ON b.site_id = p_site AND b.resource_id = h.resource_id AND b.during && h.during
+        UNION ALL
+        SELECT w.appointment_id, w.code, NULL, 'resource', w.resource_id, NULL, w.during FROM kept w
         UNION ALL
         SELECT h.appointment_id, 'MODALITY_MISMATCH', NULL, 'resource', h.resource_id, NULL, h.during
         FROM held h WHERE EXISTS (SELECT FROM rule WHERE code = 'MODALITY_MISMATCH') AND NOT radscheduler.can_do(p_site, h.appointment_id, h.resource_id, h.able)

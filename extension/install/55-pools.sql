@@ -22,16 +22,27 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool(integer, text) IS
     'The active registered scanners of a modality and how many exams each takes at once; its rooms where the site has registered no scanner of it, as with ultrasound bays. No rows: exams of this modality are not counted.';
 
-CREATE FUNCTION radscheduler.pool_users(p_site integer, p_modality text, p_during tstzrange)
+CREATE FUNCTION radscheduler.pool_users(p_site integer, p_modality text, p_during tstzrange, p_for bigint DEFAULT NULL)
     RETURNS TABLE (appointment_id bigint, claim timestamptz, during tstzrange, places integer)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
+    v_exam     radscheduler.exam_asked;
 BEGIN
+    IF v_reserved AND p_for IS NOT NULL THEN
+        v_exam := radscheduler.exam_of(p_site, p_for);
+    END IF;
     RETURN QUERY
     WITH scanner AS MATERIALIZED (
-        SELECT p.resource_id, p.capacity, (SELECT range_agg(b.during * p_during) FROM radscheduler.resource_block b
-                                           WHERE b.site_id = p_site AND b.resource_id = p.resource_id AND b.during && p_during) AS blocked
+        SELECT p.resource_id, p.capacity, (SELECT range_agg(b.during) FROM (
+            SELECT b.during * p_during AS during FROM radscheduler.resource_block b
+            WHERE b.site_id = p_site AND b.resource_id = p.resource_id AND b.during && p_during
+            UNION ALL
+            -- What is kept for others on every scanner of the modality is a rule of its own (RESERVED, WRONG_EXAM_BLOCK).
+            SELECT w.during FROM radscheduler.resource r, LATERAL radscheduler.reserved_times(p_site, p.resource_id, r.modality, lower(p_during), upper(p_during), v_exam) w
+            WHERE v_reserved AND r.site_id = p_site AND r.resource_id = p.resource_id AND (w.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE') OR p_for IS NOT NULL AND w.is_own)) b) AS blocked
         FROM radscheduler.pool(p_site, p_modality) p
     )
     SELECT o.appointment_id, NULL::timestamptz, t.during, 1
@@ -46,20 +57,20 @@ BEGIN
     WHERE q.site_id = p_site AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && p_during AND q.hold_until <= clock_timestamp() IS NOT TRUE;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.pool_users(integer, text, tstzrange) IS
-    'What takes places of a pool within a time: exams on its scanners (in legal lanes; who is overbooked there has no place), blocks of them (no appointment), and exams that name no scanner (only these have a claim).';
+COMMENT ON FUNCTION radscheduler.pool_users(integer, text, tstzrange, bigint) IS
+    'What takes places of a pool within a time: exams on its scanners (in legal lanes; who is overbooked there has no place), blocks of them (no appointment), and exams that name no scanner (only these have a claim). For one appointment (p_for) scanners that are kept for others count as blocked.';
 
-CREATE FUNCTION radscheduler.pool_is_tight(p_site integer, p_modality text, p_during tstzrange) RETURNS boolean
+CREATE FUNCTION radscheduler.pool_is_tight(p_site integer, p_modality text, p_during tstzrange, p_for bigint DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_capacity bigint := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
 BEGIN
-    RETURN v_capacity IS NOT NULL AND v_capacity < (SELECT sum(u.places) FROM radscheduler.pool_users(p_site, p_modality, p_during) u);
+    RETURN v_capacity IS NOT NULL AND v_capacity < (SELECT sum(u.places) FROM radscheduler.pool_users(p_site, p_modality, p_during, p_for) u);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange) IS
-    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
+COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange, bigint) IS
+    'Whether more want places of a pool within a time than it has, for an appointment where one is named: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
 
 CREATE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -75,7 +86,7 @@ BEGIN
         RETURN;
     END IF;
     WITH other AS (
-        SELECT u.during, u.places FROM radscheduler.pool_users(p_site, v_mine.modality, tstzrange(v_mine.starts_at, v_mine.ends_at)) u
+        SELECT u.during, u.places FROM radscheduler.pool_users(p_site, v_mine.modality, tstzrange(v_mine.starts_at, v_mine.ends_at), p_appointment) u
         WHERE u.claim IS NULL OR (u.claim, u.appointment_id) < (v_mine.claim, v_mine.appointment_id)
     ), edge AS (
         SELECT lower(o.during) AS at, o.places AS step FROM other o

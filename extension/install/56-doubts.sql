@@ -10,13 +10,16 @@ DECLARE
     v_travel    interval;
     v_has_hours boolean;
     v_clinical  text;
+    v_has_days  boolean;
+    v_reserved  boolean;
 BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
            EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
            -- As clinical_scope() says it.
            CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
-                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END
-        INTO v_zone, v_travel, v_has_hours, v_clinical FROM radscheduler.site s WHERE s.site_id = p_site;
+                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END,
+           EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site), EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site)
+        INTO v_zone, v_travel, v_has_hours, v_clinical, v_has_days, v_reserved FROM radscheduler.site s WHERE s.site_id = p_site;
     RETURN (SELECT array_agg(DISTINCT d.id) FROM (
         SELECT o.appointment_id
         FROM radscheduler.occupancy o
@@ -35,11 +38,23 @@ BEGIN
                                AND tstzrange(q.starts_at, q.ends_at) && o.during))
             OR o.axis = 'patient'
                AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
-                    OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
+                    OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at), a.appointment_id)
                     OR v_travel IS NOT NULL AND EXISTS (
                         SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id
                         AND q.appointment_id <> o.appointment_id AND q.buffered && tstzrange(lower(o.during) - v_travel, upper(o.during) + v_travel)))
             OR o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_block b WHERE b.site_id = o.site_id AND b.resource_id = o.subject_id AND b.during && o.during)
+            -- A day that is otherwise, hours that are kept or out of use: its own, its modality's where it is a scanner or room or the exam names neither.
+            OR v_has_days AND EXISTS (
+                SELECT FROM radscheduler.calendar_day c
+                WHERE c.site_id = o.site_id AND c.day BETWEEN timezone(v_zone, least(lower(o.during), a.starts_at))::date AND timezone(v_zone, greatest(upper(o.during), a.ends_at))::date
+                  AND (c.resource_id IS NULL OR o.axis = 'resource' AND c.resource_id = o.subject_id))
+            OR v_reserved AND EXISTS (
+                SELECT FROM radscheduler.reserved_hours w,
+                     LATERAL (SELECT timezone(v_zone, least(lower(o.during), a.starts_at)) AS starts, timezone(v_zone, greatest(upper(o.during), a.ends_at)) AS ends) t
+                WHERE w.site_id = o.site_id
+                  AND (o.axis = 'resource' AND (w.resource_id = o.subject_id OR w.resource_id IS NULL AND r.kind <> 'staff' AND w.modality = r.modality) OR o.axis = 'patient' AND a.is_pooled AND w.modality = a.modality)
+                  AND (t.starts::date <> t.ends::date
+                       OR w.weekday = extract(isodow FROM t.starts)::smallint AND w.valid @> t.starts::date AND w.opens < t.ends::time AND w.closes > t.starts::time))
             -- Hours: one row that holds the whole exam, of the resource where it has some, else of the site for scanners, rooms and exams that name neither.
             OR CASE WHEN o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id)
                THEN NOT EXISTS (

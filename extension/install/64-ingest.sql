@@ -111,10 +111,11 @@ BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
         SELECT u.* FROM unnest(v_sites, v_types, v_bookings, v_messages, v_told) u;
     PERFORM radscheduler.audit_many(v_owners, v_actions, v_objects, v_ids, v_details);
+    PERFORM radscheduler.queue_copies(p_items);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.log_items(radscheduler.ingest_item[]) IS
-    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message.';
+    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message. Queues copies for links that get them.';
 
 CREATE FUNCTION radscheduler.result_of(p_item radscheduler.ingest_item) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -76,16 +76,16 @@ BEGIN
         'clinical_rules', s.clinical_rules,
         'rules', (SELECT coalesce(jsonb_agg(radscheduler.configuration_rule(r.code, r.severity, r.if_unknown, r.parameters) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
-        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
-                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
-                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(to_jsonb(l) - '{site_id,link_id,created_at}'::text[] ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
         'own_rules', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(o) - 'site_id') ORDER BY o.code COLLATE "C"), '[]') FROM radscheduler.site_rule o WHERE o.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
-                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
+                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h),
+        'days', radscheduler.configuration_sorted(ARRAY(SELECT d.entry FROM radscheduler.configuration_days(p_site, NULL) d), 'day'),
+        'reserved', radscheduler.configuration_sorted(ARRAY(SELECT w.entry FROM radscheduler.configuration_reserved(p_site, NULL) w), 'weekday'))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours, holidays, kept hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours, days, reserved}.';
 
 CREATE FUNCTION radscheduler.configuration_sender(p_site integer, p_application text, p_facility text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -136,12 +136,14 @@ BEGIN
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, p_resource) c) h),
         'blocks', (SELECT coalesce(jsonb_agg(b.entry ORDER BY b.entry ->> 'starts_at' COLLATE "C", b.entry), '[]')
-                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c) b))
+                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c) b),
+        'days', radscheduler.configuration_sorted(ARRAY(SELECT d.entry FROM radscheduler.configuration_days(p_site, p_resource) d), 'day'),
+        'reserved', radscheduler.configuration_sorted(ARRAY(SELECT w.entry FROM radscheduler.configuration_reserved(p_site, p_resource) w), 'weekday'))
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
-    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours, blocks that have not ended, exceptions and kept hours: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks, days, reserved}; NULL when there is none.';
 
 CREATE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -179,4 +181,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, days, reserved, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended; days from today on. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';

@@ -32,7 +32,7 @@ CREATE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, O
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
+    RETURN QUERY (SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
         (101, 'document', 'format'::text, 'text'::text, 'always'::text, false, NULL::integer, NULL::integer),
         (102, 'document', 'version', 'integer', 'always', false, 1, 1),
         (103, 'document', 'exported_at', 'text', '', false, NULL, NULL),
@@ -61,7 +61,25 @@ BEGIN
         (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
         (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
         (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
+        (271, 'link', 'kind', 'link_kind', '', false, NULL, NULL),
+        (272, 'link', 'copy_senders', 'list:word', '', true, NULL, NULL),
+        (273, 'link', 'copy_triggers', 'list:word', '', true, NULL, NULL),
+        (274, 'link', 'host', 'host', '', true, NULL, NULL),
+        (275, 'link', 'port', 'integer', '', true, 1, 65535),
+        (276, 'link', 'tls', 'boolean', '', false, NULL, NULL),
+        (277, 'link', 'tls_verify', 'boolean', '', false, NULL, NULL),
+        (278, 'link', 'tls_name', 'host', '', true, NULL, NULL),
+        (279, 'link', 'tls_ca', 'file_name', '', true, NULL, NULL),
+        (280, 'link', 'tls_certificate', 'file_name', '', true, NULL, NULL),
+        (281, 'link', 'tls_key', 'file_name', '', true, NULL, NULL),
+        (282, 'link', 'connect_seconds', 'integer', '', false, 1, 300),
+        (283, 'link', 'answer_seconds', 'integer', '', false, 1, 600),
+        (284, 'link', 'accept_codes', 'ack_codes', '', false, NULL, NULL),
+        (285, 'link', 'on_refusal', 'refusal_policy', '', false, NULL, NULL),
+        (286, 'link', 'max_attempts', 'integer', '', true, 1, 1000000),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
+        (217, 'site', 'days', 'list:day', '', false, NULL, NULL),
+        (220, 'site', 'reserved', 'list:kept_modality', '', false, NULL, NULL),
         (218, 'site', 'clinical_rules', 'clinical_scope', '', false, NULL, NULL),
         (219, 'site', 'own_rules', 'list:own_rule', '', false, NULL, NULL),
         (222, 'rule', 'severity', 'rule_severity', '', false, NULL, NULL),
@@ -127,13 +145,27 @@ BEGIN
         (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
         (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
         (717, 'resource', 'weight_limit_kg', 'integer', '', true, 1, 1000),
+        (718, 'resource', 'days', 'list:day', '', false, NULL, NULL),
+        (719, 'resource', 'reserved', 'list:kept', '', false, NULL, NULL),
+        (611, 'day', 'day', 'date', 'key', false, NULL, NULL),
+        (612, 'day', 'name', 'sentence', '', true, NULL, NULL),
+        (613, 'day', 'hours', 'list:span', 'always', false, NULL, NULL),
+        (621, 'span', 'opens', 'time', 'always', false, NULL, NULL),
+        (622, 'span', 'closes', 'time', 'always', false, NULL, NULL),
+        (630, 'kept_modality', 'modality', 'code', 'always', false, NULL, NULL),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
         (804, 'block', 'kind', 'block_kind', '', false, NULL, NULL),
         (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
         (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
-    WHERE f.item = p_item ORDER BY f.place;
+    WHERE f.item = p_item ORDER BY f.place)
+    UNION ALL
+    SELECT f.* FROM (VALUES
+        ('weekday', 'integer', 'always', false, 1, 7), ('opens', 'time', 'always', false, NULL, NULL), ('closes', 'time', 'always', false, NULL, NULL), ('kind', 'kept_kind', 'always', false, NULL, NULL),
+        ('name', 'sentence', '', true, NULL, NULL), ('urgencies', 'list:word', '', false, NULL, NULL), ('patient_classes', 'list:word', '', false, NULL, NULL), ('procedures', 'list:word', '', false, NULL, NULL),
+        ('release_hours', 'integer', '', true, 0, 8784), ('valid_from', 'date', '', true, NULL, NULL), ('valid_until', 'date', '', true, NULL, NULL)) f(field, kind, need, is_nullable, low, high)
+    WHERE p_item IN ('kept', 'kept_modality');
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_fields(text) IS
@@ -183,6 +215,16 @@ BEGIN
         fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
     ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
         fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
+    ELSIF p_kind = 'link_kind' AND v_text IN ('hl7_out', 'hl7_copy') IS NOT TRUE THEN
+        fault := 'must be "hl7_out" or "hl7_copy"'; hint := 'It says whether the link is told of bookings made here, or gets a copy of what is received.';
+    ELSIF p_kind = 'host' AND v_text ~ '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$' IS NOT TRUE THEN
+        fault := 'must be the name or address of a host'; hint := 'Write "pacs.example.org" or "192.0.2.7"; the port has a key of its own.';
+    ELSIF p_kind = 'file_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' IS NOT TRUE THEN
+        fault := 'must be the name of a file'; hint := 'Write a name without folders; the file is looked for in the folder that RADSCHED_LINK_TLS_DIR names.';
+    ELSIF p_kind = 'ack_codes' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["AA", "AE", "AR", "CA", "CE", "CR"]') THEN
+        fault := 'must be a list of acknowledgement codes'; hint := 'Write some of "AA", "AE", "AR", "CA", "CE" and "CR" in brackets.';
+    ELSIF p_kind = 'refusal_policy' AND v_text IN ('dead', 'retry') IS NOT TRUE THEN
+        fault := 'must be "dead" or "retry"'; hint := 'It says what becomes of a message that the receiver refuses.';
     ELSIF p_kind = 'unknown_severity' AND v_text IN ('warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "warning" or "critical"'; hint := 'It says how bad it is that a clinical rule cannot tell; missing data is never taken for safe.';
     ELSIF p_kind = 'clinical_scope' AND v_text IN ('off', 'known', 'bookings', 'all') IS NOT TRUE THEN
@@ -193,6 +235,8 @@ BEGIN
         fault := 'must be a number'; hint := 'Write the number without quotes.';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
+    ELSIF p_kind = 'kept_kind' AND v_text IN ('urgent', 'exams', 'block', 'maintenance', 'downtime') IS NOT TRUE THEN
+        fault := 'must be "urgent", "exams", "block", "maintenance" or "downtime"'; hint := 'It says whom the hours are kept for, or that they are nobody''s.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
@@ -334,10 +378,10 @@ BEGIN
         PERFORM radscheduler.configuration_refuse(p_place || '.parameters', radscheduler.rule_parameters_fault(p_value ->> 'code', p_value -> 'parameters'),
             radscheduler.configuration_found(p_value -> 'parameters'), 'radscheduler.rule_parameter lists what each rule knows.');
     END IF;
-    IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
+    IF p_item IN ('hours', 'span', 'kept', 'kept_modality') AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
             'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');
-    ELSIF p_item = 'hours' AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
+    ELSIF p_item IN ('hours', 'kept', 'kept_modality') AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.valid_until', 'must not be before valid_from', radscheduler.configuration_found(p_value -> 'valid_until'),
             'valid_until is the last day on which the hours hold.');
     ELSIF p_item = 'block' AND (p_value ->> 'ends_at')::timestamptz <= (p_value ->> 'starts_at')::timestamptz THEN

@@ -113,6 +113,7 @@ DECLARE
     v_dropped text[] := '{}';
     v_later   text[] := '{}';
     v_holds   integer := 0;
+    v_freed   integer := 0;
 BEGIN
     LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
     PERFORM radscheduler.begin_event_epoch();
@@ -123,14 +124,17 @@ BEGIN
         SELECT d.dropped, d.postponed INTO v_dropped, v_later FROM radscheduler.drop_expired() d;
         IF v_dropped = '{}' THEN
             v_holds := radscheduler.reap_holds(); -- who waits for its locks may hold others that those of a partition wait for
+            IF v_holds = 0 THEN
+                v_freed := radscheduler.release_reserved();
+            END IF;
         END IF;
     END IF;
     PERFORM radscheduler.expire_quarantine();
     PERFORM radscheduler.expire_replies();
     DELETE FROM radscheduler.task t WHERE t.state = 'done' AND t.updated_at < now() - interval '30 days';
     RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
-                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds);
+                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds, 'reservations_released', v_freed);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, tasks that were done 30 days ago, and rejected frames after 90 days. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired}.';
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, heals who was flagged for time that was kept for others and is no more (where no hold ran out), takes away tasks that were done 30 days ago, and rejected frames after 90 days. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired, reservations_released}.';

@@ -110,25 +110,17 @@ BEGIN
         PERFORM radscheduler.configuration_put_own_rules(p_site, p_value -> 'own_rules');
     END IF;
     IF p_value ? 'links' THEN
-        INSERT INTO radscheduler.link AS l (site_id, name, is_enabled, events, sending_application, sending_facility, receiving_application, receiving_facility, version_id)
-            SELECT p_site, n.item ->> 'name', (n.item ->> 'is_enabled')::boolean, ARRAY(SELECT jsonb_array_elements_text(n.item -> 'events')), n.item ->> 'sending_application',
-                   n.item ->> 'sending_facility', n.item ->> 'receiving_application', n.item ->> 'receiving_facility', n.item ->> 'version_id'
-            FROM (SELECT '{"is_enabled": true, "events": ["S12", "S13", "S14", "S15", "S16", "S17", "S26"], "sending_application": "RADSCHEDULER", "version_id": "2.5.1"}'::jsonb
-                         || coalesce((SELECT o.item FROM jsonb_array_elements(radscheduler.configuration_site(p_site) -> 'links') o(item) WHERE o.item ->> 'name' = e ->> 'name'), '{}') || e AS item
-                  FROM jsonb_array_elements(p_value -> 'links') e) n
-            ON CONFLICT (site_id, name) DO UPDATE SET is_enabled = excluded.is_enabled, events = excluded.events, sending_application = excluded.sending_application,
-                sending_facility = excluded.sending_facility, receiving_application = excluded.receiving_application, receiving_facility = excluded.receiving_facility,
-                version_id = excluded.version_id
-            WHERE (l.is_enabled, l.events, l.sending_application, l.sending_facility, l.receiving_application, l.receiving_facility, l.version_id)
-                  IS DISTINCT FROM (excluded.is_enabled, excluded.events, excluded.sending_application, excluded.sending_facility, excluded.receiving_application,
-                                    excluded.receiving_facility, excluded.version_id);
+        PERFORM radscheduler.configuration_put_links(p_site, p_value -> 'links');
     END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, NULL, p_value -> 'days');
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links and the opening hours of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links, the opening hours and the holidays of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
 
 CREATE FUNCTION radscheduler.configuration_put_sender(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -234,7 +226,13 @@ BEGIN
     IF p_value ? 'blocks' THEN
         PERFORM radscheduler.configuration_put_blocks(p_site, v_ids[1], p_value -> 'blocks');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, v_ids[1], p_value -> 'days');
+    END IF;
+    IF p_value ? 'reserved' THEN
+        PERFORM radscheduler.configuration_put_reserved(p_site, v_ids[1], p_value -> 'reserved');
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.configuration_put_resource(integer, text, jsonb, boolean) IS
-    'Makes a resource that is not there, and gives it the keys, hours and blocks of a document; not its aliases. Raises 22023 when a new one lacks a key, the site has no such modality, staff would have buffers, or two resources have this kind and code.';
+    'Makes a resource that is not there, and gives it the keys, hours, blocks, exceptions and kept hours of a document; not its aliases. Raises 22023 when a new one lacks a key, the site has no such modality, staff would have buffers, or two resources have this kind and code.';

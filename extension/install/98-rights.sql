@@ -27,4 +27,4 @@ SELECT radscheduler.write_rights('GRANT', 'public', 'public');
 GRANT USAGE ON SCHEMA radscheduler TO PUBLIC;
 GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, radscheduler.procedure_catalogue, radscheduler.status_alias, radscheduler.event_rule,
                 radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.rule_kind, radscheduler.rule_parameter, radscheduler.exam_gap, radscheduler.fact_kind, radscheduler.fact_unit, radscheduler.order_rule, radscheduler.phone_region, radscheduler.role_right, radscheduler.api_scope,
-                radscheduler.profile_key, radscheduler.profile_preset TO PUBLIC;
+                radscheduler.profile_key, radscheduler.profile_preset, radscheduler.task_kind, radscheduler.task_step TO PUBLIC;

@@ -20,6 +20,7 @@ constexpr Milliseconds maintain_interval = std::chrono::minutes(5);
 constexpr Milliseconds maintain_retry = std::chrono::seconds(60);
 constexpr Milliseconds maintain_first_retry = std::chrono::seconds(2);
 constexpr Milliseconds drain_look_interval{20};
+constexpr std::size_t links_at_once = 64; // that are sent to at the same time
 
 std::string port_problem(std::string_view variable, const std::string& host, std::uint16_t port,
                          const std::string& reason) {
@@ -102,9 +103,15 @@ Application::Application(Settings settings)
     if (settings_.redis_url) {
         relay_ =
             std::make_shared<relay::Relay>(io_.get_executor(), redis::read_url(*settings_.redis_url), pool_, counters_);
-        listener_ = std::make_shared<relay::WakeListener>(io_.get_executor(), targets, session,
-                                                          [relay = relay_] { relay->wake(); });
     }
+    worker_ = std::make_shared<work::Worker>(executor, pool_, "hl7_out", links_at_once);
+    courier_ = std::make_shared<link::Courier>(executor, worker_->desk(), settings_.link_tls_folder, counters_);
+    listener_ = std::make_shared<relay::WakeListener>(executor, targets, session, [relay = relay_, worker = worker_] {
+        if (relay) {
+            relay->wake();
+        }
+        worker->wake();
+    });
 }
 
 int Application::run() {
@@ -123,8 +130,10 @@ int Application::run() {
     asio::co_spawn(io_, housekeeping(), asio::detached);
     if (relay_) {
         relay_->start();
-        listener_->start();
     }
+    listener_->start();
+    worker_->start(
+        [courier = courier_](std::shared_ptr<const work::Run> run) { return courier->deliver(std::move(run)); });
     log::info("app.ready", "listening",
               {{"version", version_text()},
                {"mllp", settings_.mllp_host + ":" + std::to_string(settings_.mllp_port)},
@@ -212,16 +221,19 @@ Task<void> Application::drain() {
         server->stop();
     }
     http_->stop();
+    worker_->stop();
+    courier_->stop();
     asio::steady_timer look(io_);
-    while (mllp_open() > 0 || http_->open() > 0) {
+    while (mllp_open() > 0 || http_->open() > 0 || !worker_->idle()) {
         error_code ec;
         look.expires_after(drain_look_interval);
         co_await look.async_wait(into(ec));
     }
     if (relay_) {
         relay_->stop();
-        listener_->stop();
     }
+    listener_->stop();
+    courier_->close();
     drained_ = true;
     housekeeping_wake_.notify();
     pool_->stop();
@@ -258,6 +270,7 @@ void Application::describe(http::Probes& probes) const {
     probes.mllp_listening = mllp_listening();
     probes.draining = draining_;
     probes.uptime_seconds = since(started_).count() / 1000;
+    probes.work = {worker_->counts(), courier_->connections()};
     if (relay_) {
         const auto state = relay_->state();
         probes.redis_on = true;

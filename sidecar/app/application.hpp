@@ -16,11 +16,13 @@
 #include "config/settings.hpp"
 #include "db/pool.hpp"
 #include "http/server.hpp"
+#include "link/courier.hpp"
 #include "mllp/server.hpp"
 #include "net/signal.hpp"
 #include "obs/counters.hpp"
 #include "relay/relay.hpp"
 #include "relay/wake_listener.hpp"
+#include "work/worker.hpp"
 
 namespace radscheduler::sidecar {
 
@@ -52,8 +54,10 @@ private:
     std::shared_ptr<mllp::House> mllp_house_;
     std::vector<std::shared_ptr<mllp::Server>> mllp_;
     std::shared_ptr<http::Server> http_;
-    std::shared_ptr<relay::Relay> relay_;           // only when Redis is on
-    std::shared_ptr<relay::WakeListener> listener_; // only when Redis is on
+    std::shared_ptr<relay::Relay> relay_; // only when Redis is on
+    std::shared_ptr<relay::WakeListener> listener_;
+    std::shared_ptr<work::Worker> worker_;
+    std::shared_ptr<link::Courier> courier_;
     bool draining_ = false;
     bool drained_ = false;
 };

@@ -253,6 +253,8 @@ std::vector<Option> make_options() {
                                &Settings::mllp_tls_client_ca));
     table.push_back(
         plain_text("RADSCHED_MLLP_LISTENERS", "JSON file with further MLLP listeners", &Settings::mllp_listeners_file));
+    table.push_back(plain_text("RADSCHED_LINK_TLS_DIR", "folder with the certificates and keys that links name",
+                               &Settings::link_tls_folder));
     table.push_back(duration("RADSCHED_MLLP_IDLE_TIMEOUT",
                              "an MLLP connection without a message is closed after this time",
                              &Settings::mllp_idle_timeout, 1s, 8760h));

@@ -44,6 +44,7 @@ struct Settings {
     std::vector<mllp::Listener> mllp_listeners; // all of them, the one of the variables first
     std::chrono::milliseconds mllp_idle_timeout = std::chrono::hours(24);
     std::chrono::milliseconds mllp_frame_timeout = std::chrono::seconds(60);
+    std::string link_tls_folder;
     std::string http_host = "0.0.0.0";
     std::uint16_t http_port = 3001;
     std::size_t http_max_body = 1U << 20U;

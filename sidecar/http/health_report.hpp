@@ -7,6 +7,7 @@
 
 #include "db/pool.hpp"
 #include "obs/counters.hpp"
+#include "obs/work_state.hpp"
 
 namespace radscheduler::sidecar::http {
 
@@ -26,6 +27,7 @@ struct Probes {
     // Listeners
     bool mllp_listening = false;
     bool draining = false;
+    WorkState work;
     std::int64_t uptime_seconds = 0;
 };
 

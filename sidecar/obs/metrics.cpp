@@ -1,75 +1,11 @@
 #include "obs/metrics.hpp"
 
-#include <limits>
-#include <utility>
-#include <vector>
-
-#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+
+#include "obs/metric_page.hpp"
 
 namespace radscheduler::sidecar {
 namespace {
-
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<std::pair<std::string, std::string>>;
-
-struct Page {
-    std::vector<MetricFamily> families;
-
-    MetricFamily& family(std::string name, std::string help, MetricType type) {
-        MetricFamily made;
-        made.name = std::move(name);
-        made.help = std::move(help);
-        made.type = type;
-        families.push_back(std::move(made));
-        return families.back();
-    }
-    static ClientMetric labelled(const Labels& labels) {
-        ClientMetric metric;
-        for (const auto& [name, value] : labels) {
-            ClientMetric::Label label;
-            label.name = name;
-            label.value = value;
-            metric.label.push_back(std::move(label));
-        }
-        return metric;
-    }
-    static void value(MetricFamily& family, const Labels& labels, double number) {
-        auto metric = labelled(labels);
-        if (family.type == MetricType::Counter) {
-            metric.counter.value = number;
-        } else {
-            metric.gauge.value = number;
-        }
-        family.metric.push_back(std::move(metric));
-    }
-    void counter(std::string name, std::string help, const Counter& counter) {
-        value(family(std::move(name), std::move(help), MetricType::Counter), {}, static_cast<double>(counter.value()));
-    }
-    void gauge(std::string name, std::string help, double number) {
-        value(family(std::move(name), std::move(help), MetricType::Gauge), {}, number);
-    }
-};
-
-void add_durations(Page& page, const Durations& durations) {
-    auto& family = page.family("radsched_hl7_ack_seconds", "Time from the arrival of a message to its acknowledgement.",
-                               MetricType::Histogram);
-    ClientMetric metric;
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i <= Durations::bounds.size(); ++i) {
-        below += durations.count(i);
-        ClientMetric::Bucket bucket;
-        bucket.cumulative_count = below;
-        bucket.upper_bound =
-            i < Durations::bounds.size() ? Durations::bounds[i] : std::numeric_limits<double>::infinity();
-        metric.histogram.bucket.push_back(bucket);
-    }
-    metric.histogram.sample_count = below;
-    metric.histogram.sample_sum = durations.sum();
-    family.metric.push_back(std::move(metric));
-}
 
 void add_mllp(Page& page, const Counters& counters) {
     auto& messages =
@@ -78,7 +14,8 @@ void add_mllp(Page& page, const Counters& counters) {
         Page::value(messages, {{"direction", "in"}, {"outcome", std::string(Counters::outcomes[i])}},
                     static_cast<double>(counters.by_outcome[i].value()));
     }
-    add_durations(page, counters.mllp_ack_seconds);
+    page.durations("radsched_hl7_ack_seconds", "Time from the arrival of a message to its acknowledgement.",
+                   counters.mllp_ack_seconds);
     page.gauge("radsched_mllp_connections", "Open MLLP connections.",
                static_cast<double>(counters.mllp_connections_now.value()));
     page.counter("radsched_mllp_connections_total", "MLLP connections let in.", counters.mllp_connections);
@@ -113,6 +50,7 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
     page.gauge("radsched_uptime_seconds", "Time since the start.", static_cast<double>(probes.uptime_seconds));
     page.gauge("radsched_draining", "1 while the daemon ends.", probes.draining ? 1 : 0);
     add_mllp(page, counters);
+    add_work(page, counters.work, probes.work);
     page.gauge("radsched_http_connections", "Open HTTP connections.",
                static_cast<double>(counters.http_connections_now.value()));
     page.counter("radsched_http_answers_total", "HTTP requests answered.", counters.http_requests);

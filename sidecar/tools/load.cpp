@@ -202,7 +202,7 @@ private:
 
     Run& run_;
     asio::any_io_executor executor_;
-    MllpClient client_;
+    mllp::Client client_;
     Signal changed_;
     asio::steady_timer pace_;
     LoadPlan plan_;

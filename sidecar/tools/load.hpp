@@ -6,14 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "mllp/client.hpp"
 #include "tools/latency.hpp"
 #include "tools/load_plan.hpp"
-#include "tools/mllp_client.hpp"
 
 namespace radscheduler::sidecar::tools {
 
 struct LoadOptions {
-    Destination to;
+    mllp::Destination to;
     std::uint64_t connections = 1;
     std::uint64_t messages = 100; // over all connections; 0: until the time is over
     double seconds = 0;           // no new message after that; 0: until all are sent

@@ -19,11 +19,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "app/version.hpp"
+#include "mllp/client.hpp"
 #include "tools/load.hpp"
 #include "tools/load_report.hpp"
 #include "tools/message_file.hpp"
 #include "tools/message_maker.hpp"
-#include "tools/mllp_client.hpp"
 
 namespace {
 
@@ -39,20 +39,24 @@ struct Common {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8661;
     double timeout = 10;
-    TlsOptions tls;
+    mllp::ClientTls tls;
     std::vector<std::string> expected;
     bool json = false;
     bool quiet = false;
 };
 
 // Nothing after telling what is wrong with the certificates.
-std::optional<Destination> destination_of(const Common& common) {
-    Destination to{common.host, common.port, Milliseconds(static_cast<std::int64_t>(common.timeout * 1000)), nullptr,
-                   common.tls.server_name};
+std::optional<mllp::Destination> destination_of(const Common& common) {
+    mllp::Destination to;
+    to.host = common.host;
+    to.port = common.port;
+    to.timeout = Milliseconds(static_cast<std::int64_t>(common.timeout * 1000));
+    to.connect_timeout = to.timeout;
+    to.server_name = common.tls.server_name;
     if (common.tls.enabled) {
-        auto made = make_tls(common.tls);
+        auto made = mllp::make_client_tls(common.tls);
         if (const auto* problem = std::get_if<std::string>(&made)) {
-            std::fprintf(stderr, "error: %s\n", problem->c_str());
+            std::fprintf(stderr, "error: %s. Check --ca, --cert and --key.\n", problem->c_str());
             return std::nullopt;
         }
         to.tls = std::get<std::shared_ptr<asio::ssl::context>>(std::move(made));
@@ -67,7 +71,7 @@ bool is_expected(const Common& common, const std::string& code) {
     return std::find(common.expected.begin(), common.expected.end(), code) != common.expected.end();
 }
 
-void report(const Common& common, const Item& item, const Answer& answer, double milliseconds) {
+void report(const Common& common, const Item& item, const mllp::Answer& answer, double milliseconds) {
     const auto code = ack_code(answer.ack);
     if (common.json) {
         const nlohmann::ordered_json line{{"message", item.label},
@@ -91,9 +95,9 @@ void report(const Common& common, const Item& item, const Answer& answer, double
     }
 }
 
-Task<void> send_all(const Common& common, const Destination& to, const std::vector<Item>& items,
+Task<void> send_all(const Common& common, const mllp::Destination& to, const std::vector<Item>& items,
                     std::uint64_t& unexpected, asio::any_io_executor executor) {
-    MllpClient client(executor, to);
+    mllp::Client client(executor, to);
     for (const auto& item : items) {
         const auto begun = Clock::now();
         const auto answer = co_await client.exchange(item.message);

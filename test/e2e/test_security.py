@@ -35,14 +35,17 @@ CALLS = {
     "audits_changes": "radscheduler.audits_changes()",
     "authorize": "radscheduler.appointment a, radscheduler.authorize(a.appointment_id, 'A1')",
     "block_resource": "radscheduler.block_resource('SCANOWN', '2031-08-01Z', '2031-08-02Z')",
+    "begin_task": "radscheduler.begin_task('w', {site}, 0)",
     "book": "radscheduler.book('NEW2', '2031-07-07 10:00Z', 'CT', patient_name => 'New Person')",
     "caller": "radscheduler.caller()",
     "cancel": "(SELECT a.appointment_id AS id FROM radscheduler.appointment a WHERE a.site_id = {site} LIMIT 1) a, radscheduler.cancel(a.id)",
     "check_conflicts": "radscheduler.check_conflicts('NEW2', '2031-07-07 10:00Z', 'CT')",
+    "claim_tasks": "radscheduler.claim_tasks('w', '{{hl7_out}}', 1)",
     "configuration_export": "radscheduler.configuration_export()",
     "configuration_import": "radscheduler.configuration_import(radscheduler.configuration_export())",
     "conflicts_of": "radscheduler.conflicts_of({site}, 1)",
     "contrast_meant": "radscheduler.contrast_meant('CT HEAD W/O')",
+    "count_tasks": "radscheduler.count_tasks()",
     "create_api_key": "radscheduler.create_api_key('New', '{{slots:read}}')",
     "create_user": "radscheduler.create_user('newuser', 'New User', '$y$j9T$salt$hash', '{{slots:read}}')",
     "current_site": "radscheduler.current_site()",
@@ -54,17 +57,28 @@ CALLS = {
     "event_map_fault": "radscheduler.event_map_fault('{{}}', '{{}}')",
     "event_meant": "radscheduler.event_meant('{{}}', 'S12')",
     "everywhere_for": "radscheduler.everywhere_for(0)",
+    "extend_leases": "radscheduler.extend_leases('w')",
     "facts_of": "radscheduler.facts_of('SECOWN')",
     "event_epoch": "radscheduler.event_epoch()",
     "event_head": "radscheduler.event_head()",
     "events_after": "radscheduler.events_after()",
     "explain_rules": "radscheduler.appointment a, radscheduler.explain_rules(a.appointment_id)",
+    "finish_task": "radscheduler.finish_task('w', {site}, 0, 0, 'done')",
     "find_slots": "radscheduler.find_slots(modality => 'CT')",
     "health": "radscheduler.health()",
     "hold": "radscheduler.hold('2031-07-07 10:00Z', modality => 'CT')",
     "ingest": "radscheduler.ingest('x')",
     "ingest_batch": "radscheduler.ingest_batch(ARRAY['x'::bytea])",
     "ingest_json": "radscheduler.ingest_json('{{}}')",
+    "are_hours": "radscheduler.are_hours('{{08:00}}', '{{12:00}}')",
+    "preview_hours": "radscheduler.preview_hours('{{\"change\": \"set_exception\", \"resource\": \"SCANOWN\", \"day\": \"2031-06-07\"}}')",
+    "remove_exception": "radscheduler.set_exception('SCANOWN', '2031-06-07'), radscheduler.remove_exception('SCANOWN', '2031-06-07')",
+    "remove_holiday": "radscheduler.set_holiday('2031-06-07'), radscheduler.remove_holiday('2031-06-07')",
+    "reserve_hours": "radscheduler.reserve_hours('{{1}}', '08:00', '09:00', modality => 'CT')",
+    "set_exception": "radscheduler.set_exception('SCANOWN', '2031-06-07')",
+    "set_holiday": "radscheduler.set_holiday('2031-06-07')",
+    "set_hours": "radscheduler.set_hours('{{6}}', '{{08:00}}', '{{12:00}}')",
+    "unreserve_hours": "radscheduler.reserve_hours('{{1}}', '08:00', '09:00', modality => 'CT') h, radscheduler.unreserve_hours(h.reserved_ids[1])",
     "is_clinical_rule": "radscheduler.is_clinical_rule('PREGNANCY')",
     "is_closed": "radscheduler.is_closed('CANCELLED')",
     "is_conflict_kind": "radscheduler.is_conflict_kind('PREGNANCY')",
@@ -74,6 +88,7 @@ CALLS = {
     "is_path": "radscheduler.is_path('PV1-19')",
     "is_profile": "radscheduler.is_profile('{{}}')",
     "is_rule": "radscheduler.is_rule('OUTSIDE_HOURS')",
+    "is_task_kind": "radscheduler.is_task_kind('hl7_out')",
     "is_timezone": "radscheduler.is_timezone('UTC')",
     "lift_hold": "radscheduler.lift_hold(radscheduler.place_hold('case 2'), 'over')",
     "login_of": "radscheduler.login_of('x', NULL)",
@@ -91,6 +106,7 @@ CALLS = {
     "record_fact": "radscheduler.record_fact('SECOWN', 'weight', value => 80)",
     "release": "radscheduler.release(0)",
     "replay": "radscheduler.replay(period => tstzrange(NULL, NULL))",
+    "release_tasks": "radscheduler.release_tasks('w', '{{0}}')",
     "reschedule": "(SELECT a.appointment_id AS id FROM radscheduler.appointment a WHERE a.site_id = {site} LIMIT 1) a, radscheduler.reschedule(a.id, '2031-07-07 10:00Z')",
     "revoke_api_key": "radscheduler.create_api_key('New', '{{slots:read}}') k, radscheduler.revoke_api_key(split_part(k, '_', 2))",
     "retract_fact": "radscheduler.retract_fact(1)",
@@ -133,6 +149,8 @@ ROWS = {
     "resource": "(site_id, code, name, kind) VALUES ({site}, 'NEW2', 'New', 'room')",
     "resource_alias": "(site_id, kind, alias, resource_id) SELECT {site}, 'equipment', 'NEWNAME', resource_id FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "resource_hours": "(site_id, weekday, opens, closes) VALUES ({site}, 6, '08:00', '12:00')",
+    "calendar_day": "(site_id, day) VALUES ({site}, '2031-06-08')",
+    "reserved_hours": "(site_id, modality, weekday, opens, closes, kind, urgencies) VALUES ({site}, 'CT', 6, '08:00', '12:00', 'urgent', '{{stat}}')",
     "resource_block": "(site_id, resource_id, during) SELECT {site}, resource_id, '[2031-06-01,2031-06-02)' FROM radscheduler.resource WHERE site_id = {site} LIMIT 1",
     "rule_setting": "(site_id, code, severity) VALUES ({site}, 'MAINTENANCE', 'info')",
     "site_rule": "(site_id, code, severity, text, modalities) VALUES ({site}, 'NEW_RULE', 'info', 'New.', '{{CT}}')",
@@ -142,12 +160,12 @@ ROWS = {
 NEW = {
     "link": "name = 'NEWLINK'",
     "modality": "code = 'ZZ'", "modality_alias": "alias = 'NEWALIAS'", "procedure": "code = 'NEW1'", "procedure_alias": "alias = 'NEWALIAS'", "resource": "code = 'NEW2'",
-    "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
+    "resource_alias": "alias = 'NEWNAME'", "resource_hours": "weekday = 6", "calendar_day": "day = '2031-06-08'", "reserved_hours": "weekday = 6", "resource_block": "lower(during) = '2031-06-01'",
     "rule_setting": "code = 'MAINTENANCE'", "site_rule": "code = 'NEW_RULE'", "sender": "sending_application = 'NEWRIS'",
 }
 # A column anybody may set who may update the table.
 COLUMNS = {"appointments": "notes", "resource_block": "created_at", "site": "slot_minutes", "resource_alias": "alias", "sender": "is_registered", "link": "is_enabled",
-           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "rule_setting": "severity", "site_rule": "severity"}
+           "modality": "default_minutes", "modality_alias": "alias", "procedure": "minutes", "procedure_alias": "alias", "resource": "capacity", "resource_hours": "opens", "calendar_day": "opens", "reserved_hours": "opens", "rule_setting": "severity", "site_rule": "severity"}
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +188,11 @@ def system(cluster):
             assert database.value("SELECT (radscheduler.ingest(%s)).code", psycopg2.Binary(raw)) == "AA"
         database.execute("INSERT INTO radscheduler.resource_block (site_id, resource_id, during) SELECT site_id, resource_id, '[2031-07-01,2031-07-02)'"
                          " FROM radscheduler.resource WHERE site_id = radscheduler.current_site() LIMIT 1")
+        database.execute("SELECT radscheduler.set_holiday('2031-06-01'), radscheduler.reserve_hours('{1}', '08:00', '09:00', modality => 'CT')")
         database.execute("INSERT INTO radscheduler.rule_setting VALUES (radscheduler.current_site(), 'OUTSIDE_HOURS', 'info')")
         database.execute("INSERT INTO radscheduler.link (site_id, name) VALUES (radscheduler.current_site(), 'PACS')")
         for state in ("ready", "dead"):
-            database.execute("INSERT INTO radscheduler.task (site_id, kind, link_id, event, appointment_id, version, state) SELECT l.site_id, l.kind, l.link_id, 'S12', a.appointment_id, 1, %s"
+            database.execute("INSERT INTO radscheduler.task (site_id, kind, queue, link_id, event, appointment_id, version, state) SELECT l.site_id, l.kind, 'link/' || l.link_id, l.link_id, 'S12', a.appointment_id, 1, %s"
                              " FROM radscheduler.link l, LATERAL (SELECT * FROM radscheduler.appointment a WHERE a.site_id = l.site_id LIMIT 1) a WHERE l.site_id = radscheduler.current_site()", state)
         database.execute("SELECT radscheduler.quarantine('x', 'half_frame', '192.0.2.1:1')")
         database.execute("INSERT INTO radscheduler.site_rule (site_id, code, severity, text, modalities) VALUES (radscheduler.current_site(), 'OWN_RULE', 'info', 'Own.', '{MR}')")

@@ -16,15 +16,16 @@ def acknowledge(message, code="AA"):
 class Receiver:
     """Listens on a free port of 127.0.0.1. `answer` gets each message and gives the answer, or None to close without one.
 
-    `messages` holds what came, `peers` the certificate of each TLS connection as ssl tells it (None without one).
+    `messages` holds what came, `peers` the certificate of each TLS connection as ssl tells it (None without one), `connections` how many there were.
     """
 
-    def __init__(self, answer=acknowledge, tls=None):
+    def __init__(self, answer=acknowledge, tls=None, port=0):
         self.messages = []
         self.peers = []
+        self.connections = 0
         self._answer = answer
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -40,6 +41,7 @@ class Receiver:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                self.connections += 1
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):

@@ -1,8 +1,8 @@
-#include "tools/tls.hpp"
+#include "mllp/client_tls.hpp"
 
-namespace radscheduler::sidecar::tools {
+namespace radscheduler::sidecar::mllp {
 
-std::variant<std::shared_ptr<asio::ssl::context>, std::string> make_tls(const TlsOptions& options) {
+std::variant<std::shared_ptr<asio::ssl::context>, std::string> make_client_tls(const ClientTls& options) {
     auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
     context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
     error_code ec;
@@ -14,21 +14,21 @@ std::variant<std::shared_ptr<asio::ssl::context>, std::string> make_tls(const Tl
             context->load_verify_file(options.ca, ec);
         }
         if (ec) {
-            return "the certificates to believe (--ca " + options.ca + ") cannot be read: " + ec.message();
+            return "the certificates to believe (" + options.ca + ") cannot be read: " + ec.message();
         }
     }
     if (!options.certificate.empty()) {
         context->use_certificate_chain_file(options.certificate, ec);
         if (ec) {
-            return "the certificate (--cert " + options.certificate + ") cannot be read: " + ec.message();
+            return "the certificate (" + options.certificate + ") cannot be read: " + ec.message();
         }
         const auto& key = options.key.empty() ? options.certificate : options.key;
         context->use_private_key_file(key, asio::ssl::context::pem, ec);
         if (ec) {
-            return "the key (--key " + key + ") cannot be read or is not that of the certificate: " + ec.message();
+            return "the key (" + key + ") cannot be read or is not that of the certificate: " + ec.message();
         }
     }
     return context;
 }
 
-} // namespace radscheduler::sidecar::tools
+} // namespace radscheduler::sidecar::mllp

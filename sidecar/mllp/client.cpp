@@ -1,4 +1,4 @@
-#include "tools/mllp_client.hpp"
+#include "mllp/client.hpp"
 
 #include <array>
 
@@ -9,49 +9,59 @@
 
 #include "mllp/frame_writer.hpp"
 
-namespace radscheduler::sidecar::tools {
+namespace radscheduler::sidecar::mllp {
 namespace {
 
 constexpr std::size_t max_ack = 1U << 20U;
 
 } // namespace
 
-MllpClient::MllpClient(const asio::any_io_executor& executor, Destination destination)
+Client::Client(const asio::any_io_executor& executor, Destination destination)
     : executor_(executor), destination_(std::move(destination)), resolver_(executor),
-      watchdog_(executor,
-                [this] {
-                    error_code ignored;
-                    resolver_.cancel();
-                    if (link_) {
-                        link_->socket.close(ignored);
-                    }
-                }),
-      reader_(max_ack) {}
+      watchdog_(executor, [this] { interrupt(); }), reader_(max_ack) {}
 
-std::string MllpClient::failed(const std::string& what, const error_code& ec) {
+bool Client::usable() {
+    return link_ && link_->socket.is_open() && !peer_has_closed(link_->socket);
+}
+
+void Client::close() {
     error_code ignored;
     if (link_) {
         link_->socket.close(ignored);
     }
-    const auto reason =
-        watchdog_.expired() ? "no answer within " + std::to_string(destination_.timeout.count()) + " ms" : ec.message();
+}
+
+void Client::interrupt() {
+    resolver_.cancel();
+    close();
+}
+
+std::string Client::failed(const std::string& what, const error_code& ec) {
+    close();
+    const auto reason = watchdog_.expired() ? "no answer in time" : ec.message();
     watchdog_.disarm();
     return what + ": " + reason;
 }
 
-Task<error_code> MllpClient::connect() {
+Task<error_code> Client::connect() {
     error_code ec;
     link_ = std::make_unique<Link>(executor_);
-    const auto port = std::to_string(destination_.port);
-    const auto endpoints = co_await resolver_.async_resolve(destination_.host, port, into(ec));
-    if (!ec) {
-        co_await asio::async_connect(link_->socket, endpoints, into(ec));
+    const auto address = asio::ip::make_address(destination_.host, ec);
+    if (!ec) { // names are looked up one after the other: an address need not wait for them
+        const tcp::endpoint endpoint(address, destination_.port);
+        co_await link_->socket.async_connect(endpoint, into(ec));
+    } else {
+        const auto port = std::to_string(destination_.port);
+        const auto endpoints = co_await resolver_.async_resolve(destination_.host, port, into(ec));
+        if (!ec) {
+            co_await asio::async_connect(link_->socket, endpoints, into(ec));
+        }
     }
     if (ec) {
         co_return ec;
     }
     tune(link_->socket);
-    reader_ = mllp::FrameReader(max_ack);
+    reader_ = FrameReader(max_ack);
     received_.clear();
     if (destination_.tls) {
         const auto& name = destination_.server_name.empty() ? destination_.host : destination_.server_name;
@@ -68,11 +78,11 @@ Task<error_code> MllpClient::connect() {
     co_return ec;
 }
 
-Task<std::string> MllpClient::open() {
+Task<std::string> Client::open() {
     if (link_ && link_->socket.is_open()) {
         co_return std::string();
     }
-    watchdog_.arm(destination_.timeout);
+    watchdog_.arm(destination_.connect_timeout);
     const auto ec = co_await connect();
     if (ec) {
         co_return failed("cannot connect to " + destination_.host + ":" + std::to_string(destination_.port), ec);
@@ -81,7 +91,7 @@ Task<std::string> MllpClient::open() {
     co_return std::string();
 }
 
-Task<std::string> MllpClient::send(std::string_view framed) {
+Task<std::string> Client::send(std::string_view framed) {
     error_code ec;
     const auto buffer = asio::buffer(framed.data(), framed.size());
     if (link_->tls) {
@@ -92,9 +102,9 @@ Task<std::string> MllpClient::send(std::string_view framed) {
     co_return ec ? failed("the message could not be sent", ec) : std::string();
 }
 
-Task<Answer> MllpClient::receive() {
+Task<Answer> Client::receive_within(Milliseconds limit) {
     std::array<std::uint8_t, 16384> chunk;
-    watchdog_.arm(destination_.timeout);
+    watchdog_.arm(limit);
     while (received_.empty()) {
         error_code ec;
         std::size_t size = 0;
@@ -107,7 +117,7 @@ Task<Answer> MllpClient::receive() {
             co_return Answer{{}, failed("no acknowledgement came", ec)};
         }
         for (auto& event : reader_.feed({chunk.data(), size})) {
-            if (event.kind == mllp::FrameEvent::Kind::message) {
+            if (event.kind == FrameEvent::Kind::message) {
                 received_.push_back(std::move(event.bytes).take());
             }
         }
@@ -118,12 +128,17 @@ Task<Answer> MllpClient::receive() {
     co_return answer;
 }
 
-Task<Answer> MllpClient::exchange(std::string_view message) {
+Task<std::string> Client::post(std::string_view message) {
+    const auto frame = framed(message);
+    watchdog_.arm(destination_.timeout);
+    auto problem = co_await send(frame);
+    co_return problem;
+}
+
+Task<Answer> Client::exchange(std::string_view message) {
     auto problem = co_await open();
     if (problem.empty()) {
-        const auto frame = mllp::framed(message);
-        watchdog_.arm(destination_.timeout);
-        problem = co_await send(frame);
+        problem = co_await post(message);
     }
     if (!problem.empty()) {
         co_return Answer{{}, std::move(problem)};
@@ -131,4 +146,4 @@ Task<Answer> MllpClient::exchange(std::string_view message) {
     co_return co_await receive();
 }
 
-} // namespace radscheduler::sidecar::tools
+} // namespace radscheduler::sidecar::mllp

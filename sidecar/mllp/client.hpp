@@ -13,13 +13,13 @@
 
 #include <boost/asio/ssl/stream.hpp>
 
+#include "mllp/client_tls.hpp"
 #include "mllp/frame_reader.hpp"
 #include "net/asio.hpp"
 #include "net/tcp.hpp"
 #include "net/watchdog.hpp"
-#include "tools/tls.hpp"
 
-namespace radscheduler::sidecar::tools {
+namespace radscheduler::sidecar::mllp {
 
 struct Answer {
     std::string ack;     // without framing; empty when none came
@@ -29,22 +29,31 @@ struct Answer {
 struct Destination {
     std::string host;
     std::uint16_t port = 0;
-    Milliseconds timeout{10'000};
+    Milliseconds timeout{10'000}; // for a message to be taken, and for its answer
+    Milliseconds connect_timeout{10'000};
     std::shared_ptr<asio::ssl::context> tls; // empty: in the clear
     std::string server_name;                 // empty: the host
 };
 
-class MllpClient {
+class Client {
 public:
-    MllpClient(const asio::any_io_executor& executor, Destination destination);
+    Client(const asio::any_io_executor& executor, Destination destination);
 
     // Connects first when needed, sends one message and waits for its answer.
     Task<Answer> exchange(std::string_view message);
 
     // The steps of it, each giving the reason when it failed, else nothing. open() does nothing when it is open.
     Task<std::string> open();
-    Task<std::string> send(std::string_view framed);
-    Task<Answer> receive();
+    Task<std::string> post(std::string_view message); // frames it, and gives it the time of one answer to be taken
+    Task<std::string> send(std::string_view framed);  // without a deadline of its own: that of the last step holds
+    Task<Answer> receive() { return receive_within(destination_.timeout); }
+    Task<Answer> receive_within(Milliseconds limit);
+
+    // Whether it is open and the other side has not closed it meanwhile.
+    bool usable();
+    void close();
+    // Makes what is under way fail.
+    void interrupt();
 
 private:
     struct Link {
@@ -62,8 +71,8 @@ private:
     tcp::resolver resolver_;
     std::unique_ptr<Link> link_;
     Watchdog watchdog_;
-    mllp::FrameReader reader_;
+    FrameReader reader_;
     std::deque<std::string> received_;
 };
 
-} // namespace radscheduler::sidecar::tools
+} // namespace radscheduler::sidecar::mllp

@@ -1,4 +1,4 @@
-// What a sender brings to a TLS connection: whom it believes, and its own certificate.
+// What the sender's side brings to a TLS connection: whom it believes, and its own certificate.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,9 @@
 
 #include "net/asio.hpp"
 
-namespace radscheduler::sidecar::tools {
+namespace radscheduler::sidecar::mllp {
 
-struct TlsOptions {
+struct ClientTls {
     bool enabled = false;
     std::string ca;          // file of certificates to believe; empty: those of the system
     std::string certificate; // file with our own certificate and its chain; empty: none
@@ -21,6 +21,6 @@ struct TlsOptions {
 };
 
 // TLS 1.2 or newer. The sentence says which file cannot be used.
-std::variant<std::shared_ptr<asio::ssl::context>, std::string> make_tls(const TlsOptions& options);
+std::variant<std::shared_ptr<asio::ssl::context>, std::string> make_client_tls(const ClientTls& options);
 
-} // namespace radscheduler::sidecar::tools
+} // namespace radscheduler::sidecar::mllp
