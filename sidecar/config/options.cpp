@@ -281,6 +281,12 @@ std::vector<Option> make_options() {
                          &Settings::http_max_body, 1024, 256U << 20U));
     table.push_back(count("RADSCHED_HTTP_MAX_CONNECTIONS", "HTTP connections at the same time",
                           &Settings::http_max_connections, 1, 20000));
+    table.push_back(count("RADSCHED_LIVE_MAX_CONNECTIONS",
+                          "WebSockets and event streams at the same time; they count among the HTTP connections too",
+                          &Settings::live_max_connections, 0, 20000));
+    table.push_back(duration("RADSCHED_LIVE_HEARTBEAT",
+                             "WebSockets are pinged this often, event streams twice as often",
+                             &Settings::live_heartbeat, 2s, 10min));
     table.push_back(duration("RADSCHED_HTTP_TIMEOUT", "a request must arrive, and an answer leave, within this time",
                              &Settings::http_timeout, 1s, 10min));
 

@@ -34,6 +34,14 @@ enum class StatementId {
     relay_page,
     profile_faults,
     relay_advance,
+    live_enter,
+    live_ticket,
+    live_redeem,
+    live_head,
+    live_events,
+    live_backlog,
+    live_expand,
+    live_lapsed,
     count_,
 };
 
@@ -62,6 +70,11 @@ struct Statement {
 #define RADSCHED_CODES                                                                                                 \
     "CASE WHEN r.conflicts <> '[]' THEN (SELECT pg_catalog.string_agg(c ->> 'code', ' ') FROM "                        \
     "pg_catalog.jsonb_array_elements(r.conflicts) AS c) END "
+// The same for what live events ask, with columns of its own.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_LIVE_AS(columns, call)                                                                                \
+    "SELECT " columns " FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer) AS a(ok) "                 \
+    "CROSS JOIN LATERAL (SELECT WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
@@ -115,6 +128,21 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
                           "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
+    {"rs_live_enter", RADSCHED_LIVE_AS("r.site_id, r.site", "radscheduler.live_enter()")},
+    {"rs_live_ticket",
+     RADSCHED_LIVE_AS("r", "radscheduler.create_stream_ticket($2::text, $3::text, $4::integer, $5::text[], "
+                           "pg_catalog.to_timestamp($6::double precision))")},
+    {"rs_live_redeem",
+     "SELECT t.site, t.principal, t.login, t.token_version, pg_catalog.array_to_string(t.scopes, ' '), "
+     "EXTRACT(epoch FROM t.until)::bigint FROM radscheduler.redeem_stream_ticket($1::text) AS t"},
+    {"rs_live_head", "SELECT h.epoch, h.cursor FROM radscheduler.event_head() AS h"},
+    {"rs_live_events", "SELECT e.cursor, e.site_id, e.type, e.appointment_id, e.conflict_id, e.payload, e.facets "
+                       "FROM radscheduler.live_events($1::text, $2::integer, true, $3::integer) AS e"},
+    {"rs_live_backlog",
+     "SELECT b.state, b.behind FROM radscheduler.live_backlog($1::text, $2::text, $3::integer) AS b"},
+    {"rs_live_expand", RADSCHED_LIVE_AS("r", "radscheduler.live_expand($5::text[], $6::bigint[], $7::bigint[])")},
+    {"rs_live_lapsed",
+     "SELECT l FROM radscheduler.live_lapsed($1::integer[], $2::text[], $3::text[], $4::integer[]) AS l"},
 }};
 
 inline constexpr const Statement& statement(StatementId id) {

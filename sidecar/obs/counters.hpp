@@ -57,6 +57,12 @@ struct Counters {
     Counter db_connects;
     Counter db_connect_failures;
 
+    Counter live_connections_now;
+    Counter live_connections;
+    Counter live_frames;
+    Counter live_resyncs;      // cursors that could not be followed
+    Counter live_slow_dropped; // connections that did not read fast enough
+
     Counter relay_published;
     Counter relay_failures;
     Counter relay_repeated; // entries that their stream in Redis had already

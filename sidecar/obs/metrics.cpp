@@ -124,6 +124,15 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
                 {{"pid", holder == 0 ? "" : std::to_string(holder)}},
                 static_cast<double>(counters.relay_horizon_ms_now.value()) / 1000);
     page.counter("radsched_relay_failures_total", "Tries to publish that failed.", counters.relay_failures);
+    page.gauge("radsched_live_connections", "WebSockets and event streams that are open.",
+               static_cast<double>(counters.live_connections_now.value()));
+    page.counter("radsched_live_connections_total", "WebSockets and event streams that were asked for.",
+                 counters.live_connections);
+    page.counter("radsched_live_frames_total", "Frames and events written to them.", counters.live_frames);
+    page.counter("radsched_live_resyncs_total", "Cursors that could not be followed without a gap.",
+                 counters.live_resyncs);
+    page.counter("radsched_live_slow_dropped_total", "Connections ended because they did not read fast enough.",
+                 counters.live_slow_dropped);
     return prometheus::TextSerializer().Serialize(page.families);
 }
 
