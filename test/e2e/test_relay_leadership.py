@@ -110,7 +110,9 @@ def test_losing_the_session_gives_up_the_lead(fresh_system, redis_server, pair, 
     the_leader(pair)
     traffic = Traffic(fresh_system)
     for _ in range(4):
-        killed = fresh_system.db.value("SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 7421020 AND l.granted")
+        killed = fresh_system.db.value(
+            "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.classid = 7421020 AND l.granted")
         assert killed == 1
         time.sleep(0.5)
         the_leader(pair)
