@@ -114,7 +114,7 @@ RESET ROLE;
 
 -- All of it is in the audit log, without secret or name.
 SELECT e.action, e.object, count(*) AS times, bool_or(e.detail::text ~ 'Rivera|hash|horse') AS tells FROM radscheduler.audit_event e
-WHERE e.object IN ('api_key', 'app_user') GROUP BY 1, 2 ORDER BY 1;
+WHERE e.site_id IN (1, :elsewhere) AND e.object IN ('api_key', 'app_user') GROUP BY 1, 2 ORDER BY 1;
 
 DELETE FROM radscheduler.api_key;
 DELETE FROM radscheduler.app_user;
