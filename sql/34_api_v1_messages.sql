@@ -77,6 +77,7 @@ SELECT radscheduler.place_hold('case 77') AS hold \gset
 SELECT a.status, a.body ->> 'detail' AS detail FROM pg_temp.ask('quarantine_drop', pg_temp.frame('no_frame')) a;
 SELECT radscheduler.lift_hold(:hold, 'closed') IS NOT NULL AS lifted;
 SELECT e.action, e.detail - 'message_id' AS detail, count(*) FROM radscheduler.audit_event e WHERE e.site_id = :site AND e.object = 'hl7_quarantine' GROUP BY 1, 2 ORDER BY 1, 2;
+DELETE FROM radscheduler.hl7_quarantine WHERE site_id = :site;
 -- Events in their order, by pages, below what may still come; nothing of patients in them.
 CREATE FUNCTION pg_temp.events(p_query jsonb) RETURNS TABLE (status integer, types text, next text, detail text) LANGUAGE sql AS $$
     SELECT a.status, (SELECT string_agg(i ->> 'type', ' ' ORDER BY n) FROM jsonb_array_elements(a.body -> 'items') WITH ORDINALITY u(i, n)), a.body ->> 'next', a.body ->> 'detail' FROM pg_temp.ask('events_list', jsonb_build_object('query', p_query)) a $$;

@@ -19,7 +19,7 @@ SELECT radscheduler.quarantine(convert_to('MSH|^~\&|HALF', 'UTF8'), 'half_frame'
 SELECT radscheduler.quarantine(convert_to(repeat('x', 1048580), 'UTF8'), 'too_large', '192.0.2.1:1000', 0, 16777216) > 0 AS kept;
 SELECT s.code, q.listener, q.peer, q.reason, q.stream_offset, q.frame_bytes, length(q.raw) AS kept_bytes, left(encode(q.raw, 'escape'), 8) AS begins
 FROM radscheduler.hl7_quarantine q JOIN radscheduler.site s USING (site_id) ORDER BY q.quarantine_id;
-SELECT a.action, a.detail FROM radscheduler.audit_event a WHERE a.action = 'message.quarantined' ORDER BY a.recorded_at, a.audit_id;
+SELECT a.action, a.detail FROM radscheduler.audit_event a WHERE a.site_id = 1 AND a.action = 'message.quarantined' ORDER BY a.recorded_at, a.audit_id;
 \echo -- a reason is a word
 SELECT radscheduler.quarantine('x', 'Half a frame');
 SELECT radscheduler.quarantine(NULL, 'half_frame');
