@@ -131,6 +131,7 @@ BEGIN
     END IF;
     PERFORM radscheduler.expire_quarantine();
     PERFORM radscheduler.expire_replies();
+    PERFORM radscheduler.expire_stream_tickets();
     DELETE FROM radscheduler.task t WHERE t.state = 'done' AND t.updated_at < now() - interval '30 days';
     RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
                               'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds, 'reservations_released', v_freed);

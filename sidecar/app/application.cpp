@@ -1,6 +1,7 @@
 #include "app/application.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -87,8 +88,15 @@ Application::Application(Settings settings)
     door.rules.issuer = settings_.jwt_issuer;
     door.rules.audience = settings_.jwt_audience;
     door.rate = settings_.rate_limit;
-    auto api = std::make_shared<http::Api>(pool_, counters_, std::make_shared<http::Doorkeeper>(pool_, std::move(door)),
+    auto doorkeeper = std::make_shared<http::Doorkeeper>(pool_, std::move(door));
+    live::ServiceOptions live_options;
+    live_options.max_connections = settings_.live_max_connections;
+    live_options.heartbeat = std::chrono::duration_cast<std::chrono::seconds>(settings_.live_heartbeat);
+    live_options.recheck = settings_.live_heartbeat;
+    live_ = std::make_shared<live::Service>(io_.get_executor(), live_options, pool_, doorkeeper, counters_);
+    auto api = std::make_shared<http::Api>(pool_, counters_, std::move(doorkeeper),
                                            [this](http::Probes& probes) { describe(probes); });
+    api->set_live(live_);
     http::ServerOptions http_options;
     http_options.host = settings_.http_host;
     http_options.port = settings_.http_port;
@@ -110,12 +118,14 @@ Application::Application(Settings settings)
     }
     worker_ = std::make_shared<work::Worker>(executor, pool_, "hl7_out", links_at_once);
     courier_ = std::make_shared<link::Courier>(executor, worker_->desk(), settings_.link_tls_folder, counters_);
-    listener_ = std::make_shared<relay::WakeListener>(executor, targets, session, [relay = relay_, worker = worker_] {
-        if (relay) {
-            relay->wake();
-        }
-        worker->wake();
-    });
+    listener_ = std::make_shared<relay::WakeListener>(executor, targets, session,
+                                                      [relay = relay_, worker = worker_, live = live_] {
+                                                          live->wake();
+                                                          if (relay) {
+                                                              relay->wake();
+                                                          }
+                                                          worker->wake();
+                                                      });
 }
 
 int Application::run() {
@@ -132,6 +142,7 @@ int Application::run() {
     }
     http_->start();
     asio::co_spawn(io_, housekeeping(), asio::detached);
+    live_->start();
     if (relay_) {
         relay_->start();
     }
@@ -224,6 +235,7 @@ Task<void> Application::drain() {
     for (const auto& server : mllp_) {
         server->stop();
     }
+    live_->stop();
     http_->stop();
     worker_->stop();
     courier_->stop();
@@ -263,10 +275,33 @@ Task<void> Application::housekeeping() {
             }
             pause = unreachable || !told ? maintain_first_retry : maintain_retry;
         } else {
-            if (!told) log::info("app.maintained", "partitions are ready, the audit log is sealed");
+            if (!told) {
+                log::info("app.maintained", "partitions are ready, the audit log is sealed");
+                co_await check_profiles();
+            }
             told = true;
         }
         co_await housekeeping_wake_.wait(pause);
+    }
+}
+
+// A profile that is not understood would hold up the messages of every new sender: it is told at the start.
+Task<void> Application::check_profiles() {
+    for (const auto& listener : settings_.mllp_listeners) {
+        if (listener.profile.empty()) {
+            continue;
+        }
+        const std::array<db::Param, 1> params{db::Param::text(listener.profile)};
+        const db::RunOptions options{Milliseconds(5000), db::WhenDown::wait, Milliseconds(0)};
+        const auto result = co_await db::run(pool_, db::StatementId::profile_faults, params, options);
+        const auto* rows = std::get_if<db::Rows>(&result);
+        const auto faults = rows != nullptr ? rows->text_or(0, 0, "") : std::string();
+        if (!faults.empty()) {
+            log::error("mllp.profile",
+                       "the profile of a listener is not understood: messages of senders that are new there are not "
+                       "answered. Correct it and start again",
+                       {{"listener", listener.name}, {"faults", faults}});
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 #include "db/pool.hpp"
 #include "http/server.hpp"
 #include "link/courier.hpp"
+#include "live/service.hpp"
 #include "mllp/server.hpp"
 #include "net/signal.hpp"
 #include "obs/counters.hpp"
@@ -40,6 +41,7 @@ private:
     Task<void> watch_signals();
     Task<void> drain();
     Task<void> housekeeping();
+    Task<void> check_profiles();
     void describe(http::Probes& probes) const;
 
     Settings settings_;
@@ -54,6 +56,7 @@ private:
     std::shared_ptr<mllp::House> mllp_house_;
     std::vector<std::shared_ptr<mllp::Server>> mllp_;
     std::shared_ptr<http::Server> http_;
+    std::shared_ptr<live::Service> live_;
     std::shared_ptr<relay::Relay> relay_; // only when Redis is on
     std::shared_ptr<relay::WakeListener> listener_;
     std::shared_ptr<work::Worker> worker_;

@@ -2,6 +2,8 @@
 // audit log names.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,8 @@ struct Principal {
     std::string login;   // of a user whose token was signed here: the database looks whether it still counts
     std::string version; // of that token
     std::string site;    // code; empty: every site the daemon's role may use
-    std::vector<std::string> scopes; // as granted
+    std::vector<std::string> scopes;                 // as granted
+    std::optional<std::chrono::sys_seconds> expires; // of its token
 };
 
 } // namespace radscheduler::sidecar::auth

@@ -249,6 +249,15 @@ std::vector<Option> make_options() {
     table.push_back(plain_text("RADSCHED_MLLP_SITE",
                                "code of the site that the MLLP listener serves; unset: the sender decides",
                                &Settings::mllp_site));
+    table.push_back({"RADSCHED_MLLP_PROFILE", flag_of("RADSCHED_MLLP_PROFILE"),
+                     "profile, in JSON, of senders that are first heard of at the MLLP listener", false,
+                     [](Settings& settings, const std::string& value) -> Rule {
+                         settings.mllp_profile = value;
+                         return mllp::is_profile(value)
+                                    ? std::nullopt
+                                    : Rule("it must be a JSON object such as {\"order_by\": \"arrival\"}");
+                     },
+                     [](const Settings& settings) { return settings.mllp_profile; }});
     table.push_back(plain_text("RADSCHED_MLLP_TLS_CERT",
                                "PEM file with the certificate of the MLLP listener; unset: plain",
                                &Settings::mllp_tls_certificate));
@@ -272,6 +281,12 @@ std::vector<Option> make_options() {
                          &Settings::http_max_body, 1024, 256U << 20U));
     table.push_back(count("RADSCHED_HTTP_MAX_CONNECTIONS", "HTTP connections at the same time",
                           &Settings::http_max_connections, 1, 20000));
+    table.push_back(count("RADSCHED_LIVE_MAX_CONNECTIONS",
+                          "WebSockets and event streams at the same time; they count among the HTTP connections too",
+                          &Settings::live_max_connections, 0, 20000));
+    table.push_back(duration("RADSCHED_LIVE_HEARTBEAT",
+                             "WebSockets are pinged this often, event streams twice as often",
+                             &Settings::live_heartbeat, 2s, 10min));
     table.push_back(duration("RADSCHED_HTTP_TIMEOUT", "a request must arrive, and an answer leave, within this time",
                              &Settings::http_timeout, 1s, 10min));
 

@@ -40,6 +40,7 @@ struct Settings {
     std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
     std::vector<std::string> mllp_networks;
     std::string mllp_site;
+    std::string mllp_profile;
     std::string mllp_tls_certificate;
     std::string mllp_tls_key;
     std::string mllp_tls_client_ca;
@@ -56,6 +57,8 @@ struct Settings {
     std::string http_tls_certificate;
     std::string http_tls_key;
     std::vector<std::string> cors_origins;
+    std::size_t live_max_connections = 500;
+    std::chrono::milliseconds live_heartbeat = std::chrono::seconds(30);
 
     // Who may come in (auth/policy.hpp)
     std::string auth = "auto"; // auto, required or open

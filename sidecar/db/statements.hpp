@@ -32,7 +32,16 @@ enum class StatementId {
     relay_lag,
     relay_aggregates,
     relay_page,
+    profile_faults,
     relay_advance,
+    live_enter,
+    live_ticket,
+    live_redeem,
+    live_head,
+    live_events,
+    live_backlog,
+    live_expand,
+    live_lapsed,
     count_,
 };
 
@@ -49,21 +58,37 @@ struct Statement {
     "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
+// For a listener of one site, or with a profile for new senders: settings of this statement. Without a site that of
+// the session stays. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_AT_LISTENER                                                                                           \
+    "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', COALESCE(NULLIF($3::text, ''), "        \
+    "pg_catalog.current_setting('radscheduler.site', true), ''), true), "                                              \
+    "pg_catalog.set_config('radscheduler.new_sender_profile', $4::text, true) AS profile) "
+
+// The codes of the conflicts that a message was told of, for counting. Most have none.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_CODES                                                                                                 \
+    "CASE WHEN r.conflicts <> '[]' THEN (SELECT pg_catalog.string_agg(c ->> 'code', ' ') FROM "                        \
+    "pg_catalog.jsonb_array_elements(r.conflicts) AS c) END "
+// The same for what live events ask, with columns of its own.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_LIVE_AS(columns, call)                                                                                \
+    "SELECT " columns " FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer) AS a(ok) "                 \
+    "CROSS JOIN LATERAL (SELECT WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
+
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
 inline constexpr std::array<Statement, statement_count> statements{{
-    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                   "FROM radscheduler.ingest($1::bytea, 'mllp'::text, $2::text) AS r"},
-    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                         "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
-    // For a listener of one site: the setting narrows this statement to it.
-    {"rs_ingest_at", "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-                     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
-                     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
-                     "'mllp' END, $2::text) AS r"},
-    {"rs_ingest_batch_at",
-     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_at",
+     RADSCHED_AT_LISTENER "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
+                          "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
+                          "'mllp' END, $2::text) AS r"},
+    {"rs_ingest_batch_at", RADSCHED_AT_LISTENER
+     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
      "FROM c, LATERAL radscheduler.ingest_batch($1::bytea[], CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, "
      "$2::text[]) AS r"},
     {"rs_quarantine",
@@ -100,7 +125,24 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_aggregates", "SELECT a.key, a.value FROM radscheduler.relay_aggregates($1::text[]) AS a"},
     {"rs_page", "SELECT p.cursor, p.key, p.epoch_mark, p.type, p.payload "
                 "FROM radscheduler.relay_page('redis'::text, $1::integer) AS p"},
+    {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
+                          "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
+    {"rs_live_enter", RADSCHED_LIVE_AS("r.site_id, r.site", "radscheduler.live_enter()")},
+    {"rs_live_ticket",
+     RADSCHED_LIVE_AS("r", "radscheduler.create_stream_ticket($2::text, $3::text, $4::integer, $5::text[], "
+                           "pg_catalog.to_timestamp($6::double precision))")},
+    {"rs_live_redeem",
+     "SELECT t.site, t.principal, t.login, t.token_version, pg_catalog.array_to_string(t.scopes, ' '), "
+     "EXTRACT(epoch FROM t.until)::bigint FROM radscheduler.redeem_stream_ticket($1::text) AS t"},
+    {"rs_live_head", "SELECT h.epoch, h.cursor FROM radscheduler.event_head() AS h"},
+    {"rs_live_events", "SELECT e.cursor, e.site_id, e.type, e.appointment_id, e.conflict_id, e.payload, e.facets "
+                       "FROM radscheduler.live_events($1::text, $2::integer, true, $3::integer) AS e"},
+    {"rs_live_backlog",
+     "SELECT b.state, b.behind FROM radscheduler.live_backlog($1::text, $2::text, $3::integer) AS b"},
+    {"rs_live_expand", RADSCHED_LIVE_AS("r", "radscheduler.live_expand($5::text[], $6::bigint[], $7::bigint[])")},
+    {"rs_live_lapsed",
+     "SELECT l FROM radscheduler.live_lapsed($1::integer[], $2::text[], $3::text[], $4::integer[]) AS l"},
 }};
 
 inline constexpr const Statement& statement(StatementId id) {

@@ -129,6 +129,10 @@ Task<Response> Api::handle(const Request& request) {
         page.headers.emplace_back("Content-Security-Policy", documents::docs_policy);
         co_return page;
     }
+    case RouteId::live_ticket:
+        co_return co_await live_->ticket(request.principal);
+    case RouteId::live_socket: // taken over by server.cpp
+    case RouteId::live_stream:
     case RouteId::health:
         break;
     }

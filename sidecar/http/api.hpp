@@ -10,6 +10,7 @@
 #include "http/doorkeeper.hpp"
 #include "http/health_report.hpp"
 #include "http/message.hpp"
+#include "live/service.hpp"
 #include "net/asio.hpp"
 #include "obs/counters.hpp"
 
@@ -22,6 +23,9 @@ public:
         std::function<void(Probes&)> describe);
 
     Doorkeeper& door() { return *door_; }
+    // Where POST /api/v1/stream-tickets goes, and connections that follow events.
+    void set_live(std::shared_ptr<live::Service> live) { live_ = std::move(live); }
+    const std::shared_ptr<live::Service>& live_service() const { return live_; }
 
     Task<Response> handle(const Request& request);
 
@@ -36,6 +40,7 @@ private:
     Counters& counters_;
     std::shared_ptr<Doorkeeper> door_;
     std::function<void(Probes&)> describe_;
+    std::shared_ptr<live::Service> live_;
 };
 
 } // namespace radscheduler::sidecar::http

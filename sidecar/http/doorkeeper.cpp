@@ -123,6 +123,7 @@ Task<Doorkeeper::Admission> Doorkeeper::admit(std::string authorization, std::st
         principal.name = "user:" + claims.subject;
         principal.site = claims.site;
         principal.scopes = claims.scopes;
+        principal.expires = claims.expires;
         if (claims.version > 0) {
             principal.login = claims.subject;
             principal.version = std::to_string(claims.version);

@@ -77,6 +77,8 @@ bool accepts_answer(std::string_view accept, AnswerKind kind) {
         return accepts(accept, "application/yaml");
     case AnswerKind::html:
         return accepts(accept, "text/html");
+    case AnswerKind::events:
+        return accepts(accept, "text/event-stream");
     case AnswerKind::json:
         break;
     }
@@ -93,6 +95,8 @@ std::string_view answer_types(AnswerKind kind) {
         return "application/yaml";
     case AnswerKind::html:
         return "text/html";
+    case AnswerKind::events:
+        return "text/event-stream";
     case AnswerKind::json:
         break;
     }

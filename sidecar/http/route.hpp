@@ -24,13 +24,16 @@ enum class RouteId {
     openapi_json,
     openapi_yaml,
     docs,
+    live_socket,
+    live_stream,
+    live_ticket,
 };
 
 // What kind of body a route takes.
 enum class BodyKind { none, json, hl7 };
 
 // What a route answers with.
-enum class AnswerKind { json, hl7_or_json, text, yaml, html };
+enum class AnswerKind { json, hl7_or_json, text, yaml, html, events };
 
 // The scope of a route that takes any credential, whatever it may do.
 inline constexpr std::string_view any_credential = "*";

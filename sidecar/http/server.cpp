@@ -13,6 +13,7 @@
 #include "http/router.hpp"
 #include "http/stream.hpp"
 #include "http/trace.hpp"
+#include "live/takeover.hpp"
 #include "mllp/tls.hpp"
 #include "obs/log.hpp"
 #include "obs/text.hpp"
@@ -103,6 +104,15 @@ private:
         request.trace_id = trace_id_of(header(parser, "traceparent"));
         const bool framed = is_well_framed(parser);
         auto response = framed ? answer_by_header(match, parser) : std::optional<Response>(badly_framed());
+        if (!response && (match.route->id == RouteId::live_socket || match.route->id == RouteId::live_stream)) {
+            // Asks for credentials in ways of its own, and answers until the connection ends unless it refuses.
+            request.query = Payload(std::string(match.query));
+            live::Call call{stream_, buffer_, parser.get(), request, options_.cors_origins};
+            response = co_await api_->live_service()->serve(call);
+            if (!response) {
+                co_return false;
+            }
+        }
         if (!response) {
             auto admission =
                 co_await api_->door().admit(std::string(header(parser, "Authorization")),
@@ -161,8 +171,9 @@ private:
     }
 
     static Response badly_framed() {
-        return problem(400, "bad_request", "Bad request",
-                       "Where the body ends is not clear. Send one Content-Length, or Transfer-Encoding: chunked alone.");
+        return problem(
+            400, "bad_request", "Bad request",
+            "Where the body ends is not clear. Send one Content-Length, or Transfer-Encoding: chunked alone.");
     }
 
     static std::string_view header(const Parser& parser, beast::string_view name) { return view(parser.get()[name]); }

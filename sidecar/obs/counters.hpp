@@ -5,7 +5,9 @@
 #include <array>
 #include <string_view>
 
+#include "obs/conflict_counts.hpp"
 #include "obs/http_counters.hpp"
+#include "obs/trigger_counts.hpp"
 #include "obs/work_counters.hpp"
 
 namespace radscheduler::sidecar {
@@ -14,13 +16,14 @@ struct Counters {
     // Outcomes of ingest(), in the order of `by_outcome`.
     static constexpr std::array<std::string_view, 7> outcomes{"applied", "flagged", "duplicate", "stale",
                                                               "ignored", "error",   "rejected"};
-    std::array<Counter, outcomes.size()> by_outcome;
+    std::array<TriggerCounts, outcomes.size()> by_outcome;
+    ConflictCounts conflicts;
     Durations mllp_ack_seconds; // from the last byte of a message to its answer
 
-    void note_message(std::string_view outcome, double seconds) {
+    void note_message(std::string_view outcome, std::string_view trigger, double seconds) {
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
             if (outcomes[i] == outcome) {
-                by_outcome[i].add();
+                by_outcome[i].add(trigger);
             }
         }
         mllp_ack_seconds.add(seconds);
@@ -53,6 +56,12 @@ struct Counters {
 
     Counter db_connects;
     Counter db_connect_failures;
+
+    Counter live_connections_now;
+    Counter live_connections;
+    Counter live_frames;
+    Counter live_resyncs;      // cursors that could not be followed
+    Counter live_slow_dropped; // connections that did not read fast enough
 
     Counter relay_published;
     Counter relay_failures;

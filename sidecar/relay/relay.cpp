@@ -250,6 +250,7 @@ Task<Relay::Event> Relay::refresh() {
     told_aggregates_ = false;
     const auto& rows = std::get<db::Rows>(result);
     std::vector<redis::Command> commands;
+    commands.reserve(static_cast<std::size_t>(rows.count()));
     for (int row = 0; row < rows.count(); ++row) {
         commands.push_back(cache_command(rows.text_or(row, 0, ""), rows.text_or(row, 1, "")));
     }

@@ -57,7 +57,7 @@ class Traffic(threading.Thread):
 
 
 def check(system, channel, server):
-    truth = [row["cursor"] for row in system.db.rows("SELECT cursor FROM radscheduler.events_after(NULL, 10000)")]
+    truth = [row["cursor"] for row in system.db.rows("SELECT xid::text || '-' || seq AS cursor FROM radscheduler.event_log ORDER BY xid, seq")]
     client = redis.Redis(port=server.port)
     eventually(lambda: client.xlen(STREAM) >= len(truth), seconds=30, what="every event in the stream")
     assert [entry.decode() for entry, _ in client.xrange(STREAM)] == truth

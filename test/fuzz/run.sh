@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp answer live}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -21,7 +21,10 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
-sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/redis/exchange.cpp $root/sidecar/redis/resp.cpp"
+sidecar="mllp/frame_reader redis/exchange redis/resp link/answer auth/strict_json live/client_frame live/cursor live/event live/feed live/filter live/history live/protocol"
+for unit in $sidecar; do
+    sources="$sources $root/sidecar/$unit.cpp"
+done
 for fuzzer in $fuzzers; do
     sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
 done
@@ -35,7 +38,9 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
-objects="$objects $out/objects/frame_reader.o $out/objects/exchange.o $out/objects/resp.o"
+for unit in $sidecar; do
+    objects="$objects $out/objects/$(basename "$unit").o"
+done
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086

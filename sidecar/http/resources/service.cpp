@@ -15,6 +15,12 @@ constexpr Route own(std::string_view method, std::string_view path, std::string_
     return route;
 }
 
+constexpr Route ticket() {
+    auto route = own("POST", "/api/v1/stream-tickets", "events:read", RouteId::live_ticket);
+    route.body = BodyKind::none;
+    return route;
+}
+
 constexpr std::array routes{
     own("GET", "/health", "", RouteId::health),
     own("GET", "/health/live", "", RouteId::health_live),
@@ -22,6 +28,10 @@ constexpr std::array routes{
     own("GET", "/metrics", "", RouteId::metrics, AnswerKind::text),
     own("POST", "/api/v1/auth/login", "", RouteId::login),
     own("GET", "/api/v1/auth/me", any_credential, RouteId::me),
+    own("GET", "/ws", "", RouteId::live_socket), // asks for credentials in ways of its own
+    own("GET", "/api/v1/ws", "", RouteId::live_socket),
+    own("GET", "/api/v1/stream", "events:read", RouteId::live_stream, AnswerKind::events),
+    ticket(),
     own("GET", "/api/openapi.json", "", RouteId::openapi_json),
     own("GET", "/api/openapi.yaml", "", RouteId::openapi_yaml, AnswerKind::yaml),
     own("GET", "/api/docs", "", RouteId::docs, AnswerKind::html),

@@ -8,7 +8,7 @@ namespace {
 using namespace radscheduler::sidecar::relay;
 using radscheduler::sidecar::redis::Command;
 
-EventRow event(std::string cursor, std::string site, std::string type, std::string mark = "") {
+EventRow event(std::string cursor, const std::string& site, std::string type, std::string mark = "") {
     EventRow row;
     row.cursor = std::move(cursor);
     row.key = "radsched:{" + site + "}";
