@@ -21,7 +21,7 @@ BEGIN
     END IF;
     PERFORM FROM radscheduler.events_after(v_after, 1); -- 55000 for a cursor that cannot be followed any more
     SELECT coalesce(jsonb_agg(e.payload::jsonb ORDER BY e.xid, e.seq), '[]') INTO v_items
-        FROM (SELECT l.xid, l.seq, radscheduler.event_envelope(v_epoch, l.xid, l.seq, v_code, l.type, l.recorded_at, l.appointment_id, l.message_id, l.data) AS payload FROM radscheduler.event_log l
+        FROM (SELECT l.xid, l.seq, radscheduler.event_envelope(v_epoch, l.xid, l.seq, v_code, l.type, l.recorded_at, l.appointment_id, l.message_id, l.data, l.trace_id) AS payload FROM radscheduler.event_log l
               WHERE l.site_id = v_site AND (l.xid, l.seq) > (split_part(v_place, '-', 1)::xid8, split_part(v_place, '-', 2)::bigint)
                 AND l.xid < pg_snapshot_xmin(pg_current_snapshot()) -- of later ones some may be still to come
                 AND (v_types IS NULL OR l.type = ANY (v_types) OR split_part(l.type, '.', 1) = ANY (v_types)) AND (v_of IS NULL OR l.appointment_id = v_of)
