@@ -101,7 +101,7 @@ SELECT q.query, a.status, (SELECT string_agg(i ->> 'facility', ' ' ORDER BY n) F
 SELECT r.code FROM radscheduler.ingest(convert_to(E'MSH|^~\\&|SETRIS|NORTH|RADSCHED|RAD|20310101080000||SIU^S12|S1|P|2.5\rSCH||S77|||||||30|MIN|^^30^203104101000\rPID|1||SETP2||SETUPSON^SIGRID\rAIS|1|A|SET MR/1\rAIG|1|A|SMR2', 'UTF8')) r;
 SELECT a.status, (SELECT string_agg(DISTINCT i ->> 'section', ' ') FROM jsonb_array_elements(a.body -> 'items') i) AS sections, jsonb_array_length(a.body -> 'items') > 10 AS told, a.body::text ~* 'setupson|sigrid|setp2' AS named
 FROM pg_temp.ask('senders_report', pg_temp.sender()) a;
-SELECT q.query, a.status, a.body - 'hint' AS body FROM (VALUES ('{"sample": "0"}'), ('{"from": "2031-02-02", "to": "2031-02-01"}'), ('{"days": "3"}')) q(query), LATERAL pg_temp.ask('senders_report', pg_temp.sender() || jsonb_build_object('query', q.query::jsonb)) a;
+SELECT q.query, a.status, a.body - 'hint' AS body FROM (VALUES ('{"sample": "0"}'), ('{"from": "2031-02-02", "to": "2031-02-01"}'), ('{"from": "2131-02-02"}'), ('{"days": "3"}')) q(query), LATERAL pg_temp.ask('senders_report', pg_temp.sender() || jsonb_build_object('query', q.query::jsonb)) a;
 -- Configuration: out, in without keeping it, in.
 SELECT a.status, a.headers ? 'ETag' AS tagged, (SELECT string_agg(s ->> 'code', ' ') FROM jsonb_array_elements(a.body -> 'sites') s) AS sites, a.body ->> 'format' AS format FROM pg_temp.ask('configuration_export') a;
 SELECT a.status, a.body - 'items' AS body FROM pg_temp.ask('configuration_export') e, LATERAL pg_temp.ask('configuration_import', pg_temp.post(e.body)) a;

@@ -17,7 +17,7 @@ BEGIN
     last := coalesce(radscheduler.api_word(request, 'to')::date, greatest(timezone(p_zone, now())::date, radscheduler.api_word(request, 'from')::date));
     first := coalesce(radscheduler.api_word(request, 'from')::date, last - p_before);
     IF last < first OR last - first >= p_most THEN
-        PERFORM radscheduler.api_fault('to', format('must be from or one of the %s days after it', p_most - 1), format('Ask for at most %s days at a time; the last one counts.', p_most));
+        PERFORM radscheduler.api_fault('from', format('must be to or one of the %s days before it', p_most - 1), format('Ask for at most %s days at a time; without to the last one is today.', p_most));
     END IF;
 END
 $$;

@@ -133,7 +133,7 @@ DECLARE
 BEGIN
     PERFORM radscheduler.api_known(request -> 'query', '{from,sample,to}', 'parameter');
     IF v_until <= v_since THEN
-        PERFORM radscheduler.api_fault('to', 'must come after from', 'Without them the last 30 days are meant.');
+        PERFORM radscheduler.api_fault('from', 'must come before to', 'Without to it is now; without both the last 30 days are meant.');
     ELSIF v_sample NOT BETWEEN 1 AND 5000 THEN
         PERFORM radscheduler.api_fault('sample', 'must be 1 to 5000', 'So many of the newest messages are read field by field.');
     END IF;

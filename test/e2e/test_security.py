@@ -7,6 +7,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
+from support.api_calls import API_CALLS
 from support.rights import DOCUMENT, KINDS, LETTERS, documented, objects, rights, table
 from support.services import Database
 
@@ -139,6 +140,7 @@ CALLS = {
     "unblock_resource": "radscheduler.resource_block b, radscheduler.unblock_resource(b.block_id)",
     "visible_sites": "radscheduler.visible_sites()",
 }
+CALLS.update(API_CALLS)
 # What works for a caller of every site only.
 EVERY_SITE = {
     "create_site": "radscheduler.create_site('EAST', 'East', 'UTC')",

@@ -143,7 +143,7 @@ class Database:
     def admit_daemon(self):
         if not self.rows("SELECT FROM pg_roles WHERE rolname = %s", DAEMON_ROLE):
             self.execute(f"CREATE ROLE {DAEMON_ROLE} LOGIN")
-        for kind in ("ingest", "scheduler", "admin"):
+        for kind in ("ingest", "scheduler", "admin", "auditor"):
             self.execute("SELECT radscheduler.grant_role(%s, %s)", kind, DAEMON_ROLE)
         self.execute("SELECT radscheduler.grant_site(%s, '*')", DAEMON_ROLE)
 
