@@ -54,3 +54,19 @@ SELECT action FROM radscheduler.audit_event ORDER BY audit_id DESC LIMIT 1;
 SELECT radscheduler.events_after(:'epoch' || ':' || :'cursor');
 ROLLBACK;
 \set VERBOSITY default
+-- For the daemon: where it goes in Redis, how far behind a relay is, and figures for those who only show them.
+SELECT key, epoch_mark, type, payload::jsonb ->> 'cursor' = cursor AS same FROM radscheduler.relay_page('page', 100000) WHERE type = 'test.event' ORDER BY key;
+SELECT waiting = (SELECT count(*) FROM radscheduler.event_log) AS everything, held, lag > '0' AS behind FROM radscheduler.relay_lag('page');
+SELECT radscheduler.relay_advance('page', cursor) FROM radscheduler.event_head();
+SELECT waiting, lag, held, held_lag FROM radscheduler.relay_lag('page');
+SELECT key, value::jsonb ->> 'success' AS good, value ~ 'AM1|VM1|MRN123456|Hopper|Lovelace|617555' AS leaks FROM radscheduler.relay_aggregates() WHERE key ~ 'MAIN|SOUTH' ORDER BY key;
+SELECT key FROM radscheduler.relay_aggregates(ARRAY['radsched:{SOUTH}', 'radsched:{NOWHERE}']);
+SELECT current_setting('radscheduler.site') AS site_kept;
+-- An event knows the trace of the request that caused it, when that is one.
+SELECT cursor AS here FROM radscheduler.event_head() \gset
+SET radscheduler.trace_id = '4bf92f3577b34da6a3ce929d0e0e4736';
+INSERT INTO radscheduler.event_log (site_id, type) SELECT site_id, 'test.traced' FROM radscheduler.site WHERE code = 'MAIN';
+SET radscheduler.trace_id = 'Hopper';
+INSERT INTO radscheduler.event_log (site_id, type) SELECT site_id, 'test.untraced' FROM radscheduler.site WHERE code = 'MAIN';
+RESET radscheduler.trace_id;
+SELECT type, payload::jsonb ->> 'traceparent' ~ '^00-4bf92f3577b34da6a3ce929d0e0e4736-(?!0{16})[0-9a-f]{16}-00$' AS traced FROM radscheduler.events_after(:'here');

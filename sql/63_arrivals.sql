@@ -18,8 +18,8 @@ SELECT count(*) FROM radscheduler.ingest_batch('{}', 'mllp', '{}'::text[]);
 SELECT radscheduler.quarantine(convert_to('MSH|^~\&|HALF', 'UTF8'), 'half_frame', '192.0.2.1:1000', 17, NULL, 'main') > 0 AS kept;
 SELECT radscheduler.quarantine(convert_to(repeat('x', 1048580), 'UTF8'), 'too_large', '192.0.2.1:1000', 0, 16777216) > 0 AS kept;
 SELECT s.code, q.listener, q.peer, q.reason, q.stream_offset, q.frame_bytes, length(q.raw) AS kept_bytes, left(encode(q.raw, 'escape'), 8) AS begins
-FROM radscheduler.hl7_quarantine q JOIN radscheduler.site s USING (site_id) ORDER BY q.quarantine_id;
-SELECT a.action, a.detail FROM radscheduler.audit_event a WHERE a.action = 'message.quarantined' ORDER BY a.recorded_at, a.audit_id;
+FROM radscheduler.hl7_quarantine q JOIN radscheduler.site s USING (site_id) WHERE s.code = 'MAIN' ORDER BY q.quarantine_id;
+SELECT a.action, a.detail FROM radscheduler.audit_event a JOIN radscheduler.site s USING (site_id) WHERE a.action = 'message.quarantined' AND s.code = 'MAIN' ORDER BY a.recorded_at, a.audit_id;
 \echo -- a reason is a word
 SELECT radscheduler.quarantine('x', 'Half a frame');
 SELECT radscheduler.quarantine(NULL, 'half_frame');
@@ -31,5 +31,5 @@ SELECT radscheduler.place_hold('inquiry 2031/9') IS NOT NULL AS held;
 SELECT radscheduler.expire_quarantine();
 SELECT count(radscheduler.lift_hold(h.hold_id, 'over')) FROM radscheduler.legal_hold h WHERE h.lifted_at IS NULL AND h.reason = 'inquiry 2031/9';
 SELECT radscheduler.expire_quarantine();
-SELECT q.reason FROM radscheduler.hl7_quarantine q;
+SELECT q.reason FROM radscheduler.hl7_quarantine q JOIN radscheduler.site s USING (site_id) WHERE s.code = 'MAIN';
 DELETE FROM radscheduler.hl7_quarantine;

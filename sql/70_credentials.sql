@@ -113,8 +113,8 @@ SELECT radscheduler.act_as(:'home', 'user:rivera', 'rivera', 3) AS inactive;
 RESET ROLE;
 
 -- All of it is in the audit log, without secret or name.
-SELECT e.action, e.object, count(*) AS times, bool_or(e.detail::text ~ 'Rivera|hash|horse') AS tells FROM radscheduler.audit_event e
-WHERE e.object IN ('api_key', 'app_user') GROUP BY 1, 2 ORDER BY 1;
+SELECT e.action, e.object, count(*) AS times, bool_or(e.detail::text ~ 'Rivera|hash|horse') AS tells FROM radscheduler.audit_event e JOIN radscheduler.site s USING (site_id)
+WHERE e.object IN ('api_key', 'app_user') AND s.code IN (:'home', 'door_elsewhere') GROUP BY 1, 2 ORDER BY 1;
 
 DELETE FROM radscheduler.api_key;
 DELETE FROM radscheduler.app_user;

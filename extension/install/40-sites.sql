@@ -77,7 +77,8 @@ CREATE FUNCTION radscheduler.sender_of(p_application text, p_facility text,
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_sites integer[] := radscheduler.visible_sites();
+    v_sites   integer[] := radscheduler.visible_sites();
+    v_profile jsonb;
 BEGIN
     is_new := false;
     SELECT s.site_id, s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
@@ -93,8 +94,14 @@ BEGIN
     IF sender_of.site_id IS NULL THEN
         PERFORM radscheduler.refuse_without_site();
     END IF;
-    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
-        VALUES (sender_of.site_id, p_application, p_facility, false)
+    v_profile := coalesce(nullif(current_setting('radscheduler.new_sender_profile', true), '')::jsonb, '{}');
+    PERFORM radscheduler.refuse_profile('the profile of new senders (radscheduler.new_sender_profile)', v_profile);
+    IF v_profile ? 'override_requests' THEN -- any session may set the setting
+        RAISE EXCEPTION 'the profile of new senders (radscheduler.new_sender_profile) cannot hold override_requests' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give it to the sender itself: SELECT * FROM radscheduler.set_sender(...).';
+    END IF;
+    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered, profile)
+        VALUES (sender_of.site_id, p_application, p_facility, false, v_profile)
         ON CONFLICT DO NOTHING
         RETURNING sender.sender_id INTO sender_of.sender_id;
     IF sender_of.sender_id IS NOT NULL THEN
@@ -108,7 +115,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them, with the profile radscheduler.new_sender_profile. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
 
 CREATE FUNCTION radscheduler.sender_registration() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

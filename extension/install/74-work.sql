@@ -167,26 +167,35 @@ COMMENT ON FUNCTION radscheduler.claim_tasks(text, text[], integer) IS
 CREATE FUNCTION radscheduler.begin_task(worker text, site integer, task bigint, OUT attempts integer, OUT message bytea) RETURNS record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
-DECLARE
-    v_now  CONSTANT timestamptz := clock_timestamp();
-    v_task radscheduler.task_row;
 BEGIN
-    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.message_id, t.state INTO v_task
-        FROM radscheduler.task t LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
-        WHERE t.site_id = begin_task.site AND t.task_id = begin_task.task AND t.site_id = ANY (radscheduler.visible_sites())
-          AND t.state = 'leased' AND t.lease_owner = worker AND t.lease_until > v_now AND (t.link_id IS NULL OR l.is_enabled)
-          AND NOT EXISTS (SELECT FROM radscheduler.task e WHERE e.site_id = t.site_id AND e.kind = t.kind AND e.queue = t.queue AND e.task_id < t.task_id
-                          AND e.state IN ('ready', 'leased', 'sending', 'unknown')) FOR UPDATE OF t;
-    IF FOUND AND radscheduler.move_task(v_task.site_id, v_task.task_id, 'begun', v_now) IS NOT NULL THEN
-        SELECT t.attempts INTO begin_task.attempts FROM radscheduler.task t WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
-        IF v_task.appointment_id IS NOT NULL OR v_task.message_id IS NOT NULL THEN
-            begin_task.message := radscheduler.message_of_task(v_task, jsonb_build_object('task_id', v_task.task_id));
-        END IF;
-    END IF;
+    SELECT b.attempts, b.message INTO begin_task.attempts, begin_task.message
+        FROM radscheduler.begin_at(worker, radscheduler.visible_sites(), site, task, clock_timestamp()) b;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.begin_task(text, integer, bigint) IS
     'The worker begins a task that it has: which try this is, and of an hl7_out the bytes to send (NULL: they are no longer kept). NULL for both when the lease is not its own any more, an earlier one of the queue is open or the link is off: leave it alone, and give back what is behind it.';
+
+CREATE FUNCTION radscheduler.begin_at(p_worker text, p_sites integer[], p_site integer, p_task bigint, p_now timestamptz, OUT attempts integer, OUT message bytea) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task radscheduler.task_row;
+BEGIN
+    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.message_id, t.state INTO v_task
+        FROM radscheduler.task t LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+        WHERE t.site_id = p_site AND t.task_id = p_task AND t.site_id = ANY (p_sites)
+          AND t.state = 'leased' AND t.lease_owner = p_worker AND t.lease_until > p_now AND (t.link_id IS NULL OR l.is_enabled)
+          AND NOT EXISTS (SELECT FROM radscheduler.task e WHERE e.site_id = t.site_id AND e.kind = t.kind AND e.queue = t.queue AND e.task_id < t.task_id
+                          AND e.state IN ('ready', 'leased', 'sending', 'unknown')) FOR UPDATE OF t;
+    IF FOUND AND radscheduler.move_task(v_task.site_id, v_task.task_id, 'begun', p_now) IS NOT NULL THEN
+        SELECT t.attempts INTO begin_at.attempts FROM radscheduler.task t WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+        IF v_task.appointment_id IS NOT NULL OR v_task.message_id IS NOT NULL THEN
+            begin_at.message := radscheduler.message_of_task(v_task, jsonb_build_object('task_id', v_task.task_id));
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.begin_at(text, integer[], integer, bigint, timestamptz) IS 'begin_task() at a moment.';
 
 CREATE FUNCTION radscheduler.finish_task(worker text, site integer, task bigint, try integer, event text, note text DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off

@@ -1,18 +1,19 @@
 -- Following event_log without losing an event: read below the horizon of running transactions, remember the cursor.
 
 CREATE FUNCTION radscheduler.event_envelope(p_epoch text, p_xid xid8, p_seq bigint, p_site text, p_type text, p_recorded_at timestamptz, p_appointment bigint, p_message bigint,
-                                            p_data jsonb) RETURNS text
+                                            p_data jsonb, p_trace text DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', p_xid::text || '-' || p_seq, 'source', '/radscheduler/' || p_site,
         'type', p_type, 'subject', coalesce('appointment/' || p_appointment, 'message/' || p_message), 'time', p_recorded_at,
         'datacontenttype', 'application/json', 'site', p_site, 'cursor', p_xid::text || '-' || p_seq, 'epoch', p_epoch, 'schemaver', '1',
+        'traceparent', '00-' || p_trace || '-' || lpad(to_hex(p_seq), 16, '0') || '-00',
         'data', p_data || jsonb_build_object('appointment_id', p_appointment, 'message_id', p_message)));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.event_envelope(text, xid8, bigint, text, text, timestamptz, bigint, bigint, jsonb) IS
-    'An event as CloudEvents 1.0 JSON without patient data. Its id is unique within its epoch; schemaver changes when members of data change their meaning.';
+COMMENT ON FUNCTION radscheduler.event_envelope(text, xid8, bigint, text, text, timestamptz, bigint, bigint, jsonb, text) IS
+    'An event as CloudEvents 1.0 JSON without patient data. Its id is unique within its epoch; schemaver changes when members of data change their meaning; traceparent is there when a traced request caused it, its span the event itself.';
 
 CREATE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -26,7 +27,7 @@ BEGIN
     RETURN QUERY
 SELECT e.xid::text || '-' || e.seq,
        format('radsched:{%s}:ch:%s', s.code, split_part(e.type, '.', 1)),
-       radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+       radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data, e.trace_id)
 FROM radscheduler.event_log e
 JOIN radscheduler.site s ON s.site_id = e.site_id
 WHERE (e.xid, e.seq) > (coalesce((SELECT c.xid FROM radscheduler.relay_cursor c WHERE c.relay = relay_fetch.relay), '0'::xid8),
@@ -97,7 +98,7 @@ BEGIN
             HINT = 'Ask event_head(), read the schedule anew, and follow from there. set_retention() says how long events are kept.';
     END IF;
     RETURN QUERY
-    SELECT e.xid::text || '-' || e.seq, v_epoch, s.code, e.type, radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+    SELECT e.xid::text || '-' || e.seq, v_epoch, s.code, e.type, radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data, e.trace_id)
     FROM radscheduler.event_log e
     JOIN radscheduler.site s ON s.site_id = e.site_id
     WHERE (e.xid, e.seq) > (v_xid, v_seq) AND e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.site_id = ANY (v_sites)

@@ -17,6 +17,7 @@ namespace {
 
 bool auto_provision = true;
 char* site = nullptr;
+char* new_sender_profile = nullptr;
 char* default_timezone = nullptr;
 char* actor = nullptr;
 char* purpose = nullptr;
@@ -62,6 +63,10 @@ void define_settings(bool preloading) {
     DefineCustomStringVariable("radscheduler.site", "Code of the site this session works for.",
                                "Needed where a database holds several sites.", &site, "", PGC_USERSET, 0, nullptr,
                                nullptr, nullptr);
+    DefineCustomStringVariable("radscheduler.new_sender_profile",
+                               "Profile, in JSON, of senders that are heard of for the first time.",
+                               "The daemon sets it for messages of a listener that has a profile.", &new_sender_profile,
+                               "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("radscheduler.default_timezone", "IANA zone of sites and senders that name none.",
                                nullptr, &default_timezone, "UTC", PGC_SUSET, 0, check_timezone, nullptr, nullptr);
     DefineCustomIntVariable("radscheduler.max_message_bytes", "Largest message that the type hl7 takes, in bytes.",

@@ -1,4 +1,4 @@
--- The clusters that event_log has lived in: its cursors can be compared within one of them only.
+-- The clusters that event_log has lived in: its cursors can be compared within one of them only. And the trace that an event belongs to.
 
 CREATE TABLE radscheduler.event_epoch (
     number     integer     PRIMARY KEY CHECK (number > 0),
@@ -18,3 +18,6 @@ SELECT radscheduler.make_append_only('radscheduler.event_epoch', true);
 ALTER TABLE radscheduler.event_epoch ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY any_row ON radscheduler.event_epoch FOR SELECT USING (true);
 COMMENT ON POLICY any_row ON radscheduler.event_epoch IS 'Read by whoever has the right, written by functions of the extension only.';
+
+ALTER TABLE radscheduler.event_log ADD COLUMN trace_id text DEFAULT pg_catalog.substring(pg_catalog.current_setting('radscheduler.trace_id', true), '^[0-9a-f]{32}$');
+COMMENT ON COLUMN radscheduler.event_log.trace_id IS 'Trace (W3C trace-id) of the request that caused it, as the session said: radscheduler.trace_id. NULL for what came as a message.';

@@ -1,6 +1,7 @@
 #include "app/application.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -108,8 +109,12 @@ Application::Application(Settings settings)
     http_ = std::make_shared<http::Server>(io_.get_executor(), std::move(http_options), std::move(api), counters_);
 
     if (settings_.redis_url) {
-        relay_ =
-            std::make_shared<relay::Relay>(io_.get_executor(), redis::read_url(*settings_.redis_url), pool_, counters_);
+        relay::RelayOptions relay_options;
+        relay_options.url = redis::read_url(*settings_.redis_url);
+        relay_options.tls = {settings_.redis_ca, settings_.redis_certificate, settings_.redis_key};
+        relay_options.targets = targets;
+        relay_options.session = session;
+        relay_ = std::make_shared<relay::Relay>(io_.get_executor(), std::move(relay_options), pool_, counters_);
     }
     worker_ = std::make_shared<work::Worker>(executor, pool_, "hl7_out", links_at_once);
     courier_ = std::make_shared<link::Courier>(executor, worker_->desk(), settings_.link_tls_folder, counters_);
@@ -270,10 +275,33 @@ Task<void> Application::housekeeping() {
             }
             pause = unreachable || !told ? maintain_first_retry : maintain_retry;
         } else {
-            if (!told) log::info("app.maintained", "partitions are ready, the audit log is sealed");
+            if (!told) {
+                log::info("app.maintained", "partitions are ready, the audit log is sealed");
+                co_await check_profiles();
+            }
             told = true;
         }
         co_await housekeeping_wake_.wait(pause);
+    }
+}
+
+// A profile that is not understood would hold up the messages of every new sender: it is told at the start.
+Task<void> Application::check_profiles() {
+    for (const auto& listener : settings_.mllp_listeners) {
+        if (listener.profile.empty()) {
+            continue;
+        }
+        const std::array<db::Param, 1> params{db::Param::text(listener.profile)};
+        const db::RunOptions options{Milliseconds(5000), db::WhenDown::wait, Milliseconds(0)};
+        const auto result = co_await db::run(pool_, db::StatementId::profile_faults, params, options);
+        const auto* rows = std::get_if<db::Rows>(&result);
+        const auto faults = rows != nullptr ? rows->text_or(0, 0, "") : std::string();
+        if (!faults.empty()) {
+            log::error("mllp.profile",
+                       "the profile of a listener is not understood: messages of senders that are new there are not "
+                       "answered. Correct it and start again",
+                       {{"listener", listener.name}, {"faults", faults}});
+        }
     }
 }
 

@@ -41,6 +41,7 @@ private:
     Task<void> watch_signals();
     Task<void> drain();
     Task<void> housekeeping();
+    Task<void> check_profiles();
     void describe(http::Probes& probes) const;
 
     Settings settings_;

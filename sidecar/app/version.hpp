@@ -4,5 +4,7 @@
 namespace radscheduler::sidecar {
 
 const char* version_text();
+// The commit it was built from; "unknown" without git.
+const char* commit_text();
 
 } // namespace radscheduler::sidecar

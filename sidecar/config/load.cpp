@@ -93,6 +93,7 @@ void gather_listeners(Loaded& loaded) {
     first.host = settings.mllp_host;
     first.port = settings.mllp_port;
     first.site = settings.mllp_site;
+    first.profile = settings.mllp_profile;
     first.networks = settings.mllp_networks;
     first.tls = {settings.mllp_tls_certificate, settings.mllp_tls_key, settings.mllp_tls_client_ca};
     settings.mllp_listeners = {first};

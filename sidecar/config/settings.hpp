@@ -16,6 +16,9 @@ struct Settings {
     // The guide's variables
     std::string database_url;
     std::optional<std::string> redis_url;
+    std::string redis_ca; // PEM files, for rediss://
+    std::string redis_certificate;
+    std::string redis_key;
     std::string node_env = "development";
     std::optional<std::string> jwt_secret;
     std::optional<std::string> jwt_secret_previous;
@@ -37,6 +40,7 @@ struct Settings {
     std::chrono::milliseconds mllp_write_timeout = std::chrono::seconds(30);
     std::vector<std::string> mllp_networks;
     std::string mllp_site;
+    std::string mllp_profile;
     std::string mllp_tls_certificate;
     std::string mllp_tls_key;
     std::string mllp_tls_client_ca;

@@ -1,5 +1,6 @@
 #include "db/connection.hpp"
 
+#include "db/query_times.hpp"
 #include <poll.h>
 #include <unistd.h>
 #include <vector>
@@ -224,6 +225,7 @@ Task<QueryOutcome> Connection::execute_within(StatementId id, std::span<const Pa
             co_return outcome;
         }
     }
+    const auto began = Clock::now();
     std::array<const char*, most_params> values{};
     std::array<int, most_params> lengths{};
     std::array<int, most_params> formats{};
@@ -237,7 +239,10 @@ Task<QueryOutcome> Connection::execute_within(StatementId id, std::span<const Pa
                             lengths.data(), formats.data(), 0) == 0) {
         co_return lost("the connection was lost before a statement could be sent");
     }
-    co_return co_await collect();
+    auto outcome = co_await collect();
+    const auto took = std::chrono::duration<double>(Clock::now() - began).count();
+    query_times()[static_cast<std::size_t>(id)].add(took);
+    co_return outcome;
 }
 
 Task<QueryOutcome> Connection::run(const char* sql, Milliseconds limit) {

@@ -29,7 +29,10 @@ enum class StatementId {
     release_tasks,
     extend_leases,
     count_tasks,
-    relay_fetch,
+    relay_lag,
+    relay_aggregates,
+    relay_page,
+    profile_faults,
     relay_advance,
     live_enter,
     live_ticket,
@@ -47,14 +50,26 @@ struct Statement {
     const char* sql;
 };
 
-// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement and so in
-// one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the login no
-// longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement
+// and so in one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the
+// login no longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
 #define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
     "SELECT r.status, r.content_type, r.body, r.headers "                                                              \
     "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
+// For a listener of one site, or with a profile for new senders: settings of this statement. Without a site that of
+// the session stays. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_AT_LISTENER                                                                                           \
+    "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', COALESCE(NULLIF($3::text, ''), "        \
+    "pg_catalog.current_setting('radscheduler.site', true), ''), true), "                                              \
+    "pg_catalog.set_config('radscheduler.new_sender_profile', $4::text, true) AS profile) "
+
+// The codes of the conflicts that a message was told of, for counting. Most have none.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_CODES                                                                                                 \
+    "CASE WHEN r.conflicts <> '[]' THEN (SELECT pg_catalog.string_agg(c ->> 'code', ' ') FROM "                        \
+    "pg_catalog.jsonb_array_elements(r.conflicts) AS c) END "
 // The same for what live events ask, with columns of its own.
 // NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
 #define RADSCHED_LIVE_AS(columns, call)                                                                                \
@@ -64,18 +79,16 @@ struct Statement {
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
 inline constexpr std::array<Statement, statement_count> statements{{
-    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                   "FROM radscheduler.ingest($1::bytea, 'mllp'::text, $2::text) AS r"},
-    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_batch", "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
                         "FROM radscheduler.ingest_batch($1::bytea[], 'mllp'::text, $2::text[]) AS r"},
-    // For a listener of one site: the setting narrows this statement to it.
-    {"rs_ingest_at", "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-                     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
-                     "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
-                     "'mllp' END, $2::text) AS r"},
-    {"rs_ingest_batch_at",
-     "WITH c AS MATERIALIZED (SELECT pg_catalog.set_config('radscheduler.site', $3::text, true)) "
-     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id "
+    {"rs_ingest_at",
+     RADSCHED_AT_LISTENER "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
+                          "FROM c, LATERAL radscheduler.ingest($1::bytea, CASE WHEN c.set_config IS NULL THEN '' ELSE "
+                          "'mllp' END, $2::text) AS r"},
+    {"rs_ingest_batch_at", RADSCHED_AT_LISTENER
+     "SELECT r.message_id, r.ack, r.code, r.outcome, r.appointment_id, " RADSCHED_CODES
      "FROM c, LATERAL radscheduler.ingest_batch($1::bytea[], CASE WHEN c.set_config IS NULL THEN '' ELSE 'mllp' END, "
      "$2::text[]) AS r"},
     {"rs_quarantine",
@@ -86,9 +99,8 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_simulate", RADSCHED_AS_PRINCIPAL("$6::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
     {"rs_appointments", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_appointments(p.query)")},
     {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
-    {"rs_call",
-     RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
-                           "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
+    {"rs_call", RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
+                                      "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
     {"rs_health", "SELECT radscheduler.health()"},
     {"rs_key", "SELECT k.site, pg_catalog.array_to_string(k.scopes, ' ') FROM radscheduler.admit_api_key($1::text, "
                "$2::bytea, $3::inet) AS k"},
@@ -106,8 +118,15 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_release_tasks", "SELECT radscheduler.release_tasks($1::text, $2::bigint[])"},
     {"rs_extend_leases", "SELECT radscheduler.extend_leases($1::text, $2::bigint[])"},
     {"rs_count_tasks", "SELECT c.kind, c.state, c.tasks, c.oldest_seconds FROM radscheduler.count_tasks() AS c"},
-    {"rs_fetch",
-     "SELECT f.cursor, f.channel, f.payload FROM radscheduler.relay_fetch('redis'::text, $1::integer) AS f"},
+    {"rs_lag",
+     "SELECT (1000 * EXTRACT(epoch FROM l.lag))::bigint, l.waiting, (1000 * EXTRACT(epoch FROM l.held_lag))::bigint, "
+     "l.holder_pid, (1000 * EXTRACT(epoch FROM l.holder_age))::bigint "
+     "FROM radscheduler.relay_lag('redis'::text) AS l"},
+    {"rs_aggregates", "SELECT a.key, a.value FROM radscheduler.relay_aggregates($1::text[]) AS a"},
+    {"rs_page", "SELECT p.cursor, p.key, p.epoch_mark, p.type, p.payload "
+                "FROM radscheduler.relay_page('redis'::text, $1::integer) AS p"},
+    {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
+                          "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
     {"rs_live_enter", RADSCHED_LIVE_AS("r.site_id, r.site", "radscheduler.live_enter()")},
     {"rs_live_ticket",

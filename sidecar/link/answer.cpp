@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "obs/text.hpp"
 #include "radscheduler/ack.hpp"
 #include "radscheduler/ack_mode.hpp"
 #include "radscheduler/header.hpp"
@@ -15,6 +14,13 @@ namespace {
 
 constexpr std::size_t longest_code = 10;
 constexpr std::size_t longest_place = 40;
+
+// Blanks around a code or an id mean nothing.
+std::string_view trim(std::string_view text) {
+    const auto from = text.find_first_not_of(' ');
+    return from == std::string_view::npos ? std::string_view()
+                                          : text.substr(from, text.find_last_not_of(' ') + 1 - from);
+}
 
 bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "mllp/trigger.hpp"
 #include "net/watchdog.hpp"
 #include "obs/log.hpp"
 
@@ -63,8 +64,8 @@ struct Courier::Line {
 
 // A run under way.
 struct Courier::Errand {
-    Errand(std::shared_ptr<const work::Run> run, Line& line, RunMachine machine)
-        : run(std::move(run)), line(line), machine(std::move(machine)) {}
+    Errand(std::shared_ptr<const work::Run> run, Line& line, const RunMachine& machine)
+        : run(std::move(run)), line(line), machine(machine) {}
 
     const work::ClaimedTask& task() const { return run->tasks[machine.at()]; }
 
@@ -309,6 +310,9 @@ Task<Courier::Event> Courier::settle(Errand& errand, RunMachine::Step step) {
 
 void Courier::note_settled(const Errand& errand, Outcome outcome, bool counts) {
     counters_.work.attempts[static_cast<std::size_t>(outcome)].add();
+    if (was_sent(outcome_word(outcome))) {
+        counters_.work.messages[static_cast<std::size_t>(outcome)].add(mllp::trigger_of(errand.message.view()));
+    }
     if (outcome == Outcome::not_sent) {
         return; // nothing left; that the receiver is away was told once
     }

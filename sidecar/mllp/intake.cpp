@@ -14,12 +14,22 @@ namespace {
 constexpr Milliseconds session_wait{1000}; // for a database session; then the connections look at their peers again
 
 Receipt receipt_of(const db::Rows& rows, int row, std::size_t shared) {
-    return {rows.text_or(row, 0, ""), rows.text_or(row, 2, ""), rows.text_or(row, 3, ""),
-            rows.text_or(row, 4, ""), rows.bytes(row, 1),       shared};
+    return {rows.text_or(row, 0, ""),
+            rows.text_or(row, 2, ""),
+            rows.text_or(row, 3, ""),
+            rows.text_or(row, 4, ""),
+            rows.bytes(row, 1),
+            rows.text_or(row, 5, ""),
+            shared};
 }
 
 db::DbError wrong_rows() {
     return {db::FailureKind::permanent, "", "", "the extension is not of this version"};
+}
+
+// Whether the sender alone decides for which site and how its messages are read.
+bool is_plain(const Parcel& parcel) {
+    return parcel.site.empty() && parcel.profile.empty();
 }
 
 } // namespace
@@ -34,9 +44,10 @@ Task<void> Intake::deliver(std::shared_ptr<Parcel> parcel) {
     for (const auto& message : parcel->messages) {
         entry.bytes += message.size();
     }
-    auto group = std::find(groups_.begin(), groups_.end(), parcel->site);
+    const auto key = parcel->site + '\n' + parcel->profile;
+    auto group = std::find(groups_.begin(), groups_.end(), key);
     if (group == groups_.end()) {
-        group = groups_.insert(groups_.end(), parcel->site);
+        group = groups_.insert(groups_.end(), key);
     }
     entry.group = static_cast<std::size_t>(group - groups_.begin());
     entry.alone = parcel->alone;
@@ -135,11 +146,12 @@ Task<void> Intake::together(db::Connection& connection, const Parcels& parcels) 
             ++count;
         }
     }
-    const auto& site = parcels[0]->site;
-    const std::array<db::Param, 3> params{db::Param::bytes(messages.finish()), db::Param::bytes(peers.finish()),
-                                          db::Param::text(site)};
-    const auto statement = site.empty() ? db::StatementId::ingest_batch : db::StatementId::ingest_batch_at;
-    auto result = co_await connection.execute(statement, std::span(params).first(site.empty() ? 2 : 3));
+    const auto& first = *parcels[0]; // the others are of the same listener, or of one like it
+    const std::array<db::Param, 4> params{db::Param::bytes(messages.finish()), db::Param::bytes(peers.finish()),
+                                          db::Param::text(first.site), db::Param::text(first.profile)};
+    const bool plain = is_plain(first);
+    const auto statement = plain ? db::StatementId::ingest_batch : db::StatementId::ingest_batch_at;
+    auto result = co_await connection.execute(statement, std::span(params).first(plain ? 2 : 4));
     if (const auto* rows = std::get_if<db::Rows>(&result);
         rows != nullptr && rows->count() == static_cast<int>(count)) {
         counters_.mllp_batches.add();
@@ -167,10 +179,11 @@ Task<void> Intake::together(db::Connection& connection, const Parcels& parcels) 
 
 Task<void> Intake::singly(db::Connection& connection, Parcel& parcel) {
     for (const auto& message : parcel.messages) {
-        const std::array<db::Param, 3> params{db::Param::bytes(message.view()), db::Param::text(parcel.peer),
-                                              db::Param::text(parcel.site)};
-        const auto statement = parcel.site.empty() ? db::StatementId::ingest : db::StatementId::ingest_at;
-        auto result = co_await connection.execute(statement, std::span(params).first(parcel.site.empty() ? 2 : 3));
+        const std::array<db::Param, 4> params{db::Param::bytes(message.view()), db::Param::text(parcel.peer),
+                                              db::Param::text(parcel.site), db::Param::text(parcel.profile)};
+        const bool plain = is_plain(parcel);
+        const auto statement = plain ? db::StatementId::ingest : db::StatementId::ingest_at;
+        auto result = co_await connection.execute(statement, std::span(params).first(plain ? 2 : 4));
         if (const auto* error = std::get_if<db::DbError>(&result)) {
             parcel.error = *error;
             co_return;

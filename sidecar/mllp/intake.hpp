@@ -24,6 +24,7 @@ struct Receipt {
     std::string outcome;
     std::string appointment_id;
     Payload ack;
+    std::string conflicts;  // their codes, separated by blanks
     std::size_t shared = 1; // messages in that transaction
 };
 
@@ -32,8 +33,9 @@ struct Parcel {
 
     std::vector<Payload> messages;
     std::string peer;
-    std::string site;   // code of the site whose messages these are; empty: the sender decides
-    bool alone = false; // each message in a transaction of its own
+    std::string site;    // code of the site whose messages these are; empty: the sender decides
+    std::string profile; // of senders that are new (Listener::profile)
+    bool alone = false;  // each message in a transaction of its own
     std::vector<Receipt> receipts;
     std::optional<db::DbError> error;
     Signal done;
@@ -63,7 +65,7 @@ private:
     Counters& counters_;
     WaitingLine line_;
     std::unordered_map<std::uint64_t, std::shared_ptr<Parcel>> parcels_;
-    std::vector<std::string> groups_; // sites by their number in the line
+    std::vector<std::string> groups_; // sites with profiles by their number in the line
     std::uint64_t next_ticket_ = 1;
     bool watching_ = false;
     bool hungry_ = false; // a worker was called that has not taken anything yet

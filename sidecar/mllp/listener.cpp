@@ -77,7 +77,7 @@ Listener read_one(const Json& object) {
     if (!object.is_object()) {
         throw std::string("each listener must be an object");
     }
-    only(object, {"name", "host", "port", "site", "networks", "tls", "senders"}, "a listener");
+    only(object, {"name", "host", "port", "site", "profile", "networks", "tls", "senders"}, "a listener");
     Listener listener;
     listener.name = text(object, "name");
     if (listener.name.empty()) {
@@ -94,6 +94,15 @@ Listener read_one(const Json& object) {
     }
     listener.port = port.get<std::uint16_t>();
     listener.site = text(object, "site");
+    if (object.contains("profile")) {
+        if (!object["profile"].is_object()) {
+            throw std::string("profile must be an object, such as {\"preset\": \"generic\"}");
+        }
+        if (object["profile"].contains("override_requests")) {
+            throw std::string("override_requests is for a sender's own profile (set_sender), not for a listener's");
+        }
+        listener.profile = object["profile"].dump();
+    }
     if (object.contains("networks")) {
         listener.networks = texts(object["networks"], "networks");
     }
@@ -146,6 +155,10 @@ Listeners read_listeners(std::string_view json) {
         listeners.problem = problem;
     }
     return listeners;
+}
+
+bool is_profile(std::string_view json) {
+    return Json::parse(json, nullptr, false).is_object();
 }
 
 bool is_network(const std::string& text) {

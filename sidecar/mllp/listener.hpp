@@ -23,6 +23,7 @@ struct Listener {
     std::string host = "0.0.0.0";
     std::uint16_t port = 0;
     std::string site;                  // code of the site whose messages come in here; empty: the sender decides
+    std::string profile;               // of senders that are heard of here first, in JSON; empty: none
     std::vector<std::string> networks; // "10.1.0.0/16", "fd00::/8", "192.0.2.7"
     TlsFiles tls;
     // A name of a client's certificate (common name, DNS name or sha256:<hex>) to "application|facility" of the senders
@@ -37,6 +38,8 @@ struct Listeners {
 };
 Listeners read_listeners(std::string_view json);
 
+// True for JSON that is an object.
+bool is_profile(std::string_view json);
 // True for text that names a network or an address.
 bool is_network(const std::string& text);
 // Whether an address is in one of the networks; an IPv4 address that came through an IPv6 socket counts as IPv4.

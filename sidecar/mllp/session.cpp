@@ -6,6 +6,7 @@
 
 #include "mllp/batch_file.hpp"
 #include "mllp/frame_writer.hpp"
+#include "mllp/trigger.hpp"
 #include "obs/log.hpp"
 #include "obs/text.hpp"
 
@@ -284,17 +285,19 @@ Task<Delivery::Event> Session::attempt(std::vector<Payload>& messages, const Del
     parcel->messages = std::move(messages);
     parcel->peer = peer_;
     parcel->site = listener_->site;
+    parcel->profile = listener_->profile;
     parcel->alone = delivery.attempts() > 1;
     co_await house_->intake->deliver(parcel);
     const auto done = parcel->receipts.size();
-    std::vector<std::size_t> sizes;
+    std::vector<Trace> traces;
     for (std::size_t i = 0; i < done; ++i) {
-        sizes.push_back(parcel->messages[i].size());
+        const auto& message = parcel->messages[i];
+        traces.push_back({message.size(), trigger_of(message.view())});
     }
     parcel->messages.erase(parcel->messages.begin(), parcel->messages.begin() + static_cast<std::ptrdiff_t>(done));
     messages = std::move(parcel->messages);
     if (done > 0) {
-        const bool sent = co_await answer(parcel->receipts, sizes, delivery.attempts(), arrived);
+        const bool sent = co_await answer(parcel->receipts, traces, delivery.attempts(), arrived);
         if (!sent) {
             co_return Delivery::Event::peer_closed;
         }
@@ -315,7 +318,7 @@ Task<Delivery::Event> Session::attempt(std::vector<Payload>& messages, const Del
     co_return passing ? Delivery::Event::transient_failure : Delivery::Event::permanent_failure;
 }
 
-Task<bool> Session::answer(const std::vector<Receipt>& receipts, const std::vector<std::size_t>& sizes, int attempts,
+Task<bool> Session::answer(const std::vector<Receipt>& receipts, const std::vector<Trace>& traces, int attempts,
                            Clock::time_point arrived) {
     // Enhanced mode may ask for silence; then there is nothing to send, nor to count.
     std::string frames;
@@ -333,7 +336,8 @@ Task<bool> Session::answer(const std::vector<Receipt>& receipts, const std::vect
     const auto took = Clock::now() - arrived;
     for (std::size_t i = 0; i < receipts.size(); ++i) {
         const auto& receipt = receipts[i];
-        counters_.note_message(receipt.outcome, std::chrono::duration<double>(took).count());
+        counters_.conflicts.add(receipt.conflicts);
+        counters_.note_message(receipt.outcome, traces[i].trigger, std::chrono::duration<double>(took).count());
         log::info("mllp.message",
                   !sent                 ? "stored, but the answer could not be sent; the same bytes get it again"
                   : receipt.ack.empty() ? "stored; the sender asked for no answer"
@@ -343,7 +347,7 @@ Task<bool> Session::answer(const std::vector<Receipt>& receipts, const std::vect
                    {"code", receipt.code},
                    {"outcome", receipt.outcome},
                    {"appointment_id", receipt.appointment_id},
-                   {"bytes", sizes[i]},
+                   {"bytes", traces[i].size},
                    {"ack_bytes", receipt.ack.size()},
                    {"attempts", attempts},
                    {"shared", receipt.shared},

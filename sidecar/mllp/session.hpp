@@ -36,7 +36,12 @@ private:
     Task<Next> refuse(const FrameEvent& event);
     Task<Next> deliver(std::vector<Payload>& messages);
     Task<Delivery::Event> attempt(std::vector<Payload>& messages, const Delivery& delivery, Clock::time_point arrived);
-    Task<bool> answer(const std::vector<Receipt>& receipts, const std::vector<std::size_t>& sizes, int attempts,
+    // What is told of a message that is gone.
+    struct Trace {
+        std::size_t size;
+        std::string_view trigger;
+    };
+    Task<bool> answer(const std::vector<Receipt>& receipts, const std::vector<Trace>& traces, int attempts,
                       Clock::time_point arrived);
     Task<bool> write(std::string_view bytes);
     Task<void> refuse_http();

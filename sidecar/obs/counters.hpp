@@ -5,6 +5,9 @@
 #include <array>
 #include <string_view>
 
+#include "obs/conflict_counts.hpp"
+#include "obs/http_counters.hpp"
+#include "obs/trigger_counts.hpp"
 #include "obs/work_counters.hpp"
 
 namespace radscheduler::sidecar {
@@ -13,13 +16,14 @@ struct Counters {
     // Outcomes of ingest(), in the order of `by_outcome`.
     static constexpr std::array<std::string_view, 7> outcomes{"applied", "flagged", "duplicate", "stale",
                                                               "ignored", "error",   "rejected"};
-    std::array<Counter, outcomes.size()> by_outcome;
+    std::array<TriggerCounts, outcomes.size()> by_outcome;
+    ConflictCounts conflicts;
     Durations mllp_ack_seconds; // from the last byte of a message to its answer
 
-    void note_message(std::string_view outcome, double seconds) {
+    void note_message(std::string_view outcome, std::string_view trigger, double seconds) {
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
             if (outcomes[i] == outcome) {
-                by_outcome[i].add();
+                by_outcome[i].add(trigger);
             }
         }
         mllp_ack_seconds.add(seconds);
@@ -48,6 +52,7 @@ struct Counters {
     Counter http_connections_now;
     Counter http_requests;
     Counter http_errors; // answers with status 500 and above
+    HttpCounters http;
 
     Counter db_connects;
     Counter db_connect_failures;
@@ -60,6 +65,11 @@ struct Counters {
 
     Counter relay_published;
     Counter relay_failures;
+    Counter relay_repeated; // entries that their stream in Redis had already
+    Gauge relay_leading_now;
+    Gauge relay_waiting_now;     // events that are not published
+    Gauge relay_horizon_pid_now; // whose transaction is the oldest that writes; 0: none, or a prepared one
+    Gauge relay_horizon_ms_now;  // and how old that is
 
     WorkCounters work;
 };

@@ -52,8 +52,10 @@ struct Page {
     }
     // A histogram.
     void durations(std::string name, std::string help, const Durations& durations) {
-        auto& histogram = family(std::move(name), std::move(help), MetricType::Histogram);
-        ClientMetric metric;
+        add_durations(family(std::move(name), std::move(help), MetricType::Histogram), {}, durations);
+    }
+    static void add_durations(MetricFamily& histogram, const Labels& labels, const Durations& durations) {
+        auto metric = labelled(labels);
         std::uint64_t below = 0;
         for (std::size_t i = 0; i <= Durations::bounds.size(); ++i) {
             below += durations.count(i);
@@ -73,8 +75,11 @@ struct Page {
 };
 
 // Each fills in its part.
+class HttpCounters;
+void add_http(Page& page, const HttpCounters& counters);
 struct WorkState;
 struct WorkCounters;
+void add_process(Page& page);
 void add_work(Page& page, const WorkCounters& counters, const WorkState& state);
 
 } // namespace radscheduler::sidecar

@@ -121,6 +121,7 @@ Task<std::optional<std::vector<TaskCount>>> Desk::count() {
         co_return std::nullopt;
     }
     std::vector<TaskCount> counts;
+    counts.reserve(static_cast<std::size_t>(rows->count()));
     for (int row = 0; row < rows->count(); ++row) {
         counts.push_back({rows->text_or(row, 0, ""), rows->text_or(row, 1, ""),
                           std::atof(rows->text_or(row, 2, "0").c_str()),

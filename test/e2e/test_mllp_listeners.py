@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import ssl
@@ -66,7 +67,7 @@ def database(cluster):
 
 @pytest.fixture(scope="module")
 def ports():
-    return {name: free_port() for name in ("tls", "south", "elsewhere")}
+    return {name: free_port() for name in ("tls", "south", "elsewhere", "naming", "late")}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,8 @@ def daemon(database, folder, ports):
     listeners.write_text(json.dumps([
         {"name": "tls", "host": "127.0.0.1", "port": ports["tls"], "tls": tls, "senders": {"ris.example": ["TLSRIS|NORTH"]}},
         {"name": "south", "host": "127.0.0.1", "port": ports["south"], "site": "SOUTH"},
+        {"name": "naming", "host": "127.0.0.1", "port": ports["naming"], "profile": {"preset": "seed_naming"}},
+        {"name": "late", "host": "127.0.0.1", "port": ports["late"], "site": "SOUTH", "profile": {"order_by": "arrival", "phone_region": "GB"}},
         {"name": "elsewhere", "host": "127.0.0.1", "port": ports["elsewhere"], "networks": ["192.0.2.0/24"]},
     ]), encoding="utf-8")
     daemon = Daemon(database.url, RADSCHED_MLLP_LISTENERS=str(listeners), RADSCHED_MLLP_MAX_FRAME="64KiB", RADSCHED_MLLP_FRAME_TIMEOUT="1s",
@@ -168,6 +171,32 @@ def test_a_listener_has_a_site(daemon, database, ports):
     assert database.rows("SELECT t.code, count(*) AS n FROM radscheduler.hl7_message m JOIN radscheduler.sender s USING (site_id, sender_id) JOIN radscheduler.site t USING (site_id)"
                          " WHERE s.sending_application = 'SOUTHRIS' GROUP BY 1") == [{"code": "SOUTH", "n": 3}]
     assert booking.control_id
+
+
+def test_a_listener_has_a_profile_for_new_senders(daemon, database, ports):
+    """Each reads S15 as its listener says, from the first message on, alone and in a shared transaction; who is known keeps his profile."""
+    for name, port, status in (("NAMINGRIS", ports["naming"], "DISCONTINUED"), ("PLAINRIS", daemon.mllp_port, "CANCELLED"), ("PLAINRIS", ports["naming"], "CANCELLED")):
+        bookings = [Booking(application=name, facility="NORTH") for _ in range(3)]
+        with Client(port) as client:
+            client.write(b"".join(frame(text) for booking in bookings for text in (booking.message(), booking.message("S15", ""))))
+            assert [Ack(client.read_frame()).code for _ in range(6)] == ["AA"] * 6
+        assert [booking.row(database)["status"] for booking in bookings] == [status] * 3
+    with Client(ports["late"]) as client:
+        assert client.send(message("LATERIS")[1]).code == "AA"
+    assert database.rows("SELECT s.sending_application AS name, t.code AS site, s.profile FROM radscheduler.sender s JOIN radscheduler.site t USING (site_id)"
+                         " WHERE s.sending_application IN ('NAMINGRIS', 'PLAINRIS', 'LATERIS') ORDER BY 1") == [
+        {"name": "LATERIS", "site": "SOUTH", "profile": {"order_by": "arrival", "phone_region": "GB"}},
+        {"name": "NAMINGRIS", "site": "MAIN", "profile": {"preset": "seed_naming"}},
+        {"name": "PLAINRIS", "site": "MAIN", "profile": {}}]
+
+
+def test_a_profile_that_is_not_understood_is_told_at_the_start(database):
+    daemon = Daemon(database.url, RADSCHED_MLLP_PROFILE='{"order_by": "chance"}')
+    try:
+        eventually(lambda: "mllp.profile" in daemon.log.read_text(), what="the complaint about the profile")
+        assert "order_by" in daemon.log.read_text()
+    finally:
+        daemon.stop()
 
 
 def test_an_address_outside_the_networks_is_closed(daemon, ports):
@@ -278,7 +307,12 @@ def test_a_message_that_fails_alone_fails_no_other(daemon, database):
 def test_metrics_count_and_name_nobody(daemon):
     text = daemon.get("/metrics").text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert float(lines['radsched_hl7_messages_total{direction="in",outcome="applied"}']) >= 200
+    assert float(lines['radsched_hl7_messages_total{direction="in",trigger="S12",outcome="applied"}']) >= 200
+    assert float(lines['radsched_hl7_messages_total{direction="in",trigger="S15",outcome="applied"}']) >= 9
+    assert float(lines['radsched_pg_query_seconds_count{op="ingest"}']) >= 1
+    assert re.search(r'radsched_build_info\{version="[0-9.]+",commit="[0-9a-f]+|unknown"\} 1', text)
+    assert 1e6 < float(lines["process_resident_memory_bytes"]) < 1e10 and float(lines["process_open_fds"]) > 5
+    assert abs(time.time() - float(lines["process_start_time_seconds"])) < 3600 and float(lines["process_cpu_seconds_total"]) > 0
     assert float(lines["radsched_hl7_ack_seconds_count"]) >= 200
     assert float(lines['radsched_hl7_ack_seconds_bucket{le="+Inf"}']) == float(lines["radsched_hl7_ack_seconds_count"])
     assert float(lines["radsched_mllp_batches_total"]) >= 1

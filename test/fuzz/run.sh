@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp live}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp answer live}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -21,7 +21,7 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
-sidecar="mllp/frame_reader auth/strict_json live/client_frame live/cursor live/event live/feed live/filter live/history live/protocol"
+sidecar="mllp/frame_reader redis/exchange redis/resp link/answer auth/strict_json live/client_frame live/cursor live/event live/feed live/filter live/history live/protocol"
 for unit in $sidecar; do
     sources="$sources $root/sidecar/$unit.cpp"
 done
@@ -44,7 +44,7 @@ done
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086
-    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -o "$out/fuzz_$fuzzer"
+    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -lhiredis -o "$out/fuzz_$fuzzer"
     mkdir -p "$out/corpus/$fuzzer"
 done
 

@@ -55,12 +55,15 @@ TEST(Listener, LetsACertificateSpeakForItsSendersOnly) {
 }
 
 TEST(Listener, ReadsAListOfThem) {
-    const auto read = read_listeners(R"([{"name": "north", "port": 8662, "site": "NORTH", "networks": ["10.1.0.0/16"],
+    const auto read = read_listeners(
+        R"([{"name": "north", "port": 8662, "site": "NORTH", "profile": {"order_by": "arrival"}, "networks": ["10.1.0.0/16"],
         "tls": {"certificate": "c.pem", "key": "k.pem", "client_ca": "ca.pem"},
         "senders": {"ris.example": ["RIS|NORTH"]}}, {"name": "south", "host": "127.0.0.1", "port": 8663}])");
     ASSERT_EQ(read.problem, "");
     ASSERT_EQ(read.list.size(), 2U);
     EXPECT_EQ(read.list[0].site, "NORTH");
+    EXPECT_EQ(read.list[0].profile, R"({"order_by":"arrival"})");
+    EXPECT_EQ(read.list[1].profile, "");
     EXPECT_EQ(read.list[0].tls.client_ca, "ca.pem");
     EXPECT_EQ(read.list[0].senders.at("ris.example"), std::vector<std::string>{"RIS|NORTH"});
     EXPECT_EQ(read.list[1].host, "127.0.0.1");
@@ -80,6 +83,8 @@ TEST(Listener, SaysWhatIsWrongWithAList) {
         {R"([{"name": "a", "port": 1, "networks": ["10.1"]}])", "10.1"},
         {R"([{"name": "a", "port": 1, "networks": "10.1.0.0/16"}])", "networks"},
         {R"([{"name": "a", "port": 1, "tls": {"certificate": "c"}}])", "key"},
+        {R"([{"name": "a", "port": 1, "profile": "seed_naming"}])", "profile"},
+        {R"([{"name": "a", "port": 1, "profile": {"override_requests": true}}])", "override_requests"},
         {R"([{"name": "a", "port": 1, "senders": {"x": ["A|B"]}}])", "client_ca"},
         {R"([{"name": "a", "port": 1}, {"name": "a", "port": 2}])", "two listeners"},
     };
