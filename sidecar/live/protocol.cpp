@@ -245,7 +245,8 @@ void Protocol::close(unsigned code, std::string reason) {
 }
 
 void Protocol::tick(Moment now, std::chrono::system_clock::time_point wall) {
-    if (!feed_ && !checking_ && !to_check_ && now - started_ > options_.auth_limit) {
+    const bool has_begun = started_ != Moment{}; // the handshake of the WebSocket comes before
+    if (has_begun && !feed_ && !checking_ && !to_check_ && now - started_ > options_.auth_limit) {
         close(auth_timeout, "nobody authenticated in time");
     }
     if (expires_ && *expires_ <= wall) {

@@ -6,6 +6,7 @@
 Each event is a transaction of its own, as a booking would be; followers are the C++ program live_clients on the same machine.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -33,14 +34,12 @@ def usage(pid):
 
 
 def write(database, rate, until):
-    with database.connect() as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            began, written = time.monotonic(), 0
-            while time.monotonic() < until:
-                cursor.execute(WRITE)
-                written += 1
-                time.sleep(max(0, began + written / rate - time.monotonic()))
+    with contextlib.closing(database.connect()) as connection, connection.cursor() as cursor:
+        began, written = time.monotonic(), 0
+        while time.monotonic() < until:
+            cursor.execute(WRITE)
+            written += 1
+            time.sleep(max(0, began + written / rate - time.monotonic()))
     return written
 
 

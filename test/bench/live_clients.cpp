@@ -53,7 +53,6 @@ public:
             "Sec-WebSocket-Protocol: radsched.v1\r\nAuthorization: Bearer " +
             key + "\r\n\r\n";
         asio::write(socket_, asio::buffer(request), ec);
-        asio::write(socket_, asio::buffer(text_frame(R"({"op":"subscribe","id":"s1","types":["order.*"]})")), ec);
         read();
         return !ec;
     }
@@ -81,6 +80,9 @@ private:
             }
             upgraded_ = pending_.compare(0, 12, "HTTP/1.1 101") == 0;
             at = end + 4;
+            error_code ignored;
+            asio::write(socket_, asio::buffer(text_frame(R"({"op":"subscribe","id":"s1","types":["order.*"]})")),
+                        ignored);
         }
         while (pending_.size() >= at + 2) {
             std::size_t length = static_cast<unsigned char>(pending_[at + 1]) & 0x7fU;

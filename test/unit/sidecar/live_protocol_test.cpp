@@ -116,6 +116,13 @@ TEST_F(LiveProtocol, DoesNotWaitForEverForSomebodyUnknown) {
     EXPECT_EQ(closed(), 4408U);
 }
 
+TEST_F(LiveProtocol, CountsNoTimeBeforeItStarts) {
+    protocol_ = Protocol(options());
+    protocol_.tick(now_ + 60s, {});
+    protocol_.start(now_ + 60s, true);
+    EXPECT_EQ(closed(), 0U);
+}
+
 TEST_F(LiveProtocol, SubscribesFromNowOn) {
     admit();
     say(R"({"op":"subscribe","id":"s1","types":["appointment.*"]})");
