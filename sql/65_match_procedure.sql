@@ -34,10 +34,11 @@ SELECT s.text, s.modality, m.* FROM study s, radscheduler.match_procedure(s.text
 -- Exams are found by their own names; nothing that says one thing about contrast finds an exam that is done otherwise.
 SELECT c.code, t.text, m.code FROM radscheduler.procedure_catalogue c, LATERAL (SELECT c.name) t(text), radscheduler.match_procedure(t.text) m
 WHERE m.code IS DISTINCT FROM c.code AND length(c.name) % 3 = 0;
-SELECT b.text, m.code, p.contrast FROM (SELECT x || w AS text, w FROM unnest('{CT,MRI}'::text[]) k, LATERAL (SELECT k || ' ' || r FROM unnest('{head,chest,lumbar spine}'::text[]) r) y(x),
-        unnest('{" with contrast"," without contrast"," w/wo contrast"}'::text[]) w) b, radscheduler.match_procedure(b.text) m
-JOIN radscheduler.procedure p ON p.site_id = :site AND p.code = m.code
-WHERE p.contrast <> 'unknown' AND p.contrast <> CASE b.w WHEN ' with contrast' THEN 'with' WHEN ' without contrast' THEN 'none' ELSE 'with_and_without' END;
+WITH told AS MATERIALIZED (
+    SELECT k || ' ' || r || w AS text, w, m.code FROM unnest('{CT,MRI}'::text[]) k, unnest('{head,chest,lumbar spine}'::text[]) r,
+        unnest('{" with contrast"," without contrast"," w/wo contrast"}'::text[]) w, LATERAL radscheduler.match_procedure(k || ' ' || r || w) m)
+SELECT t.text, t.code, p.contrast FROM told t JOIN radscheduler.procedure p ON p.site_id = :site AND p.code = t.code
+WHERE p.contrast <> 'unknown' AND p.contrast <> CASE t.w WHEN ' with contrast' THEN 'with' WHEN ' without contrast' THEN 'none' ELSE 'with_and_without' END;
 
 -- A site's own exams, sides and aliases. An alias that contradicts its exam is not followed.
 SELECT radscheduler.add_procedure('OURS-L', 'CT left elbow without contrast', 'CT', contrast => 'none', aliases => '{CT ELBOW WITH CONTRAST}');
