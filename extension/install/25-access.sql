@@ -22,7 +22,7 @@ SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'match_procedure', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
     unnest(ARRAY['book', 'try_book', 'reschedule', 'try_reschedule', 'cancel', 'set_status', 'check_conflicts', 'hold', 'release', 'override_conflict', 'accept_conflict']) o;

@@ -62,6 +62,7 @@ CALLS = {
     "everywhere_for": "radscheduler.everywhere_for(0)",
     "extend_leases": "radscheduler.extend_leases('w')",
     "facts_of": "radscheduler.facts_of('SECOWN')",
+    "match_procedure": "radscheduler.match_procedure('CT head without contrast')",
     "event_epoch": "radscheduler.event_epoch()",
     "event_head": "radscheduler.event_head()",
     "events_after": "radscheduler.events_after()",
