@@ -55,7 +55,7 @@ SELECT c.conrelid::regclass AS record, c.conname AS not_led_by_site
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname = 'radscheduler' AND c.contype IN ('p', 'u', 'x', 'f') AND c.conparentid = 0
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.deptype = 'e')
-  AND t.relname NOT IN ('schema_version', 'relay_cursor', 'role_grant', 'retention', 'audit_era', 'lock_secret')
+  AND t.relname NOT IN ('schema_version', 'relay_cursor', 'role_grant', 'retention', 'audit_era', 'event_epoch', 'lock_secret')
   AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = c.conkey[1]) <> 'site_id'
   AND NOT (t.relname = 'site' AND c.contype = 'u') ORDER BY 1, 2;
 -- Members that are tables of records.

@@ -27,11 +27,10 @@ CREATE TYPE radscheduler.slot_search AS (
     people     bigint[],
     places     integer[],
     urgency    text,
-    patient_class text,
-    exam_words text[]
+    exam       radscheduler.exam_asked
 );
 COMMENT ON TYPE radscheduler.slot_search IS
-    'A search for free times, in stored values. The window bounds start and end; wanted is the time distances are counted from. prefer: resources and people wished for. is_best: by cost, else by start. weekdays (ISO), from_times and to_times (side by side: where the start lies), opens and closes (the whole exam) are the site''s wall time. people and places, side by side: who can take which place beside the scanner, one for each place. urgency: routine, urgent or stat; patient_class and exam_words: who is examined and what for, as reserved hours ask.';
+    'A search for free times, in stored values. The window bounds start and end; wanted is the time distances are counted from. prefer: resources and people wished for. is_best: by cost, else by start. weekdays (ISO), from_times and to_times (side by side: where the start lies), opens and closes (the whole exam) are the site''s wall time. people and places, side by side: who can take which place beside the scanner, one for each place. urgency: routine, urgent or stat. exam: what is to be done, as reserved hours ask.';
 
 CREATE TYPE radscheduler.slot AS (
     resource_id   bigint,

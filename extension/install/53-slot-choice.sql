@@ -21,7 +21,7 @@ DECLARE
     v_free    tstzmultirange[];
     v_same    tstzmultirange := '{}';
     v_prefers_resource CONSTANT boolean := coalesce(p_search.prefer && p_search.resources, false);
-    v_exam    CONSTANT radscheduler.exam_asked := ROW(p_search.urgency, p_search.patient_class, p_search.exam_words);
+    v_exam    CONSTANT radscheduler.exam_asked := ROW(coalesce(nullif(p_search.urgency, 'routine'), (p_search.exam).urgency, 'routine'), (p_search.exam).patient_class, (p_search.exam).words);
     v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
 BEGIN
     IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
@@ -43,15 +43,16 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH pool AS MATERIALIZED (
-        SELECT m.code, radscheduler.pool_forbids(p_search, m.code, p_from, p_until) AS starts
+        SELECT m.code, f.resource_id, f.starts
         FROM (SELECT DISTINCT unnest(r.modality || r.modalities) AS code FROM radscheduler.resource r
-              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m
+              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m,
+             LATERAL radscheduler.pool_forbids(p_search, m.code, p_from, p_until) f
     ), patient AS MATERIALIZED (
         SELECT f.resource_id, f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f
     ), place AS MATERIALIZED (
         SELECT r.resource_id, r.code,
                v_allowed - coalesce((SELECT f.starts FROM patient f WHERE f.resource_id = r.resource_id), '{}')
-                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE p.code = r.modality OR p.code = ANY (r.modalities)), '{}') AS starts
+                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE (p.code = r.modality OR p.code = ANY (r.modalities)) AND (p.resource_id = r.resource_id) IS NOT FALSE), '{}') AS starts
         FROM radscheduler.resource r
         WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
     ), candidate AS (

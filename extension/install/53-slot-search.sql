@@ -134,9 +134,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.patient_forbids(radscheduler.slot_search, timestamptz, timestamptz) IS
     'For each resource of a search the starts at which the patient is elsewhere, or on the way there or back.';
 
-CREATE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz)
+    RETURNS TABLE (resource_id bigint, starts tstzmultirange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 DECLARE
     v_length CONSTANT interval := make_interval(mins => p_search.minutes);
     v_pooled tstzmultirange;
@@ -145,12 +147,30 @@ BEGIN
         WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
           AND q.appointment_id IS DISTINCT FROM p_search.without;
     IF v_pooled IS NULL THEN
-        RETURN '{}';
+        RETURN;
+    ELSIF NOT radscheduler.has_reserved(p_search.site_id) THEN
+        -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
+        RETURN QUERY SELECT NULL::bigint, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f
+            HAVING count(*) > 0;
+        RETURN;
     END IF;
-    -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
-    RETURN (SELECT coalesce(range_agg(tstzrange(lower(f) - v_length, upper(f), '()')), '{}')
-            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f);
+    -- What is kept for others differs from one exam without scanner to the next; a scanner that it may not use anyway, it does not lose.
+    RETURN QUERY
+    WITH waiting AS MATERIALIZED (
+        SELECT q.starts_at, q.ends_at, radscheduler.exam_of(q.site_id, q.appointment_id) AS exam,
+               radscheduler.pool_full(q.site_id, q.modality, tstzrange(q.starts_at, q.ends_at), p_search.without, q.appointment_id) AS taken
+        FROM radscheduler.appointment q
+        WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
+          AND q.appointment_id IS DISTINCT FROM p_search.without
+    )
+    SELECT r.id, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+    FROM waiting q
+    CROSS JOIN unnest(p_search.resources) r(id)
+    CROSS JOIN LATERAL unnest(q.taken - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_search.site_id, r.id, NULL, q.starts_at, q.ends_at, q.exam) w
+                                                  WHERE w.code IN ('RESERVED', 'WRONG_EXAM_BLOCK')), '{}')) f
+    WHERE NOT isempty(q.taken) GROUP BY r.id;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.pool_forbids(radscheduler.slot_search, text, timestamptz, timestamptz) IS
-    'The starts at which an exam on a scanner would take the last place of a modality from exams that name none.';
+    'For each resource of a search (NULL: for all) the starts at which an exam there would take the last place of a modality from exams that name none.';

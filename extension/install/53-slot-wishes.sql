@@ -170,7 +170,7 @@ BEGIN
             IF jsonb_typeof(v_value) <> 'string' OR v_value = '""' THEN
                 PERFORM radscheduler.wish_fault(v_key, 'needs a word', 'Write what PV1-2 would say, for example {"patient_class": "E"} for emergency.');
             END IF;
-            v_search.patient_class := upper(v_value #>> '{}');
+            v_search.exam.patient_class := upper(v_value #>> '{}');
         WHEN 'campus' THEN
             v_words := radscheduler.wish_words(v_key, v_value);
             v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r

@@ -10,7 +10,6 @@ DECLARE
     v_modality text;
     v_of_exam  text;
     v_exam     record;
-    v_moved    radscheduler.exam_asked;
     v_search   radscheduler.slot_search;
 BEGIN
     IF num_nonnulls(p_modality, p_procedure, p_resource) = 0 THEN
@@ -81,13 +80,10 @@ BEGIN
     v_search.urgency := 'routine';
     IF p_without IS NOT NULL AND radscheduler.has_reserved(v_site) THEN
         -- An appointment that is moved keeps what it is.
-        v_moved := radscheduler.exam_of(v_site, p_without);
-        v_search.urgency := coalesce(v_moved.urgency, 'routine');
-        v_search.patient_class := v_moved.patient_class;
-        v_search.exam_words := v_moved.words;
+        v_search.exam := radscheduler.exam_of(v_site, p_without);
     END IF;
     IF p_procedure IS NOT NULL THEN
-        v_search.exam_words := ARRAY[p_procedure, v_exam.code, coalesce(v_exam.name, (SELECT p.name FROM radscheduler.procedure p WHERE p.site_id = v_site AND p.code = v_exam.code))];
+        v_search.exam.words := ARRAY[p_procedure, v_exam.code, coalesce(v_exam.name, (SELECT p.name FROM radscheduler.procedure p WHERE p.site_id = v_site AND p.code = v_exam.code))];
     END IF;
     RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
 END
@@ -155,9 +151,7 @@ BEGIN
     v_search.max_slots := p_limit;
     v_search.without := p_without;
     v_search.is_best := false;
-    v_search.urgency := p_exam.urgency;
-    v_search.patient_class := p_exam.patient_class;
-    v_search.exam_words := p_exam.words;
+    v_search.exam := p_exam;
     RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at) FROM radscheduler.search_slots(v_search) f;
 END
 $$;

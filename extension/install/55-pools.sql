@@ -105,7 +105,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
     'When an exam that names no scanner finds none: the time, the most places wanted at once by it and those before it, and the capacity of its pool. excess is NULL where a place is free for it all the time; everything is NULL where there is no pool.';
 
-CREATE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint) RETURNS tstzmultirange
+CREATE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint, p_for bigint DEFAULT NULL) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -118,7 +118,7 @@ BEGIN
     END IF;
     v_capacity := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
     RETURN (WITH other AS (
-            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
+            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during, p_for) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
         ), edge AS (
             SELECT lower(o.during) AS at, o.places AS step FROM other o
             UNION ALL
@@ -129,8 +129,8 @@ BEGIN
         SELECT coalesce(range_agg(tstzrange(l.at, l.until)), '{}') FROM level l WHERE l.taken >= v_capacity AND l.at < l.until);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint) IS
-    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account.';
+COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint, bigint) IS
+    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account. For one of those exams (p_for) scanners that are kept for others count as taken.';
 
 CREATE FUNCTION radscheduler.mark_pooled(p_site integer, p_appointments bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -29,7 +29,7 @@ CREATE FUNCTION radscheduler.check_hours_change(p_change jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    c_all   CONSTANT text[] := '{set_holiday,remove_holiday,set_exception,remove_exception,set_hours,reserve_hours,unreserve_hours,block_resource}';
+    c_all   CONSTANT text[] := '{set_holiday,remove_holiday,set_exception,remove_exception,set_hours,reserve_hours,unreserve_hours,block_resource,configuration_import}';
     c_name  CONSTANT text := CASE WHEN jsonb_typeof(p_change -> 'change') = 'string' THEN p_change ->> 'change' END;
     v_known text[] := ARRAY(SELECT a.argument FROM radscheduler.hours_arguments(c_name) a);
     v_row   record;

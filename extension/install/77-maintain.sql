@@ -116,6 +116,7 @@ DECLARE
     v_freed   integer := 0;
 BEGIN
     LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
+    PERFORM radscheduler.begin_event_epoch();
     v_sealed := radscheduler.audit_seal_pending();
     SELECT * INTO v_made FROM radscheduler.make_next_partitions();
     -- Exclusive locks on one table in one transaction: two would meet with a message that needs both.

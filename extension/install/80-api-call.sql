@@ -98,7 +98,8 @@ BEGIN
     END;
     IF radscheduler.not_modified(request, v_reply) THEN
         RETURN ROW(304, NULL, NULL, v_reply.headers)::radscheduler.http_reply;
-    ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 THEN
+    -- A secret is answered once and kept nowhere.
+    ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 AND p_function <> 'api_v1_api_keys_create' THEN
         PERFORM radscheduler.keep_reply(p_principal, p_key, v_hash, v_reply);
     END IF;
     RETURN v_reply;

@@ -29,6 +29,10 @@ DROP FUNCTION radscheduler.record_version(integer, bigint, text, bigint, jsonb);
 
 DROP FUNCTION radscheduler.lift_reviews(integer, bigint[], bigint);
 
+DROP FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz);
+
+DROP FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint);
+
 DROP FUNCTION radscheduler.resolve_patient(integer, jsonb, text, text);
 
 DROP FUNCTION radscheduler.resolve_resources(integer, jsonb);
@@ -548,6 +552,14 @@ CREATE TYPE radscheduler.conflict_found AS (
 
 COMMENT ON TYPE radscheduler.conflict_found IS 'A conflict as check_conflicts() tells of it: code, severity, axis, the resource''s code, the other appointment, the time it concerns, the sentence.';
 
+CREATE TYPE radscheduler.exam_asked AS (
+    urgency       text,
+    patient_class text,
+    words         text[]
+);
+
+COMMENT ON TYPE radscheduler.exam_asked IS 'An exam as reserved hours see it: urgency, PV1-2, and the codes and names of what is done.';
+
 CREATE TYPE radscheduler.slot_search AS (
     site_id    integer,
     resources  bigint[],
@@ -567,11 +579,12 @@ CREATE TYPE radscheduler.slot_search AS (
     closes     time,
     people     bigint[],
     places     integer[],
-    urgency    text
+    urgency    text,
+    exam       radscheduler.exam_asked
 );
 
 COMMENT ON TYPE radscheduler.slot_search IS
-    'A search for free times, in stored values. The window bounds start and end; wanted is the time distances are counted from. prefer: resources and people wished for. is_best: by cost, else by start. weekdays (ISO), from_times and to_times (side by side: where the start lies), opens and closes (the whole exam) are the site''s wall time. people and places, side by side: who can take which place beside the scanner, one for each place. urgency: routine, urgent or stat.';
+    'A search for free times, in stored values. The window bounds start and end; wanted is the time distances are counted from. prefer: resources and people wished for. is_best: by cost, else by start. weekdays (ISO), from_times and to_times (side by side: where the start lies), opens and closes (the whole exam) are the site''s wall time. people and places, side by side: who can take which place beside the scanner, one for each place. urgency: routine, urgent or stat. exam: what is to be done, as reserved hours ask.';
 
 CREATE TYPE radscheduler.slot AS (
     resource_id   bigint,
@@ -584,6 +597,125 @@ CREATE TYPE radscheduler.slot AS (
 );
 
 COMMENT ON TYPE radscheduler.slot IS 'A free time: scanner, start and end, one free person for each place asked for, its cost in minutes (0 is what was wished) and what that is made of.';
+
+CREATE TABLE radscheduler.task_kind (
+    kind          text     PRIMARY KEY CHECK (kind ~ '^[a-z][a-z0-9_]{0,19}$'),
+    is_repeatable boolean  NOT NULL,
+    lease         interval NOT NULL CHECK (lease > interval '0'),
+    first_wait    interval NOT NULL CHECK (first_wait > interval '0'),
+    longest_wait  interval NOT NULL,
+    max_attempts  integer  CHECK (max_attempts > 0),
+    run           integer  NOT NULL CHECK (run > 0),
+    meaning       text     NOT NULL,
+    CHECK (longest_wait >= first_wait)
+);
+
+COMMENT ON TABLE  radscheduler.task_kind IS 'Kinds of tasks, and how each is tried.';
+
+COMMENT ON COLUMN radscheduler.task_kind.kind IS 'The word in task.kind.';
+
+COMMENT ON COLUMN radscheduler.task_kind.is_repeatable IS 'Whether doing it twice does no harm: one whose end is not known is done again. Else it waits for somebody to decide.';
+
+COMMENT ON COLUMN radscheduler.task_kind.lease IS 'How long a worker has it without a sign of life.';
+
+COMMENT ON COLUMN radscheduler.task_kind.first_wait IS 'Wait after the first try that failed; it doubles with each.';
+
+COMMENT ON COLUMN radscheduler.task_kind.longest_wait IS 'Where the doubling ends.';
+
+COMMENT ON COLUMN radscheduler.task_kind.max_attempts IS 'Tries after which it is given up; NULL for no end.';
+
+COMMENT ON COLUMN radscheduler.task_kind.run IS 'Tasks of one queue that are leased at once, done one after the other.';
+
+COMMENT ON COLUMN radscheduler.task_kind.meaning IS 'What it is, for people.';
+
+INSERT INTO radscheduler.task_kind VALUES
+    ('hl7_out', true, '60 s', '1 s', '5 min', NULL, 50, 'An HL7 message of a link. Sent again with the same MSH-10 when no answer came, so that the receiver can tell a repeat.');
+
+CREATE TABLE radscheduler.task_step (
+    state         text    NOT NULL CHECK (state IN ('ready', 'leased', 'sending', 'unknown', 'dead')),
+    event         text    NOT NULL,
+    is_repeatable boolean NOT NULL,
+    becomes       text    NOT NULL CHECK (becomes IN ('ready', 'leased', 'sending', 'unknown', 'done', 'dead')),
+    due           text    NOT NULL CHECK (due IN ('now', 'later', 'never')),
+    PRIMARY KEY (state, event, is_repeatable)
+);
+
+COMMENT ON TABLE  radscheduler.task_step IS 'What happens to a task: state and event, and what it becomes. What does not stand here does not happen. done has no way out.';
+
+COMMENT ON COLUMN radscheduler.task_step.state IS 'ready; leased (a worker has it and has not begun); sending (begun); unknown (perhaps done); dead (given up).';
+
+COMMENT ON COLUMN radscheduler.task_step.event IS
+    'claimed by a worker; begun by it; done; refused by the receiver for good; deferred by the receiver; not_sent (the receiver could not be reached); no_answer after it was begun; released by a worker that has not begun it; broken (it cannot be done); lost (the lease ran out); exhausted (no tries are left); expired (not_after has passed); dropped or retried by somebody.';
+
+COMMENT ON COLUMN radscheduler.task_step.is_repeatable IS 'Of which kinds: task_kind.is_repeatable.';
+
+COMMENT ON COLUMN radscheduler.task_step.becomes IS 'The state after it.';
+
+COMMENT ON COLUMN radscheduler.task_step.due IS 'When it may be claimed: now, later (task_wait()), or never before somebody decides.';
+
+INSERT INTO radscheduler.task_step
+SELECT v.state, v.event, r.is_repeatable, v.becomes, v.due FROM (VALUES (true), (false)) r(is_repeatable), (VALUES
+    ('ready', 'claimed', true, true, 'leased', 'now'),
+    ('unknown', 'claimed', true, false, 'leased', 'now'),
+    ('leased', 'begun', true, true, 'sending', 'now'),
+    ('leased', 'released', true, true, 'ready', 'now'),
+    ('leased', 'lost', true, true, 'ready', 'now'),
+    ('leased', 'not_sent', true, true, 'ready', 'later'),
+    ('leased', 'broken', true, true, 'dead', 'never'),
+    ('leased', 'exhausted', true, true, 'dead', 'never'),
+    ('sending', 'done', true, true, 'done', 'never'),
+    ('ready', 'done', true, true, 'done', 'never'), 
+    ('unknown', 'done', true, true, 'done', 'never'),
+    ('sending', 'refused', true, true, 'dead', 'never'),
+    ('sending', 'deferred', true, true, 'ready', 'later'),
+    ('sending', 'not_sent', true, true, 'ready', 'later'), 
+    ('sending', 'no_answer', true, false, 'unknown', 'later'),
+    ('sending', 'no_answer', false, true, 'unknown', 'never'),
+    ('sending', 'lost', true, false, 'unknown', 'now'),
+    ('sending', 'lost', false, true, 'unknown', 'never'),
+    ('sending', 'broken', true, true, 'dead', 'never'),
+    ('sending', 'exhausted', true, true, 'dead', 'never'),
+    ('ready', 'expired', true, true, 'dead', 'never'),
+    ('unknown', 'expired', true, true, 'dead', 'never'),
+    ('ready', 'dropped', true, true, 'dead', 'never'),
+    ('unknown', 'dropped', true, true, 'dead', 'never'),
+    ('unknown', 'retried', true, true, 'ready', 'now'),
+    ('dead', 'retried', true, true, 'ready', 'now')) v(state, event, if_repeatable, if_not, becomes, due)
+WHERE CASE WHEN r.is_repeatable THEN v.if_repeatable ELSE v.if_not END;
+
+CREATE OR REPLACE FUNCTION radscheduler.is_task_kind(p_kind text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.task_kind k WHERE k.kind = p_kind);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_task_kind(text) IS 'Whether task_kind has it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.task_next(p_state text, p_event text, p_is_repeatable boolean, OUT becomes text, OUT due text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    SELECT s.becomes, s.due INTO task_next.becomes, task_next.due FROM radscheduler.task_step s
+        WHERE s.state = p_state AND s.event = p_event AND s.is_repeatable = p_is_repeatable;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.task_next(text, text, boolean) IS 'What an event makes of a task, by task_step; NULL when it makes nothing of one in that state.';
+
+CREATE OR REPLACE FUNCTION radscheduler.task_wait(p_kind text, p_attempts integer, p_random double precision) RETURNS interval
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Half of it is chance: those that failed together do not come back together.
+    RETURN (SELECT least(k.longest_wait, k.first_wait * power(2, least(greatest(p_attempts, 1), 30) - 1)) * (0.5 + p_random / 2)
+            FROM radscheduler.task_kind k WHERE k.kind = p_kind);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.task_wait(text, integer, double precision) IS
+    'How long a task waits after so many tries: first_wait, doubled with each, at most longest_wait; between half of that and all of it by p_random (0 to 1).';
 
 CREATE TYPE radscheduler.ingest_item AS (
     ordinal        integer,
@@ -902,7 +1034,7 @@ INSERT INTO radscheduler.procedure_catalogue VALUES
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'rule_setting', 'site_rule',
+    unnest(ARRAY['site', 'modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'resource_block', 'calendar_day', 'reserved_hours', 'rule_setting', 'site_rule',
                  'patient', 'patient_identifier', 'patient_merge', 'patient_fact', 'imaging_order', 'appointment', 'appointment_service', 'appointment_resource', 'appointment_history',
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
@@ -915,7 +1047,7 @@ SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kin
 
 UPDATE radscheduler.role_right SET rights = 'SELECT, INSERT, UPDATE, DELETE'
     WHERE kind IN ('scheduler', 'admin') AND object = 'resource_block' OR kind = 'scheduler' AND object = 'appointments'
-       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'rule_setting', 'site_rule');
+       OR kind = 'admin' AND object IN ('modality', 'modality_alias', 'procedure', 'procedure_alias', 'resource', 'resource_alias', 'resource_hours', 'calendar_day', 'reserved_hours', 'rule_setting', 'site_rule');
 
 INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'ingest()', 'EXECUTE', ''),
@@ -933,13 +1065,22 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('ingest', 'login_of()', 'EXECUTE', ''),
     ('ingest', 'note_login()', 'EXECUTE', ''),
     ('ingest', 'act_as()', 'EXECUTE', ''),
+    ('ingest', 'api_call()', 'EXECUTE', ''),
     ('ingest', 'maintain()', 'EXECUTE', ''),
+    ('ingest', 'claim_tasks()', 'EXECUTE', ''),
+    ('ingest', 'begin_task()', 'EXECUTE', ''),
+    ('ingest', 'finish_task()', 'EXECUTE', ''),
+    ('ingest', 'extend_leases()', 'EXECUTE', ''),
+    ('ingest', 'release_tasks()', 'EXECUTE', ''),
+    ('ingest', 'count_tasks()', 'EXECUTE', ''),
     ('ingest', 'health()', 'EXECUTE', ''),
     ('analyst', 'site', 'SELECT', ''),
     ('analyst', 'modality', 'SELECT', ''),
     ('analyst', 'procedure', 'SELECT', ''),
     ('analyst', 'resource', 'SELECT', ''),
     ('analyst', 'resource_hours', 'SELECT', ''),
+    ('analyst', 'calendar_day', 'SELECT', 'site_id, day_id, resource_id, day, opens, closes'),
+    ('analyst', 'reserved_hours', 'SELECT', 'site_id, reserved_id, resource_id, modality, weekday, opens, closes, valid, kind, urgencies, patient_classes, procedures, release_hours'),
     ('analyst', 'resource_block', 'SELECT', 'site_id, block_id, resource_id, during, created_at'),
     ('analyst', 'appointment', 'SELECT', 'site_id, appointment_id, sender_id, generation, patient_id, status, review_reason, starts_at, ends_at, '
         'modality, study_code, urgency, source, is_test, reschedule_count, original_starts_at, version, hold_until, message_id, created_at, updated_at'),
@@ -958,6 +1099,9 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('analyst', 'health()', 'EXECUTE', ''),
     ('scheduler', 'block_resource()', 'EXECUTE', ''),
     ('scheduler', 'unblock_resource()', 'EXECUTE', ''),
+    ('scheduler', 'set_exception()', 'EXECUTE', ''),
+    ('scheduler', 'remove_exception()', 'EXECUTE', ''),
+    ('scheduler', 'preview_hours()', 'EXECUTE', ''),
     ('scheduler', 'recheck_conflicts()', 'EXECUTE', ''),
     ('scheduler', 'record_fact()', 'EXECUTE', ''),
     ('scheduler', 'retract_fact()', 'EXECUTE', ''),
@@ -993,6 +1137,14 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'add_resource()', 'EXECUTE', ''),
     ('admin', 'block_resource()', 'EXECUTE', ''),
     ('admin', 'unblock_resource()', 'EXECUTE', ''),
+    ('admin', 'set_holiday()', 'EXECUTE', ''),
+    ('admin', 'remove_holiday()', 'EXECUTE', ''),
+    ('admin', 'set_exception()', 'EXECUTE', ''),
+    ('admin', 'remove_exception()', 'EXECUTE', ''),
+    ('admin', 'set_hours()', 'EXECUTE', ''),
+    ('admin', 'reserve_hours()', 'EXECUTE', ''),
+    ('admin', 'unreserve_hours()', 'EXECUTE', ''),
+    ('admin', 'preview_hours()', 'EXECUTE', ''),
     ('admin', 'recheck_conflicts()', 'EXECUTE', ''),
     ('admin', 'record_fact()', 'EXECUTE', ''),
     ('admin', 'retract_fact()', 'EXECUTE', ''),
@@ -1015,6 +1167,7 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('admin', 'link', 'SELECT, INSERT, UPDATE, DELETE', ''),
     ('admin', 'task', 'SELECT', ''),
     ('admin', 'outbox', 'SELECT', ''),
+    ('admin', 'count_tasks()', 'EXECUTE', ''),
     ('admin', 'task_message()', 'EXECUTE', ''),
     ('admin', 'retry_task()', 'EXECUTE', ''),
     ('admin', 'drop_task()', 'EXECUTE', ''),
@@ -1032,9 +1185,11 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'is_timezone()', 'EXECUTE', ''),
     ('public', 'is_profile()', 'EXECUTE', ''),
     ('public', 'is_rule()', 'EXECUTE', ''),
+    ('public', 'are_hours()', 'EXECUTE', ''),
     ('public', 'is_clinical_rule()', 'EXECUTE', ''),
     ('public', 'is_conflict_kind()', 'EXECUTE', ''),
     ('public', 'is_fact_kind()', 'EXECUTE', ''),
+    ('public', 'is_task_kind()', 'EXECUTE', ''),
     ('public', 'rule_parameters_fault()', 'EXECUTE', ''),
     ('public', 'profile_faults()', 'EXECUTE', ''),
     ('public', 'profile_value_fault()', 'EXECUTE', ''),
@@ -1218,7 +1373,7 @@ CREATE OR REPLACE FUNCTION radscheduler.storage_objects(OUT kind text, OUT name 
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
        c.relname::text,
        c.relname IN ('storage_step', 'modality_catalogue', 'procedure_catalogue', 'status_alias', 'event_rule',
-                     'warning_kind', 'conflict_kind', 'rule_kind', 'rule_parameter', 'exam_gap', 'fact_kind', 'fact_unit', 'order_rule', 'phone_region', 'role_right', 'api_scope', 'profile_key', 'profile_preset')
+                     'warning_kind', 'conflict_kind', 'rule_kind', 'rule_parameter', 'exam_gap', 'fact_kind', 'fact_unit', 'order_rule', 'phone_region', 'role_right', 'api_scope', 'profile_key', 'profile_preset', 'task_kind', 'task_step')
 FROM pg_depend d
 JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
@@ -2360,25 +2515,125 @@ $$;
 COMMENT ON FUNCTION radscheduler.conflicts_of(integer, bigint) IS
     'Unresolved conflicts of an appointment, from either side: [{code, severity, axis, resource, with: [{appointment_id, external_id, start, end}], overlap_min, message, detected_at, state, by, alternatives}], worst first; by is who accepted it; [] when there is none, or none at a site the caller may use.';
 
-CREATE OR REPLACE FUNCTION radscheduler.open_hours(p_site integer, p_resource bigint, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION radscheduler.are_hours(opens time[], closes time[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    v_zone text := radscheduler.site_zone(p_site);
 BEGIN
-    RETURN (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + h.opens), timezone(v_zone, d.day + h.closes))), '{}') * tstzmultirange(tstzrange(p_from, p_until))
-        FROM generate_series(timezone(v_zone, p_from)::date, timezone(v_zone, p_until)::date, interval '1 day') g(day),
-             LATERAL (SELECT g.day::date AS day) d
-        JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
-        WHERE (h.resource_id = p_resource
-               OR h.resource_id IS NULL AND NOT EXISTS (SELECT FROM radscheduler.resource_hours own WHERE own.site_id = p_site AND own.resource_id = p_resource))
-          -- Where clocks are put forward over the opening, it may come to lie after the closing.
-          AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
+    RETURN opens IS NOT NULL AND closes IS NOT NULL AND cardinality(opens) = cardinality(closes)
+       AND NOT EXISTS (SELECT FROM unnest(opens, closes) u(o, c) WHERE o < c IS NOT TRUE);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz) IS
-    'When a resource is open within a window, as instants: its own hours where it has any, else the site''s. On a day whose clocks skip the opening, hours that would end before they begin are none.';
+COMMENT ON FUNCTION radscheduler.are_hours(time[], time[]) IS 'Whether two lists, side by side, are opening and closing times, each closing after its opening.';
+
+CREATE OR REPLACE FUNCTION radscheduler.open_hours(p_site integer, p_resource bigint, p_from timestamptz, p_until timestamptz, p_always boolean DEFAULT false) RETURNS tstzmultirange
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone   CONSTANT text := radscheduler.site_zone(p_site);
+    v_window CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_first  CONSTANT date := timezone(v_zone, p_from)::date;
+    v_last   CONSTANT date := timezone(v_zone, p_until)::date;
+    v_own    boolean := EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = p_resource);
+    v_days   date[] := '{}';
+    v_there  tstzmultirange := '{}';
+    v_open   tstzmultirange;
+BEGIN
+    IF EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.day BETWEEN v_first AND v_last) THEN
+        SELECT coalesce(array_agg(DISTINCT e.day), '{}'), coalesce(range_agg(tstzrange(timezone(v_zone, e.day + u.opens), timezone(v_zone, e.day + u.closes)))
+                   FILTER (WHERE timezone(v_zone, e.day + u.opens) < timezone(v_zone, e.day + u.closes)), '{}') * tstzmultirange(v_window)
+            INTO v_days, v_there
+            FROM (SELECT DISTINCT ON (c.day) c.day, c.opens, c.closes FROM radscheduler.calendar_day c
+                  WHERE c.site_id = p_site AND c.day BETWEEN v_first AND v_last AND (c.resource_id = p_resource OR c.resource_id IS NULL AND (v_own OR NOT p_always))
+                  ORDER BY c.day, c.resource_id NULLS LAST) e
+            LEFT JOIN LATERAL unnest(e.opens, e.closes) u(opens, closes) ON true;
+    END IF;
+    IF p_always AND NOT v_own THEN
+        RETURN v_there + (tstzmultirange(v_window)
+            - (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d::timestamp), timezone(v_zone, (d + 1)::timestamp))), '{}') FROM unnest(v_days) d));
+    END IF;
+    v_open := (SELECT coalesce(range_agg(tstzrange(timezone(v_zone, d.day + h.opens), timezone(v_zone, d.day + h.closes))), '{}') * tstzmultirange(v_window)
+        FROM generate_series(v_first::timestamp, v_last, interval '1 day') g(day),
+             LATERAL (SELECT g.day::date AS day) d
+        JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.weekday = extract(isodow FROM d.day) AND h.valid @> d.day
+        WHERE (v_own AND h.resource_id = p_resource OR NOT v_own AND h.resource_id IS NULL) AND d.day <> ALL (v_days)
+          -- Where clocks are put forward over the opening, it may come to lie after the closing.
+          AND timezone(v_zone, d.day + h.opens) < timezone(v_zone, d.day + h.closes));
+    RETURN CASE WHEN isempty(v_there) THEN v_open ELSE v_open + v_there END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.open_hours(integer, bigint, timestamptz, timestamptz, boolean) IS
+    'When a resource (NULL: the site) is open within a window, as instants: by the day''s exception or holiday, else its own hours where it has any, else the site''s. p_always: without hours of its own it is there at any time but for its exceptions, as staff are. On a day whose clocks skip the opening, hours that would end before they begin are none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.exam_of(p_site integer, p_appointment bigint) RETURNS radscheduler.exam_asked
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_exam radscheduler.exam_asked;
+BEGIN
+    SELECT a.urgency, a.patient_class,
+           ARRAY(SELECT w FROM (SELECT a.study_code, a.study_text
+                                UNION
+                                SELECT s.code, s.name FROM radscheduler.appointment_service s
+                                WHERE s.site_id = p_site AND s.appointment_id = p_appointment AND s.status IS NULL) e(code, name)
+                 CROSS JOIN LATERAL radscheduler.procedure_of(p_site, e.code, NULL) p,
+                 LATERAL unnest(ARRAY[e.code, e.name, p.code]) w WHERE w IS NOT NULL)
+        INTO v_exam FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
+    RETURN v_exam;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.exam_of(integer, bigint) IS 'An appointment as reserved hours see it: urgency, patient class, codes and names of its exams.';
+
+CREATE OR REPLACE FUNCTION radscheduler.may_use(p_exam radscheduler.exam_asked, p_urgencies text[], p_classes text[], p_procedures text[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(p_exam.urgency = ANY (p_urgencies), false) OR coalesce(p_exam.patient_class = ANY (p_classes), false)
+        OR EXISTS (SELECT FROM unnest(p_procedures) p, unnest(p_exam.words) w WHERE w ILIKE p);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.may_use(radscheduler.exam_asked, text[], text[], text[]) IS
+    'Whether hours that are kept for some urgencies, patient classes and exams (one is enough; of several exams one) may be used by an exam.';
+
+CREATE OR REPLACE FUNCTION radscheduler.has_reserved(p_site integer) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.has_reserved(integer) IS 'Whether a site has reserved hours at all: the question before reserved_times(), asked once.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reserved_times(p_site integer, p_resource bigint, p_modality text, p_from timestamptz, p_until timestamptz, p_exam radscheduler.exam_asked)
+    RETURNS TABLE (code text, is_own boolean, during tstzrange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone   CONSTANT text := radscheduler.site_zone(p_site);
+    v_window CONSTANT tstzrange := tstzrange(p_from, p_until);
+    v_first  CONSTANT date := timezone(v_zone, p_from)::date;
+    v_last   CONSTANT date := timezone(v_zone, p_until)::date;
+BEGIN
+    RETURN QUERY
+    SELECT CASE w.kind WHEN 'urgent' THEN 'RESERVED' WHEN 'exams' THEN 'WRONG_EXAM_BLOCK' WHEN 'block' THEN 'RESOURCE_BLOCKED' ELSE 'MAINTENANCE' END,
+           w.resource_id IS NOT NULL, t.during * v_window
+    FROM (SELECT r.* FROM radscheduler.reserved_hours r
+          WHERE r.site_id = p_site AND (r.resource_id = p_resource OR r.resource_id IS NULL AND r.modality = p_modality)
+            AND (r.kind NOT IN ('urgent', 'exams') OR NOT radscheduler.may_use(p_exam, r.urgencies, r.patient_classes, r.procedures)) OFFSET 0) w
+    CROSS JOIN LATERAL generate_series((v_first + (w.weekday - extract(isodow FROM v_first)::integer + 7) % 7)::timestamp, v_last, interval '7 days') g(day)
+    CROSS JOIN LATERAL (SELECT timezone(v_zone, g.day::date + w.opens) AS starts, timezone(v_zone, g.day::date + w.closes) AS ends OFFSET 0) b
+    CROSS JOIN LATERAL (SELECT tstzrange(b.starts, greatest(b.starts, b.ends)) AS during) t
+    WHERE w.valid @> g.day::date AND t.during && v_window
+      AND (w.kind NOT IN ('urgent', 'exams') OR w.release_hours IS NULL OR b.starts - make_interval(hours => w.release_hours::integer) > now());
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.reserved_times(integer, bigint, text, timestamptz, timestamptz, radscheduler.exam_asked) IS
+    'What stands against an exam on a resource within a time, of the rows for the resource (is_own) and, with p_modality, for all of that modality: time out of use (RESOURCE_BLOCKED, MAINTENANCE), time kept for urgent exams (RESERVED) or for other exams (WRONG_EXAM_BLOCK) and not released yet. p_modality is that of a scanner or room, NULL for staff; without resource, that of an exam that names none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.slot_candidates(p_search radscheduler.slot_search, p_from timestamptz, p_until timestamptz) RETURNS SETOF radscheduler.slot
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
@@ -2399,6 +2654,7 @@ DECLARE
     v_free    tstzmultirange[];
     v_same    tstzmultirange := '{}';
     v_prefers_resource CONSTANT boolean := coalesce(p_search.prefer && p_search.resources, false);
+    v_exam    CONSTANT radscheduler.exam_asked := ROW(coalesce(nullif(p_search.urgency, 'routine'), (p_search.exam).urgency, 'routine'), (p_search.exam).patient_class, (p_search.exam).words);
     v_prefers_person   CONSTANT boolean := coalesce(p_search.prefer && p_search.people, false);
 BEGIN
     IF p_search.people IS NOT NULL AND NOT isempty(v_allowed) THEN
@@ -2408,7 +2664,7 @@ BEGIN
             FROM (SELECT p.person, p.place, coalesce(p.person = ANY (p_search.prefer), false) AS is_preferred FROM unnest(p_search.people, p_search.places) p(person, place)) u
             JOIN radscheduler.resource r ON r.site_id = p_search.site_id AND r.resource_id = u.person
             LEFT JOIN (SELECT g.resource_id, range_agg(tstzrange(lower(g.gap), upper(g.gap) - v_length, '[]')) AS starts
-                       FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true) g
+                       FROM radscheduler.free_gaps(p_search.site_id, p_search.people, p_from, p_until + v_length, p_search.without, true, v_exam) g
                        WHERE upper(g.gap) - lower(g.gap) >= v_length GROUP BY g.resource_id) f
                    ON f.resource_id = u.person;
         FOR v_place IN 1 .. (SELECT max(p) FROM unnest(v_places) p) LOOP
@@ -2420,15 +2676,16 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH pool AS MATERIALIZED (
-        SELECT m.code, radscheduler.pool_forbids(p_search, m.code, p_from, p_until) AS starts
+        SELECT m.code, f.resource_id, f.starts
         FROM (SELECT DISTINCT unnest(r.modality || r.modalities) AS code FROM radscheduler.resource r
-              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m
+              WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources) AND r.kind <> 'staff') m,
+             LATERAL radscheduler.pool_forbids(p_search, m.code, p_from, p_until) f
     ), patient AS MATERIALIZED (
         SELECT f.resource_id, f.starts FROM radscheduler.patient_forbids(p_search, p_from, p_until) f
     ), place AS MATERIALIZED (
         SELECT r.resource_id, r.code,
                v_allowed - coalesce((SELECT f.starts FROM patient f WHERE f.resource_id = r.resource_id), '{}')
-                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE p.code = r.modality OR p.code = ANY (r.modalities)), '{}') AS starts
+                         - coalesce((SELECT range_agg(p.starts) FROM pool p WHERE (p.code = r.modality OR p.code = ANY (r.modalities)) AND (p.resource_id = r.resource_id) IS NOT FALSE), '{}') AS starts
         FROM radscheduler.resource r
         WHERE r.site_id = p_search.site_id AND r.resource_id = ANY (p_search.resources)
     ), candidate AS (
@@ -2436,7 +2693,7 @@ BEGIN
                min(CASE WHEN t.start - lower(g.gap) BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END
                    + CASE WHEN upper(g.gap) - v_length - t.start BETWEEN interval '1 microsecond' AND v_length - interval '1 microsecond' THEN 1 ELSE 0 END) AS fragments,
                bool_or(t.start = lower(g.gap) OR t.start + v_length = upper(g.gap)) AS at_edge
-        FROM radscheduler.free_gaps(p_search.site_id, p_search.resources, p_from - v_length, p_until + 2 * v_length, p_search.without, false) g
+        FROM radscheduler.free_gaps(p_search.site_id, p_search.resources, p_from - v_length, p_until + 2 * v_length, p_search.without, false, v_exam) g
         JOIN place p ON p.resource_id = g.resource_id
         CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(lower(g.gap), greatest(lower(g.gap), upper(g.gap) - v_length), '[]')) * p.starts) s
         -- The grid begins anew at each midnight of the site.
@@ -2534,7 +2791,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.search_slots(radscheduler.slot_search) IS
     'The free times of a search, as many as it asks for: by start, or the cheapest first. Looks at no more of its window than it must.';
 
-CREATE OR REPLACE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean)
+CREATE OR REPLACE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bigint[], p_from timestamptz, p_until timestamptz, p_without bigint, p_always boolean, p_exam radscheduler.exam_asked)
     RETURNS TABLE (resource_id bigint, gap tstzrange)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
     AS $$
@@ -2542,6 +2799,7 @@ CREATE OR REPLACE FUNCTION radscheduler.free_gaps(p_site integer, p_resources bi
 DECLARE
     v_window   CONSTANT tstzrange := tstzrange(p_from, p_until);
     v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
     v_row      record;
     v_open     tstzmultirange;
     v_taken    tstzmultirange;
@@ -2550,13 +2808,16 @@ DECLARE
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
-               p_always AND NOT EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS is_always
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
     LOOP
-        v_open := CASE WHEN v_row.is_always THEN tstzmultirange(v_window) ELSE radscheduler.open_hours(p_site, v_row.id, p_from, p_until) END;
+        v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
         CONTINUE WHEN isempty(v_open);
         v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
                                      WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
+        IF v_reserved THEN
+            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, v_row.modality, p_from, p_until, p_exam) w), '{}');
+        END IF;
         FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
             v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
             v_capacity := v_row.capacity;
@@ -2583,8 +2844,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean) IS
-    'When resources are free for the exam itself, lane by lane: opening hours minus blocks minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time, as staff are.';
+COMMENT ON FUNCTION radscheduler.free_gaps(integer, bigint[], timestamptz, timestamptz, bigint, boolean, radscheduler.exam_asked) IS
+    'When resources are free for the exam itself, lane by lane: opening hours minus blocks, minus time that is kept for others than the exam asked about, minus bookings with the buffers of both. Holds that have run out and one appointment are passed over. p_always: a resource without hours of its own is there at any time but for its exceptions, as staff are.';
 
 CREATE OR REPLACE FUNCTION radscheduler.wall_starts(p_search radscheduler.slot_search, p_zone text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2664,9 +2925,11 @@ $$;
 COMMENT ON FUNCTION radscheduler.patient_forbids(radscheduler.slot_search, timestamptz, timestamptz) IS
     'For each resource of a search the starts at which the patient is elsewhere, or on the way there or back.';
 
-CREATE OR REPLACE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz) RETURNS tstzmultirange
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION radscheduler.pool_forbids(p_search radscheduler.slot_search, p_modality text, p_from timestamptz, p_until timestamptz)
+    RETURNS TABLE (resource_id bigint, starts tstzmultirange)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
 DECLARE
     v_length CONSTANT interval := make_interval(mins => p_search.minutes);
     v_pooled tstzmultirange;
@@ -2675,16 +2938,34 @@ BEGIN
         WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
           AND q.appointment_id IS DISTINCT FROM p_search.without;
     IF v_pooled IS NULL THEN
-        RETURN '{}';
+        RETURN;
+    ELSIF NOT radscheduler.has_reserved(p_search.site_id) THEN
+        -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
+        RETURN QUERY SELECT NULL::bigint, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f
+            HAVING count(*) > 0;
+        RETURN;
     END IF;
-    -- Each stretch is asked for on its own, unless there are many: then the whole time is read once.
-    RETURN (SELECT coalesce(range_agg(tstzrange(lower(f) - v_length, upper(f), '()')), '{}')
-            FROM unnest(CASE WHEN (SELECT count(*) > 12 FROM unnest(v_pooled)) THEN tstzmultirange(range_merge(v_pooled)) ELSE v_pooled END) u(during), LATERAL unnest(radscheduler.pool_full(p_search.site_id, p_modality, u.during, p_search.without)) f);
+    -- What is kept for others differs from one exam without scanner to the next; a scanner that it may not use anyway, it does not lose.
+    RETURN QUERY
+    WITH waiting AS MATERIALIZED (
+        SELECT q.starts_at, q.ends_at, radscheduler.exam_of(q.site_id, q.appointment_id) AS exam,
+               radscheduler.pool_full(q.site_id, q.modality, tstzrange(q.starts_at, q.ends_at), p_search.without, q.appointment_id) AS taken
+        FROM radscheduler.appointment q
+        WHERE q.site_id = p_search.site_id AND q.modality = p_modality AND q.is_pooled AND tstzrange(q.starts_at, q.ends_at) && tstzrange(p_from, p_until + v_length)
+          AND q.appointment_id IS DISTINCT FROM p_search.without
+    )
+    SELECT r.id, range_agg(tstzrange(lower(f) - v_length, upper(f), '()'))
+    FROM waiting q
+    CROSS JOIN unnest(p_search.resources) r(id)
+    CROSS JOIN LATERAL unnest(q.taken - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_search.site_id, r.id, NULL, q.starts_at, q.ends_at, q.exam) w
+                                                  WHERE w.code IN ('RESERVED', 'WRONG_EXAM_BLOCK')), '{}')) f
+    WHERE NOT isempty(q.taken) GROUP BY r.id;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.pool_forbids(radscheduler.slot_search, text, timestamptz, timestamptz) IS
-    'The starts at which an exam on a scanner would take the last place of a modality from exams that name none.';
+    'For each resource of a search (NULL: for all) the starts at which an exam there would take the last place of a modality from exams that name none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.wish_fault(p_key text, p_text text, p_hint text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2803,7 +3084,7 @@ CREATE OR REPLACE FUNCTION radscheduler.read_slot_wishes(p_search radscheduler.s
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    c_keys   CONSTANT text[] := '{campus,day_parts,exclude,from,include,min_notice_minutes,order,prefer,same_resource,same_staff,staff,technologist,to,urgency,wanted,weekdays}';
+    c_keys   CONSTANT text[] := '{campus,day_parts,exclude,from,include,min_notice_minutes,order,patient_class,prefer,same_resource,same_staff,staff,technologist,to,urgency,wanted,weekdays}';
     v_search radscheduler.slot_search := p_search;
     v_site   CONSTANT integer := p_search.site_id;
     v_key    text;
@@ -2857,6 +3138,11 @@ BEGIN
                 PERFORM radscheduler.wish_fault(v_key, 'is not known', 'Use routine, urgent or stat (emergency).');
             END IF;
             v_search.urgency := radscheduler.urgency_of(v_value #>> '{}');
+        WHEN 'patient_class' THEN
+            IF jsonb_typeof(v_value) <> 'string' OR v_value = '""' THEN
+                PERFORM radscheduler.wish_fault(v_key, 'needs a word', 'Write what PV1-2 would say, for example {"patient_class": "E"} for emergency.');
+            END IF;
+            v_search.exam.patient_class := upper(v_value #>> '{}');
         WHEN 'campus' THEN
             v_words := radscheduler.wish_words(v_key, v_value);
             v_search.resources := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
@@ -2906,7 +3192,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.read_slot_wishes(radscheduler.slot_search, text, jsonb) IS
-    'A search with what constraints says: day_parts, weekdays, from, to; technologist, staff; wanted, prefer, same_resource, same_staff, order; include, exclude, campus; min_notice_minutes, urgency. Raises 22023 for what is not understood.';
+    'A search with what constraints says: day_parts, weekdays, from, to; technologist, staff; wanted, prefer, same_resource, same_staff, order; include, exclude, campus; min_notice_minutes; urgency, patient_class. Raises 22023 for what is not understood.';
 
 CREATE OR REPLACE FUNCTION radscheduler.read_slot_search(p_modality text, p_procedure text, p_resource text, p_earliest timestamptz, p_latest timestamptz, p_minutes integer,
                                               p_slots integer, p_patient text, p_without bigint, p_wishes jsonb) RETURNS radscheduler.slot_search
@@ -2925,9 +3211,9 @@ BEGIN
     END IF;
     v_search.minutes := p_minutes;
     IF p_procedure IS NOT NULL THEN
-        SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
+        SELECT p.code, p.modality, p.minutes, NULL::text AS name INTO v_exam FROM radscheduler.procedure_of(v_site, p_procedure, NULL) p;
         IF v_exam.code IS NULL THEN
-            SELECT p.code, p.modality, p.minutes INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
+            SELECT p.code, p.modality, p.minutes, p.name INTO v_exam FROM radscheduler.procedure p WHERE p.site_id = v_site AND upper(p.name) = upper(btrim(p_procedure)) ORDER BY p.code LIMIT 1;
         END IF;
         IF v_exam.code IS NULL THEN
             RAISE EXCEPTION 'procedure "%" is not known at this site', left(p_procedure, 100)
@@ -2985,6 +3271,13 @@ BEGIN
     v_search.without := p_without;
     v_search.is_best := false;
     v_search.urgency := 'routine';
+    IF p_without IS NOT NULL AND radscheduler.has_reserved(v_site) THEN
+        -- An appointment that is moved keeps what it is.
+        v_search.exam := radscheduler.exam_of(v_site, p_without);
+    END IF;
+    IF p_procedure IS NOT NULL THEN
+        v_search.exam.words := ARRAY[p_procedure, v_exam.code, coalesce(v_exam.name, (SELECT p.name FROM radscheduler.procedure p WHERE p.site_id = v_site AND p.code = v_exam.code))];
+    END IF;
     RETURN CASE WHEN p_wishes IS NULL THEN v_search ELSE radscheduler.read_slot_wishes(v_search, v_modality, p_wishes) END;
 END
 $$;
@@ -3018,7 +3311,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz, integer, bigint, text, bigint, text, jsonb) IS
-    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
+    'Free starting times of a modality''s or exam''s scanners and rooms, or of one resource by any of its names: opening hours minus blocks minus time kept for other exams minus bookings, buffers included, on the site''s grid. earliest and latest bound start and end (default 90 days; the search stops when it has found enough); minutes default to the exam''s, else the modality''s; patient_id (MRN) avoids that patient''s bookings and the ways between; without ignores one appointment (to move it). constraints: a JSON object of wishes (docs/integrator.md). The earliest come first; with a wished time, resource or person the best, by score (100 is as wished, a day away 50) with its reasons. staff: who is free, for the places asked for. datetime is site local.';
 
 CREATE OR REPLACE FUNCTION radscheduler.find_slots(modality text, resource text, earliest timestamptz, latest timestamptz, duration_minutes integer, max_slots integer, patient_id text, without bigint,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
@@ -3035,7 +3328,7 @@ COMMENT ON FUNCTION radscheduler.find_slots(text, text, timestamptz, timestamptz
     'find_slots() as earlier versions had it, with every argument given: rights in their dumps name it. Whoever leaves one out gets the other.';
 
 CREATE OR REPLACE FUNCTION radscheduler.free_slots(p_site integer, p_resources bigint[], p_patients bigint[], p_from timestamptz, p_until timestamptz,
-                                        p_minutes integer, p_limit integer, p_without bigint,
+                                        p_minutes integer, p_limit integer, p_without bigint, p_exam radscheduler.exam_asked DEFAULT NULL,
         OUT resource_code text, OUT starts_at timestamptz, OUT ends_at timestamptz, OUT datetime timestamp) RETURNS SETOF record
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
@@ -3053,12 +3346,13 @@ BEGIN
     v_search.max_slots := p_limit;
     v_search.without := p_without;
     v_search.is_best := false;
+    v_search.exam := p_exam;
     RETURN QUERY SELECT f.resource_code, f.starts_at, f.ends_at, timezone(v_zone, f.starts_at) FROM radscheduler.search_slots(v_search) f;
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint) IS
-    'search_slots() by ids, the earliest first. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
+COMMENT ON FUNCTION radscheduler.free_slots(integer, bigint[], bigint[], timestamptz, timestamptz, integer, integer, bigint, radscheduler.exam_asked) IS
+    'search_slots() by ids, the earliest first; time that is kept for others than p_exam is not free. A resource of capacity n is free where one of its n lanes is, no overbooking stands, and exams that name no scanner have not taken the last place of its modality: the test that a booking is put to.';
 
 CREATE OR REPLACE FUNCTION radscheduler.alternatives(p_site integer, p_appointment bigint) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3087,7 +3381,7 @@ WITH wanted AS (
 SELECT coalesce(jsonb_agg(jsonb_build_object('start', f.starts_at, 'end', f.ends_at, 'resource', f.resource_code) ORDER BY f.starts_at, f.resource_code), '[]')
 FROM searched s,
      LATERAL radscheduler.free_slots(p_site, s.resources[1:10], ARRAY[s.patient_id], greatest(s.starts_at, date_trunc('minute', now())),
-                                     greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment) f
+                                     greatest(s.starts_at, now()) + interval '14 days', s.minutes, 3, p_appointment, radscheduler.exam_of(p_site, p_appointment)) f
 $$;
 
 COMMENT ON FUNCTION radscheduler.alternatives(integer, bigint) IS
@@ -3148,7 +3442,9 @@ INSERT INTO radscheduler.conflict_kind VALUES
     ('MODALITY_MISMATCH', 'rule', '%s cannot do this kind of exam.'),
     ('CAPACITY_EXCEEDED', 'rule', 'More %s exams are booked at that time than there are scanners.'),
     ('PATIENT_TRAVEL', 'patient', 'The patient has too little time to get from one exam to the next.'),
-    ('INVALID_TIME', 'rule', 'The time of the appointment cannot be right: %s.');
+    ('INVALID_TIME', 'rule', 'The time of the appointment cannot be right: %s.'),
+    ('RESERVED', 'rule', 'Time of %s is kept for more urgent exams.'),
+    ('WRONG_EXAM_BLOCK', 'rule', 'Time of %s is kept for other exams.');
 
 CREATE TABLE radscheduler.rule_kind (
     code        text PRIMARY KEY REFERENCES radscheduler.conflict_kind,
@@ -3189,7 +3485,9 @@ INSERT INTO radscheduler.rule_kind VALUES
     ('MODALITY_MISMATCH', 'critical', NULL, NULL),
     ('CAPACITY_EXCEEDED', 'warning', 'warning', 'warning'),
     ('PATIENT_TRAVEL', 'warning', 'warning', NULL),
-    ('INVALID_TIME', 'critical', NULL, NULL);
+    ('INVALID_TIME', 'critical', NULL, NULL),
+    ('RESERVED', 'warning', 'warning', 'info'),
+    ('WRONG_EXAM_BLOCK', 'warning', 'warning', 'info');
 
 CREATE OR REPLACE FUNCTION radscheduler.is_rule(code text) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3227,19 +3525,19 @@ CREATE OR REPLACE FUNCTION radscheduler.rule_subject(p_site integer, p_code text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN CASE p_code
-        WHEN 'OUTSIDE_HOURS' THEN (SELECT s.name FROM radscheduler.site s WHERE s.site_id = p_site)
-        WHEN 'CAPACITY_EXCEEDED' THEN (SELECT coalesce(m.label, a.modality) FROM radscheduler.appointment a
+    RETURN CASE
+        WHEN p_code = 'OUTSIDE_HOURS' THEN (SELECT s.name FROM radscheduler.site s WHERE s.site_id = p_site)
+        WHEN p_code IN ('CAPACITY_EXCEEDED', 'RESERVED', 'WRONG_EXAM_BLOCK') THEN (SELECT coalesce(m.label, a.modality) FROM radscheduler.appointment a
                                        LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
                                        WHERE a.site_id = p_site AND a.appointment_id = p_appointment)
-        WHEN 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
+        WHEN p_code = 'INVALID_TIME' THEN (SELECT CASE a.time_fault WHEN 'gap' THEN 'clocks are put forward over its start' WHEN 'end' THEN 'the end sent is not after the start'
                                                            ELSE 'it would take more than 24 hours' END
                                   FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment) END;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.rule_subject(integer, text, bigint) IS
-    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few, what is wrong with the time; else NULL.';
+    'What the sentence of a conflict (conflict_kind.text) is about where that is no resource: the site whose hours count, the modality whose scanners are too few or kept for others, what is wrong with the time; else NULL.';
 
 CREATE OR REPLACE FUNCTION radscheduler.way_between(p_site integer, p_one bigint, p_other bigint) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3288,6 +3586,8 @@ CREATE OR REPLACE FUNCTION radscheduler.rule_conflicts(p_site integer, p_appoint
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
 BEGIN
     RETURN QUERY
     WITH place AS MATERIALIZED (
@@ -3305,15 +3605,27 @@ BEGIN
     ), held AS MATERIALIZED (
         SELECT c.appointment_id, r.resource_id, r.kind, o.during,
                CASE WHEN r.is_registered AND r.kind <> 'staff' THEN nullif(array_remove(r.modality || r.modalities, NULL), '{}') END AS able,
-               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id) AS has_hours
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality,
+               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id)
+               OR EXISTS (SELECT FROM radscheduler.calendar_day d, place p WHERE d.site_id = p_site AND d.resource_id = r.resource_id
+                          AND d.day BETWEEN timezone(p.zone, lower(o.during))::date AND timezone(p.zone, upper(o.during))::date) AS has_hours
         FROM changed c
         JOIN radscheduler.occupancy o ON o.site_id = p_site AND o.appointment_id = c.appointment_id AND o.axis = 'resource'
         JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = o.subject_id
     ), timed AS MATERIALIZED (
         -- Whose hours count: those of a resource that has some, else the site's for scanners, rooms and exams that name neither. Staff work when they work.
-        SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during FROM held h WHERE h.has_hours OR h.kind <> 'staff'
+        SELECT h.appointment_id, CASE WHEN h.has_hours THEN h.resource_id END AS resource_id, h.during, h.kind = 'staff' AS is_staff FROM held h WHERE h.has_hours OR h.kind <> 'staff'
         UNION
-        SELECT c.appointment_id, NULL, c.during FROM changed c WHERE c.is_pooled
+        SELECT c.appointment_id, NULL, c.during, false FROM changed c WHERE c.is_pooled
+    ), kept AS MATERIALIZED (
+        SELECT h.appointment_id, h.resource_id, w.code, w.during
+        FROM held h CROSS JOIN LATERAL radscheduler.reserved_times(p_site, h.resource_id, h.modality, lower(h.during), upper(h.during), radscheduler.exam_of(p_site, h.appointment_id)) w
+        WHERE v_reserved
+        UNION ALL
+        -- Scanners out of use are for the pool to count.
+        SELECT c.appointment_id, 0, w.code, w.during
+        FROM changed c CROSS JOIN LATERAL radscheduler.reserved_times(p_site, NULL, c.modality, lower(c.during), upper(c.during), radscheduler.exam_of(p_site, c.appointment_id)) w
+        WHERE v_reserved AND c.is_pooled AND w.code IN ('RESERVED', 'WRONG_EXAM_BLOCK')
     ), near AS MATERIALIZED (
         -- Exams of one visit are planned together: whoever booked them knows the way.
         SELECT o.subject_id, c.appointment_id, q.appointment_id AS other_id, o.during, q.during AS other_during, x.way,
@@ -3330,11 +3642,14 @@ BEGIN
     ), broken AS MATERIALIZED (
         SELECT t.appointment_id, 'OUTSIDE_HOURS' AS code, NULL::radscheduler.severity AS severity, 'resource'::radscheduler.axis AS axis,
                coalesce(t.resource_id, 0) AS subject_id, NULL::bigint AS other_appointment_id, range_merge(x.shut) AS overlap
-        FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during)) AS shut OFFSET 0) x
-        WHERE EXISTS (SELECT FROM rule WHERE code = 'OUTSIDE_HOURS') AND NOT isempty(x.shut) AND (t.resource_id IS NOT NULL OR EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL))
+        FROM timed t, LATERAL (SELECT tstzmultirange(t.during) - radscheduler.open_hours(p_site, t.resource_id, lower(t.during), upper(t.during), t.is_staff) AS shut OFFSET 0) x
+        WHERE EXISTS (SELECT FROM rule WHERE code = 'OUTSIDE_HOURS') AND NOT isempty(x.shut) AND (t.resource_id IS NOT NULL OR EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL)
+            OR EXISTS (SELECT FROM radscheduler.calendar_day d, place p WHERE d.site_id = p_site AND d.resource_id IS NULL AND d.day BETWEEN timezone(p.zone, lower(t.during))::date AND timezone(p.zone, upper(t.during))::date))
         UNION ALL
         SELECT h.appointment_id, CASE b.kind WHEN 'block' THEN 'RESOURCE_BLOCKED' ELSE 'MAINTENANCE' END, NULL, 'resource', h.resource_id, NULL, h.during * b.during
         FROM held h JOIN radscheduler.resource_block b ON b.site_id = p_site AND b.resource_id = h.resource_id AND b.during && h.during
+        UNION ALL
+        SELECT w.appointment_id, w.code, NULL, 'resource', w.resource_id, NULL, w.during FROM kept w
         UNION ALL
         SELECT h.appointment_id, 'MODALITY_MISMATCH', NULL, 'resource', h.resource_id, NULL, h.during
         FROM held h WHERE EXISTS (SELECT FROM rule WHERE code = 'MODALITY_MISMATCH') AND NOT radscheduler.can_do(p_site, h.appointment_id, h.resource_id, h.able)
@@ -3392,16 +3707,27 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool(integer, text) IS
     'The active registered scanners of a modality and how many exams each takes at once; its rooms where the site has registered no scanner of it, as with ultrasound bays. No rows: exams of this modality are not counted.';
 
-CREATE OR REPLACE FUNCTION radscheduler.pool_users(p_site integer, p_modality text, p_during tstzrange)
+CREATE OR REPLACE FUNCTION radscheduler.pool_users(p_site integer, p_modality text, p_during tstzrange, p_for bigint DEFAULT NULL)
     RETURNS TABLE (appointment_id bigint, claim timestamptz, during tstzrange, places integer)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
+    v_exam     radscheduler.exam_asked;
 BEGIN
+    IF v_reserved AND p_for IS NOT NULL THEN
+        v_exam := radscheduler.exam_of(p_site, p_for);
+    END IF;
     RETURN QUERY
     WITH scanner AS MATERIALIZED (
-        SELECT p.resource_id, p.capacity, (SELECT range_agg(b.during * p_during) FROM radscheduler.resource_block b
-                                           WHERE b.site_id = p_site AND b.resource_id = p.resource_id AND b.during && p_during) AS blocked
+        SELECT p.resource_id, p.capacity, (SELECT range_agg(b.during) FROM (
+            SELECT b.during * p_during AS during FROM radscheduler.resource_block b
+            WHERE b.site_id = p_site AND b.resource_id = p.resource_id AND b.during && p_during
+            UNION ALL
+            -- What is kept for others on every scanner of the modality is a rule of its own (RESERVED, WRONG_EXAM_BLOCK).
+            SELECT w.during FROM radscheduler.resource r, LATERAL radscheduler.reserved_times(p_site, p.resource_id, r.modality, lower(p_during), upper(p_during), v_exam) w
+            WHERE v_reserved AND r.site_id = p_site AND r.resource_id = p.resource_id AND (w.code IN ('RESOURCE_BLOCKED', 'MAINTENANCE') OR p_for IS NOT NULL AND w.is_own)) b) AS blocked
         FROM radscheduler.pool(p_site, p_modality) p
     )
     SELECT o.appointment_id, NULL::timestamptz, t.during, 1
@@ -3417,21 +3743,21 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.pool_users(integer, text, tstzrange) IS
-    'What takes places of a pool within a time: exams on its scanners (in legal lanes; who is overbooked there has no place), blocks of them (no appointment), and exams that name no scanner (only these have a claim).';
+COMMENT ON FUNCTION radscheduler.pool_users(integer, text, tstzrange, bigint) IS
+    'What takes places of a pool within a time: exams on its scanners (in legal lanes; who is overbooked there has no place), blocks of them (no appointment), and exams that name no scanner (only these have a claim). For one appointment (p_for) scanners that are kept for others count as blocked.';
 
-CREATE OR REPLACE FUNCTION radscheduler.pool_is_tight(p_site integer, p_modality text, p_during tstzrange) RETURNS boolean
+CREATE OR REPLACE FUNCTION radscheduler.pool_is_tight(p_site integer, p_modality text, p_during tstzrange, p_for bigint DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_capacity bigint := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
 BEGIN
-    RETURN v_capacity IS NOT NULL AND v_capacity < (SELECT sum(u.places) FROM radscheduler.pool_users(p_site, p_modality, p_during) u);
+    RETURN v_capacity IS NOT NULL AND v_capacity < (SELECT sum(u.places) FROM radscheduler.pool_users(p_site, p_modality, p_during, p_for) u);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange) IS
-    'Whether more want places of a pool within a time than it has: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
+COMMENT ON FUNCTION radscheduler.pool_is_tight(integer, text, tstzrange, bigint) IS
+    'Whether more want places of a pool within a time than it has, for an appointment where one is named: the quick question before pool_excess(), which asks whether they want them at once. For whoever holds the locks of the pool; others may not see who is just taking a place.';
 
 CREATE OR REPLACE FUNCTION radscheduler.pool_excess(p_site integer, p_appointment bigint, OUT excess tstzrange, OUT peak integer, OUT capacity integer) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3447,7 +3773,7 @@ BEGIN
         RETURN;
     END IF;
     WITH other AS (
-        SELECT u.during, u.places FROM radscheduler.pool_users(p_site, v_mine.modality, tstzrange(v_mine.starts_at, v_mine.ends_at)) u
+        SELECT u.during, u.places FROM radscheduler.pool_users(p_site, v_mine.modality, tstzrange(v_mine.starts_at, v_mine.ends_at), p_appointment) u
         WHERE u.claim IS NULL OR (u.claim, u.appointment_id) < (v_mine.claim, v_mine.appointment_id)
     ), edge AS (
         SELECT lower(o.during) AS at, o.places AS step FROM other o
@@ -3467,7 +3793,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_excess(integer, bigint) IS
     'When an exam that names no scanner finds none: the time, the most places wanted at once by it and those before it, and the capacity of its pool. excess is NULL where a place is free for it all the time; everything is NULL where there is no pool.';
 
-CREATE OR REPLACE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint) RETURNS tstzmultirange
+CREATE OR REPLACE FUNCTION radscheduler.pool_full(p_site integer, p_modality text, p_during tstzrange, p_without bigint, p_for bigint DEFAULT NULL) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -3480,7 +3806,7 @@ BEGIN
     END IF;
     v_capacity := (SELECT sum(p.capacity) FROM radscheduler.pool(p_site, p_modality) p);
     RETURN (WITH other AS (
-            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
+            SELECT u.during, u.places FROM radscheduler.pool_users(p_site, p_modality, p_during, p_for) u WHERE u.appointment_id IS DISTINCT FROM p_without OR p_without IS NULL
         ), edge AS (
             SELECT lower(o.during) AS at, o.places AS step FROM other o
             UNION ALL
@@ -3492,8 +3818,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint) IS
-    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account.';
+COMMENT ON FUNCTION radscheduler.pool_full(integer, text, tstzrange, bigint, bigint) IS
+    'When, within a time, every place of a pool is taken and exams that name no scanner are among those who take them; one appointment may be left out of account. For one of those exams (p_for) scanners that are kept for others count as taken.';
 
 CREATE OR REPLACE FUNCTION radscheduler.mark_pooled(p_site integer, p_appointments bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -3607,13 +3933,16 @@ DECLARE
     v_travel    interval;
     v_has_hours boolean;
     v_clinical  text;
+    v_has_days  boolean;
+    v_reserved  boolean;
 BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
            EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
            -- As clinical_scope() says it.
            CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
-                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END
-        INTO v_zone, v_travel, v_has_hours, v_clinical FROM radscheduler.site s WHERE s.site_id = p_site;
+                  OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END,
+           EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site), EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site)
+        INTO v_zone, v_travel, v_has_hours, v_clinical, v_has_days, v_reserved FROM radscheduler.site s WHERE s.site_id = p_site;
     RETURN (SELECT array_agg(DISTINCT d.id) FROM (
         SELECT o.appointment_id
         FROM radscheduler.occupancy o
@@ -3632,11 +3961,23 @@ BEGIN
                                AND tstzrange(q.starts_at, q.ends_at) && o.during))
             OR o.axis = 'patient'
                AND (a.time_fault IS NOT NULL OR a.ends_at - a.starts_at > interval '24 hours'
-                    OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at))
+                    OR a.is_pooled AND radscheduler.pool_is_tight(p_site, a.modality, tstzrange(a.starts_at, a.ends_at), a.appointment_id)
                     OR v_travel IS NOT NULL AND EXISTS (
                         SELECT FROM radscheduler.occupancy q WHERE q.site_id = o.site_id AND q.axis = 'patient' AND q.subject_id = o.subject_id
                         AND q.appointment_id <> o.appointment_id AND q.buffered && tstzrange(lower(o.during) - v_travel, upper(o.during) + v_travel)))
             OR o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_block b WHERE b.site_id = o.site_id AND b.resource_id = o.subject_id AND b.during && o.during)
+            -- A day that is otherwise, hours that are kept or out of use: its own, its modality's where it is a scanner or room or the exam names neither.
+            OR v_has_days AND EXISTS (
+                SELECT FROM radscheduler.calendar_day c
+                WHERE c.site_id = o.site_id AND c.day BETWEEN timezone(v_zone, least(lower(o.during), a.starts_at))::date AND timezone(v_zone, greatest(upper(o.during), a.ends_at))::date
+                  AND (c.resource_id IS NULL OR o.axis = 'resource' AND c.resource_id = o.subject_id))
+            OR v_reserved AND EXISTS (
+                SELECT FROM radscheduler.reserved_hours w,
+                     LATERAL (SELECT timezone(v_zone, least(lower(o.during), a.starts_at)) AS starts, timezone(v_zone, greatest(upper(o.during), a.ends_at)) AS ends) t
+                WHERE w.site_id = o.site_id
+                  AND (o.axis = 'resource' AND (w.resource_id = o.subject_id OR w.resource_id IS NULL AND r.kind <> 'staff' AND w.modality = r.modality) OR o.axis = 'patient' AND a.is_pooled AND w.modality = a.modality)
+                  AND (t.starts::date <> t.ends::date
+                       OR w.weekday = extract(isodow FROM t.starts)::smallint AND w.valid @> t.starts::date AND w.opens < t.ends::time AND w.closes > t.starts::time))
             -- Hours: one row that holds the whole exam, of the resource where it has some, else of the site for scanners, rooms and exams that name neither.
             OR CASE WHEN o.axis = 'resource' AND EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = o.site_id AND h.resource_id = o.subject_id)
                THEN NOT EXISTS (
@@ -3760,6 +4101,549 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.unblock_resource(bigint, timestamptz) IS
     'Lifts a block, whole or from an instant on (what lies before stays blocked); conflicts that it made resolve at once. Returns how many appointments lie in the time that is free again.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hours_concern(p_site integer, p_resources bigint[], p_modality text, p_days daterange, p_weekdays integer[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone       CONSTANT text := radscheduler.site_zone(p_site);
+    v_from       CONSTANT timestamptz := greatest(now(), timezone(v_zone, coalesce(lower(p_days), '-infinity')::timestamp));
+    v_until      CONSTANT timestamptz := timezone(v_zone, coalesce(upper(p_days), 'infinity')::timestamp);
+    v_resources  CONSTANT bigint[] := CASE WHEN p_modality IS NULL THEN p_resources
+                     ELSE ARRAY(SELECT r.resource_id FROM radscheduler.resource r WHERE r.site_id = p_site AND r.kind <> 'staff' AND r.modality = p_modality) END;
+    v_modalities CONSTANT text[] := p_modality || ARRAY(SELECT m FROM radscheduler.resource r, LATERAL unnest(r.modality || r.modalities) m
+                                                        WHERE r.site_id = p_site AND r.resource_id = ANY (v_resources) AND r.kind <> 'staff' AND m IS NOT NULL);
+BEGIN
+    IF isempty(p_days) THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(
+        SELECT a.appointment_id FROM radscheduler.appointment a
+        WHERE a.site_id = p_site AND a.starts_at < v_until AND a.starts_at > v_from - interval '2 days' AND a.ends_at > v_from AND radscheduler.takes_time(a.status, a.holds_time)
+          AND (p_weekdays IS NULL OR extract(isodow FROM timezone(v_zone, a.starts_at)) = ANY (p_weekdays) OR extract(isodow FROM timezone(v_zone, a.ends_at)) = ANY (p_weekdays))
+          AND (p_resources IS NULL AND p_modality IS NULL OR a.is_pooled AND a.modality = ANY (v_modalities)
+               OR EXISTS (SELECT FROM radscheduler.occupancy o WHERE o.site_id = p_site AND o.appointment_id = a.appointment_id AND o.axis = 'resource' AND o.subject_id = ANY (v_resources)))
+        ORDER BY a.appointment_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.hours_concern(integer, bigint[], text, daterange, integer[]) IS
+    'Appointments that are not over and that a change to hours may concern, as write_hours() tells what it is about: on its resources or its modality''s (those that name no scanner too), else all of the site, on its days and weekdays.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hour_rules() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '{OUTSIDE_HOURS,RESOURCE_BLOCKED,MAINTENANCE,RESERVED,WRONG_EXAM_BLOCK,CAPACITY_EXCEEDED}'::text[];
+
+COMMENT ON FUNCTION radscheduler.hour_rules() IS 'The rules whose answer depends on hours.';
+
+CREATE OR REPLACE FUNCTION radscheduler.change_hours(p_site integer, p_change jsonb, OUT ids bigint[], OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_chunk    CONSTANT integer := 200;
+    v_change   jsonb := radscheduler.check_hours_change(p_change);
+    v_resource bigint := CASE WHEN v_change ? 'resource' THEN radscheduler.resource_by_name(p_site, v_change ->> 'resource')
+                              ELSE (SELECT w.resource_id FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.reserved_id = (v_change ->> 'reserved_id')::bigint) END;
+    v_scope    record;
+    v_ids      bigint[];
+    v_doubted  bigint[] := '{}';
+    v_open     bigint[];
+BEGIN
+    -- One resource: as block_resource(). Else all are concerned, so this waits for those who write and lets nobody begin, as recheck_conflicts() does.
+    IF v_resource IS NOT NULL THEN
+        PERFORM radscheduler.lock_subjects(p_site, ARRAY[v_resource], NULL);
+        LOCK TABLE radscheduler.appointment IN ROW EXCLUSIVE MODE; -- whoever changes the hours of all is done, and seen
+    ELSE
+        LOCK TABLE radscheduler.appointment IN EXCLUSIVE MODE;
+    END IF;
+    SELECT * INTO v_scope FROM radscheduler.write_hours(p_site, v_change);
+    v_ids := radscheduler.hours_concern(p_site, v_scope.resources, v_scope.modality, v_scope.days, v_scope.weekdays);
+    v_open := ARRAY(SELECT c.conflict_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.appointment_id = ANY (v_ids) AND c.state <> 'resolved' AND c.code = ANY (radscheduler.hour_rules()));
+    FOR k IN 0 .. (cardinality(v_ids) - 1) / c_chunk LOOP
+        v_doubted := v_doubted || radscheduler.doubtful(p_site, v_ids[k * c_chunk + 1 : (k + 1) * c_chunk]);
+    END LOOP;
+    -- Of those who share a patient, only who is concerned: the others' rows are not locked.
+    v_doubted := ARRAY(SELECT DISTINCT d FROM unnest(v_doubted) d WHERE d = ANY (v_ids) ORDER BY d);
+    IF v_resource IS NOT NULL AND v_doubted <> '{}' THEN
+        PERFORM radscheduler.settle(p_site, '{}', v_doubted, NULL);
+    ELSE
+        FOR k IN 0 .. (cardinality(v_doubted) - 1) / c_chunk LOOP
+            PERFORM radscheduler.settle(p_site, '{}', v_doubted[k * c_chunk + 1 : (k + 1) * c_chunk], NULL);
+        END LOOP;
+    END IF;
+    SELECT count(*) FILTER (WHERE b.id IS NULL), count(*) FILTER (WHERE a.id IS NULL) INTO change_hours.opened, change_hours.resolved
+        FROM unnest(v_open) b(id)
+        FULL JOIN (SELECT c.conflict_id FROM radscheduler.conflict c
+                   WHERE c.site_id = p_site AND c.appointment_id = ANY (v_ids) AND c.state <> 'resolved' AND c.code = ANY (radscheduler.hour_rules())) a(id) ON a.id = b.id;
+    change_hours.ids := v_scope.ids;
+    v_change := jsonb_strip_nulls((v_change - '{name,reason,resource,modality}'::text[])
+        || jsonb_build_object('resource_id', v_resource, 'modality', v_scope.modality, 'reserved_ids', to_jsonb(v_scope.ids), 'opened', change_hours.opened, 'resolved', change_hours.resolved));
+    PERFORM radscheduler.audit(p_site, 'hours.changed', 'site', p_site, v_change);
+    INSERT INTO radscheduler.event_log (site_id, type, data) VALUES (p_site, 'hours.changed', v_change);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.change_hours(integer, jsonb) IS
+    'Makes one change to hours and settles who is booked: returns the reserved hours that were made or ended, and how many conflicts with hours opened and resolved. Tells hours.changed. One resource is locked as a subject; what concerns more makes writers of appointments wait until it has committed. Raises as write_hours() does.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_holiday(day date, name text DEFAULT NULL, opens time[] DEFAULT '{}', closes time[] DEFAULT '{}', OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved
+        FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'set_holiday', 'day', day, 'name', name, 'opens', to_jsonb(opens), 'closes', to_jsonb(closes))) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_holiday(date, text, time[], time[]) IS
+    'Gives a day of the session''s site other hours, for all resources that have no exception that day: none, or those from each of opens until the one of closes beside it. Flags and heals who is booked; returns how many conflicts opened and resolved.';
+
+CREATE OR REPLACE FUNCTION radscheduler.remove_holiday(day date, OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'remove_holiday', 'day', day)) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.remove_holiday(date) IS 'Makes a holiday of the session''s site a day like others; returns how many conflicts opened and resolved. Raises P0002 where that day is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_exception(resource text, day date, name text DEFAULT NULL, opens time[] DEFAULT '{}', closes time[] DEFAULT '{}', OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved
+        FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'set_exception', 'resource', resource, 'day', day, 'name', name, 'opens', to_jsonb(opens), 'closes', to_jsonb(closes))) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_exception(text, date, text, time[], time[]) IS
+    'Gives a resource, by any of its names, other hours on a day, whatever holiday it is: none, or those from each of opens until the one of closes beside it. Staff who have no hours of their own are away then, or there at these times only. Flags and heals who is booked; returns how many conflicts opened and resolved.';
+
+CREATE OR REPLACE FUNCTION radscheduler.remove_exception(resource text, day date, OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'remove_exception', 'resource', resource, 'day', day)) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.remove_exception(text, date) IS 'Takes back an exception of a resource; returns how many conflicts opened and resolved. Raises P0002 where it has none that day.';
+
+CREATE OR REPLACE FUNCTION radscheduler.set_hours(weekdays integer[], opens time[], closes time[], resource text DEFAULT NULL, valid_from date DEFAULT NULL, valid_until date DEFAULT NULL, OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved
+        FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'set_hours', 'weekdays', to_jsonb(weekdays), 'opens', to_jsonb(opens), 'closes', to_jsonb(closes),
+                                       'resource', resource, 'valid_from', valid_from, 'valid_until', valid_until)) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.set_hours(integer[], time[], time[], text, date, date) IS
+    'Gives weekdays (1 Monday to 7 Sunday) of the session''s site, or of one resource, other opening hours in wall time, from a day until a last day where these are given; before and after it stays as it is. Empty lists mean closed. A scanner or room that had no hours of its own keeps the site''s at all other times, as its own. Flags and heals who is booked; returns how many conflicts opened and resolved.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reserve_hours(weekdays integer[], opens time, closes time, kind text DEFAULT 'urgent', resource text DEFAULT NULL, modality text DEFAULT NULL, procedures text[] DEFAULT NULL,
+        urgencies text[] DEFAULT NULL, patient_classes text[] DEFAULT NULL, release_hours integer DEFAULT NULL, valid_from date DEFAULT NULL, valid_until date DEFAULT NULL, name text DEFAULT NULL,
+        OUT reserved_ids bigint[], OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.ids, c.opened, c.resolved INTO reserved_ids, opened, resolved
+        FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'reserve_hours', 'weekdays', to_jsonb(weekdays), 'opens', opens, 'closes', closes, 'kind', kind,
+            'resource', resource, 'modality', modality, 'procedures', to_jsonb(procedures), 'urgencies', to_jsonb(urgencies), 'patient_classes', to_jsonb(patient_classes),
+            'release_hours', release_hours, 'valid_from', valid_from, 'valid_until', valid_until, 'name', name)) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.reserve_hours(integer[], time, time, text, text, text, text[], text[], text[], integer, date, date, text) IS
+    'Keeps hours of weekdays on one resource, or on all scanners and rooms of a modality. kind urgent: for some urgencies and patient classes (urgent, stat and class E where none are given); exams: for procedures, codes or patterns of LIKE; block, maintenance, downtime: for nobody, again and again. release_hours before it begins it is everybody''s. Others booked then are flagged (RESERVED, WRONG_EXAM_BLOCK, RESOURCE_BLOCKED, MAINTENANCE). Returns the rows it made, and how many conflicts opened and resolved.';
+
+CREATE OR REPLACE FUNCTION radscheduler.unreserve_hours(reserved_id bigint, from_day date DEFAULT NULL, OUT opened integer, OUT resolved integer) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT c.opened, c.resolved INTO opened, resolved FROM radscheduler.change_hours(radscheduler.current_site(), jsonb_build_object('change', 'unreserve_hours', 'reserved_id', reserved_id, 'from_day', from_day)) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.unreserve_hours(bigint, date) IS 'Ends reserved hours of the session''s site, whole or from a day on; conflicts that they made resolve. Returns how many conflicts opened and resolved. Raises P0002 where there are none of this number.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hours_conflicts(p_site integer, p_appointments bigint[]) RETURNS TABLE (appointment_id bigint, code text, severity radscheduler.severity, subject_id bigint)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_chunk CONSTANT integer := 200;
+    v_some  bigint[];
+BEGIN
+    FOR k IN 0 .. (cardinality(p_appointments) - 1) / c_chunk LOOP
+        v_some := p_appointments[k * c_chunk + 1 : (k + 1) * c_chunk];
+        v_some := ARRAY(SELECT DISTINCT d FROM unnest(radscheduler.doubtful(p_site, v_some)) d WHERE d = ANY (v_some));
+        RETURN QUERY SELECT DISTINCT ON (f.appointment_id, f.code) f.appointment_id, f.code, f.severity, f.subject_id FROM radscheduler.rule_conflicts(p_site, v_some) f
+            WHERE f.code = ANY (radscheduler.hour_rules()) AND f.appointment_id = ANY (v_some) ORDER BY f.appointment_id, f.code, f.severity DESC, f.subject_id;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.hours_conflicts(integer, bigint[]) IS 'The rules about hours that appointments break as rows stand now, the worst of each code, whatever the table conflict says.';
+
+CREATE OR REPLACE FUNCTION radscheduler.preview_hours(changes jsonb)
+    RETURNS TABLE (effect text, appointment_id bigint, starts_at timestamptz, ends_at timestamptz, resource_code text, code text, severity radscheduler.severity, sentence text)
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site  integer := radscheduler.current_site();
+    v_list  jsonb := CASE jsonb_typeof(changes) WHEN 'array' THEN changes ELSE jsonb_build_array(changes) END;
+    v_one   jsonb;
+    v_scope record;
+    v_ids   bigint[] := '{}';
+    v_after jsonb;
+BEGIN
+    BEGIN
+        FOR v_one IN SELECT e.value FROM jsonb_array_elements(v_list) WITH ORDINALITY e(value, n) ORDER BY e.n LOOP
+            IF v_one ->> 'change' = 'configuration_import' THEN
+                PERFORM radscheduler.configuration_import(v_one -> 'document', dry_run => false);
+                v_ids := v_ids || radscheduler.hours_concern(v_site, NULL, NULL, '(,)', NULL);
+                CONTINUE;
+            END IF;
+            SELECT * INTO v_scope FROM radscheduler.write_hours(v_site, radscheduler.check_hours_change(v_one));
+            v_ids := v_ids || radscheduler.hours_concern(v_site, v_scope.resources, v_scope.modality, v_scope.days, v_scope.weekdays);
+        END LOOP;
+        v_ids := ARRAY(SELECT DISTINCT u FROM unnest(v_ids) u ORDER BY u);
+        v_after := (SELECT coalesce(jsonb_agg(jsonb_build_object('id', f.appointment_id, 'code', f.code, 'severity', f.severity, 'subject', f.subject_id)), '[]')
+                    FROM radscheduler.hours_conflicts(v_site, v_ids) f);
+        RAISE EXCEPTION 'taken back' USING ERRCODE = 'RSDRY';
+    EXCEPTION WHEN SQLSTATE 'RSDRY' THEN
+        NULL;
+    END;
+    RETURN QUERY
+    WITH before AS MATERIALIZED (
+        SELECT f.appointment_id, f.code, f.severity, f.subject_id FROM radscheduler.hours_conflicts(v_site, v_ids) f
+    ), after AS (
+        SELECT (e ->> 'id')::bigint AS appointment_id, e ->> 'code' AS code, (e ->> 'severity')::radscheduler.severity AS severity, (e ->> 'subject')::bigint AS subject_id FROM jsonb_array_elements(v_after) e
+    )
+    SELECT CASE WHEN n.code IS NOT NULL AND (b.code IS NULL OR n.severity > b.severity) THEN 'strands' ELSE 'frees' END, a.appointment_id, a.starts_at, a.ends_at, r.code,
+           coalesce(n.code, b.code), coalesce(n.severity, b.severity),
+           radscheduler.conflict_sentence(v_site, coalesce(n.code, b.code), coalesce(n.subject_id, b.subject_id), 'resource', a.appointment_id)
+    FROM before b
+    FULL JOIN after n ON n.appointment_id = b.appointment_id AND n.code = b.code
+    JOIN radscheduler.appointment a ON a.site_id = v_site AND a.appointment_id = coalesce(n.appointment_id, b.appointment_id)
+    LEFT JOIN radscheduler.resource r ON r.site_id = v_site AND r.resource_id = coalesce(n.subject_id, b.subject_id)
+    WHERE n.severity IS DISTINCT FROM b.severity
+    ORDER BY 1 DESC, a.starts_at, a.appointment_id, 6;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.preview_hours(jsonb) IS
+    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours, block_resource or configuration_import (all of its document, at this site), the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept. Raises as the change itself would.';
+
+CREATE OR REPLACE FUNCTION radscheduler.release_reserved() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site integer;
+    v_ids  bigint[];
+BEGIN
+    -- One site in each call, as reap_holds(). What time has released is flagged no more, and a scanner that was kept counts for its pool again.
+    FOR v_site IN SELECT DISTINCT w.site_id FROM radscheduler.reserved_hours w WHERE w.release_hours IS NOT NULL ORDER BY 1 LOOP
+        v_ids := ARRAY(
+            SELECT c.appointment_id FROM radscheduler.conflict c
+            JOIN radscheduler.appointment a ON a.site_id = c.site_id AND a.appointment_id = c.appointment_id
+            LEFT JOIN radscheduler.resource r ON r.site_id = c.site_id AND r.resource_id = c.subject_id
+            WHERE c.site_id = v_site AND c.state <> 'resolved' AND c.code IN ('RESERVED', 'WRONG_EXAM_BLOCK') AND upper(c.overlap) > now()
+              AND NOT EXISTS (SELECT FROM radscheduler.reserved_times(v_site, r.resource_id, CASE WHEN c.subject_id = 0 THEN a.modality WHEN r.kind <> 'staff' THEN r.modality END,
+                                                                      lower(c.overlap), upper(c.overlap), radscheduler.exam_of(v_site, c.appointment_id)) w WHERE w.code = c.code)
+            UNION
+            SELECT c.appointment_id FROM radscheduler.conflict c
+            WHERE c.site_id = v_site AND c.state <> 'resolved' AND c.code = 'CAPACITY_EXCEEDED' AND upper(c.overlap) > now() AND (radscheduler.pool_excess(v_site, c.appointment_id)).excess IS NULL
+            ORDER BY 1 LIMIT 200);
+        IF v_ids <> '{}' THEN
+            PERFORM radscheduler.lock_subjects(v_site, radscheduler.pool_scanners(v_site, NULL, v_ids) ||
+                ARRAY(SELECT ar.resource_id FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = ANY (v_ids)),
+                ARRAY(SELECT a.patient_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = ANY (v_ids)));
+            PERFORM radscheduler.settle(v_site, '{}', v_ids, NULL);
+            RETURN cardinality(v_ids);
+        END IF;
+    END LOOP;
+    RETURN 0;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.release_reserved() IS
+    'Heals appointments that were flagged because of hours kept for others, and that are everybody''s by now; of one site, 200 at most. maintain() calls it. Takes the locks of their subjects, so call it once in a transaction and before any others.';
+
+CREATE OR REPLACE FUNCTION radscheduler.hours_arguments(p_change text, OUT argument text, OUT kind text, OUT is_needed boolean) RETURNS SETOF record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 8 SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT a.argument, a.kind, a.is_needed FROM (VALUES
+        ('set_holiday', 'day'::text, 'date'::text, true), ('set_holiday', 'name', 'sentence', false), ('set_holiday', 'opens', 'list:time', false), ('set_holiday', 'closes', 'list:time', false),
+        ('remove_holiday', 'day', 'date', true),
+        ('set_exception', 'resource', 'code', true), ('set_exception', 'day', 'date', true), ('set_exception', 'name', 'sentence', false),
+        ('set_exception', 'opens', 'list:time', false), ('set_exception', 'closes', 'list:time', false),
+        ('remove_exception', 'resource', 'code', true), ('remove_exception', 'day', 'date', true),
+        ('set_hours', 'weekdays', 'list:integer', true), ('set_hours', 'opens', 'list:time', true), ('set_hours', 'closes', 'list:time', true), ('set_hours', 'resource', 'code', false),
+        ('set_hours', 'valid_from', 'date', false), ('set_hours', 'valid_until', 'date', false),
+        ('reserve_hours', 'weekdays', 'list:integer', true), ('reserve_hours', 'opens', 'time', true), ('reserve_hours', 'closes', 'time', true), ('reserve_hours', 'kind', 'code', false),
+        ('reserve_hours', 'resource', 'code', false), ('reserve_hours', 'modality', 'code', false), ('reserve_hours', 'procedures', 'list:code', false),
+        ('reserve_hours', 'urgencies', 'list:code', false), ('reserve_hours', 'patient_classes', 'list:code', false), ('reserve_hours', 'release_hours', 'integer', false),
+        ('reserve_hours', 'valid_from', 'date', false), ('reserve_hours', 'valid_until', 'date', false), ('reserve_hours', 'name', 'sentence', false),
+        ('unreserve_hours', 'reserved_id', 'integer', true), ('unreserve_hours', 'from_day', 'date', false),
+        ('block_resource', 'resource', 'code', true), ('block_resource', 'from_time', 'moment', true), ('block_resource', 'until_time', 'moment', true),
+        ('block_resource', 'reason', 'sentence', false), ('block_resource', 'kind', 'block_kind', false)) a(change, argument, kind, is_needed)
+        WHERE a.change = p_change;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.hours_arguments(text) IS 'The arguments of a change to hours, their kinds (as configuration_fault() checks them, list: for a list of them), and whether it needs them. No rows: there is no such change.';
+
+CREATE OR REPLACE FUNCTION radscheduler.check_hours_change(p_change jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    c_all   CONSTANT text[] := '{set_holiday,remove_holiday,set_exception,remove_exception,set_hours,reserve_hours,unreserve_hours,block_resource,configuration_import}';
+    c_name  CONSTANT text := CASE WHEN jsonb_typeof(p_change -> 'change') = 'string' THEN p_change ->> 'change' END;
+    v_known text[] := ARRAY(SELECT a.argument FROM radscheduler.hours_arguments(c_name) a);
+    v_row   record;
+    v_fault record;
+BEGIN
+    IF v_known = '{}' THEN
+        RAISE EXCEPTION 'the change % to hours is not known', coalesce(format('"%s"', left(c_name, 60)), 'without a name') USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('Write an object whose key "change" is one of %s; its other keys are the arguments of that function.', array_to_string(c_all, ', '));
+    END IF;
+    FOR v_row IN
+        SELECT k.key AS argument, a.kind, a.is_needed, nullif(k.value, 'null') AS value FROM jsonb_each(p_change - 'change') k LEFT JOIN radscheduler.hours_arguments(c_name) a ON a.argument = k.key
+        UNION ALL
+        SELECT a.argument, a.kind, a.is_needed, NULL FROM radscheduler.hours_arguments(c_name) a WHERE NOT p_change ? a.argument
+        ORDER BY argument
+    LOOP
+        IF v_row.kind IS NULL THEN
+            RAISE EXCEPTION '%: "%" is not an argument', c_name, left(v_row.argument, 60) USING ERRCODE = 'invalid_parameter_value', HINT = format('Known are %s.', array_to_string(v_known, ', '));
+        ELSIF v_row.value IS NULL THEN
+            IF v_row.is_needed THEN
+                RAISE EXCEPTION '% needs "%"', c_name, v_row.argument USING ERRCODE = 'invalid_parameter_value', HINT = format('Give it; known are %s.', array_to_string(v_known, ', '));
+            END IF;
+            CONTINUE;
+        ELSIF v_row.kind LIKE 'list:%' AND jsonb_typeof(v_row.value) <> 'array' THEN
+            RAISE EXCEPTION '%: "%" must be a list', c_name, v_row.argument USING ERRCODE = 'invalid_parameter_value', HINT = 'Write a list in brackets.';
+        END IF;
+        SELECT f.fault, f.hint INTO v_fault
+            FROM jsonb_array_elements(CASE WHEN v_row.kind LIKE 'list:%' THEN v_row.value ELSE jsonb_build_array(v_row.value) END) e(value),
+                 LATERAL radscheduler.configuration_fault(regexp_replace(v_row.kind, '^list:', ''), e.value,
+                     CASE WHEN v_row.argument = 'weekdays' THEN 1 ELSE 0 END, CASE v_row.argument WHEN 'weekdays' THEN 7 WHEN 'release_hours' THEN 8784 ELSE 2147483647 END) f
+            WHERE f.fault IS NOT NULL LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION '%: "%" %', c_name, v_row.argument, v_fault.fault USING ERRCODE = 'invalid_parameter_value', HINT = v_fault.hint;
+        END IF;
+    END LOOP;
+    RETURN jsonb_strip_nulls(p_change);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.check_hours_change(jsonb) IS 'A change to hours without what it leaves out. Raises 22023 with a sentence for a change to hours that is not understood: which change, which argument, and what to write.';
+
+CREATE OR REPLACE FUNCTION radscheduler.resource_by_name(p_site integer, p_name text) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_ids bigint[] := ARRAY(SELECT DISTINCT a.resource_id FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.alias = upper(p_name));
+BEGIN
+    IF cardinality(v_ids) <> 1 THEN
+        RAISE EXCEPTION 'resource "%" is %', left(p_name, 100), CASE cardinality(v_ids) WHEN 0 THEN 'not known at this site' ELSE 'the name of several at this site' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.resource_alias lists the names that are known.';
+    END IF;
+    RETURN v_ids[1];
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.resource_by_name(integer, text) IS 'The resource of a site that has a name. Raises 22023 where none or several have.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_calendar_day(p_site integer, p_resource bigint, p_day date, p_change jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_opens  time[] := ARRAY(SELECT t::time FROM jsonb_array_elements_text(p_change -> 'opens') WITH ORDINALITY u(t, n) ORDER BY n);
+    v_closes time[] := ARRAY(SELECT t::time FROM jsonb_array_elements_text(p_change -> 'closes') WITH ORDINALITY u(t, n) ORDER BY n);
+BEGIN
+    IF p_change ->> 'change' LIKE 'remove%' THEN
+        DELETE FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.day = p_day AND c.resource_id IS NOT DISTINCT FROM p_resource;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no % on %', CASE WHEN p_resource IS NULL THEN 'holiday' ELSE 'exception of this resource' END, to_char(p_day, 'YYYY-MM-DD')
+                USING ERRCODE = 'no_data_found', HINT = 'radscheduler.calendar_day lists those that are.';
+        END IF;
+        RETURN;
+    END IF;
+    PERFORM radscheduler.require_hours(v_opens, v_closes);
+    INSERT INTO radscheduler.calendar_day AS c (site_id, resource_id, day, name, opens, closes) VALUES (p_site, p_resource, p_day, left(p_change ->> 'name', 200), v_opens, v_closes)
+        ON CONFLICT ON CONSTRAINT calendar_day_once DO UPDATE SET name = coalesce(excluded.name, c.name), opens = excluded.opens, closes = excluded.closes;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.write_calendar_day(integer, bigint, date, jsonb) IS 'Writes or removes a holiday (no resource) or an exception; a day that is there gets the new hours, and keeps its name where no other is given. Raises P0002 where there is none to remove.';
+
+CREATE OR REPLACE FUNCTION radscheduler.require_hours(p_opens time[], p_closes time[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT radscheduler.are_hours(p_opens, p_closes) THEN
+        RAISE EXCEPTION 'opens and closes do not make hours' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give as many closing times as opening times, each later than its opening; 24:00 is midnight, no times at all mean closed.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.require_hours(time[], time[]) IS 'Raises 22023 where two lists are not opening and closing times side by side.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_weekly_hours(p_site integer, p_resource bigint, p_weekdays integer[], p_valid daterange, p_opens time[], p_closes time[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.require_hours(p_opens, p_closes);
+    -- A resource that gets its first own hours has the site's at all other times, as before.
+    INSERT INTO radscheduler.resource_hours (site_id, resource_id, weekday, opens, closes, valid)
+        SELECT p_site, p_resource, h.weekday, h.opens, h.closes, h.valid
+        FROM radscheduler.resource r JOIN radscheduler.resource_hours h ON h.site_id = p_site AND h.resource_id IS NULL
+        WHERE r.site_id = p_site AND r.resource_id = p_resource AND r.kind <> 'staff'
+          AND NOT EXISTS (SELECT FROM radscheduler.resource_hours o WHERE o.site_id = p_site AND o.resource_id = p_resource);
+    WITH gone AS (
+        DELETE FROM radscheduler.resource_hours h
+        WHERE h.site_id = p_site AND h.resource_id IS NOT DISTINCT FROM p_resource AND h.weekday = ANY (p_weekdays) AND h.valid && p_valid
+        RETURNING h.weekday, h.opens, h.closes, h.valid
+    )
+    INSERT INTO radscheduler.resource_hours (site_id, resource_id, weekday, opens, closes, valid)
+        SELECT p_site, p_resource, g.weekday, g.opens, g.closes, v FROM gone g, unnest(datemultirange(g.valid) - datemultirange(p_valid)) v
+        UNION ALL
+        SELECT p_site, p_resource, d, u.opens, u.closes, p_valid FROM (SELECT DISTINCT unnest(p_weekdays)) w(d), unnest(p_opens, p_closes) u(opens, closes);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.write_weekly_hours(integer, bigint, integer[], daterange, time[], time[]) IS
+    'Gives some weekdays other hours for some time: rows that are there end before and begin again after it. A scanner or room that has no hours of its own first gets those of the site.';
+
+CREATE OR REPLACE FUNCTION radscheduler.change_words(p_change jsonb, p_key text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN p_change ? p_key THEN ARRAY(SELECT w FROM jsonb_array_elements_text(p_change -> p_key) WITH ORDINALITY u(w, n) ORDER BY n) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.change_words(jsonb, text) IS 'A list of a change to hours as an array; NULL where the change leaves it out.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_reserved_hours(p_site integer, p_resource bigint, p_modality text, p_valid daterange, p_change jsonb) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_kind       text   := coalesce(p_change ->> 'kind', 'urgent');
+    v_urgencies  text[] := radscheduler.change_words(p_change, 'urgencies');
+    v_classes    text[] := radscheduler.change_words(p_change, 'patient_classes');
+    v_procedures text[] := coalesce(radscheduler.change_words(p_change, 'procedures'), '{}');
+    v_is_kept    boolean := v_kind IN ('urgent', 'exams');
+    v_ids        bigint[];
+BEGIN
+    IF num_nonnulls(p_resource, p_modality) <> 1 THEN
+        RAISE EXCEPTION 'hours are kept on one resource or on all of a modality that is known'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give resource or modality; radscheduler.resource_alias and modality_alias list the names.';
+    ELSIF v_kind NOT IN ('urgent', 'exams', 'block', 'maintenance', 'downtime') THEN
+        RAISE EXCEPTION 'hours of the kind "%" are not known', left(v_kind, 60) USING ERRCODE = 'invalid_parameter_value', HINT = 'Write urgent, exams, block, maintenance or downtime.';
+    ELSIF NOT v_urgencies <@ '{routine,urgent,stat}' THEN
+        RAISE EXCEPTION 'an urgency is not known' USING ERRCODE = 'invalid_parameter_value', HINT = 'Use routine, urgent and stat.';
+    ELSIF v_kind = 'exams' AND v_procedures = '{}' THEN
+        RAISE EXCEPTION 'hours for some exams need to know which' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give procedures: codes, or patterns such as %CARDIAC%.';
+    ELSIF NOT v_is_kept AND (v_urgencies || v_classes || v_procedures <> '{}' OR p_change ? 'release_hours') THEN
+        RAISE EXCEPTION 'time that is out of use is kept for nobody' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Leave out procedures, urgencies, patient_classes and release_hours, or write the kind urgent or exams.';
+    END IF;
+    PERFORM radscheduler.require_hours(ARRAY[(p_change ->> 'opens')::time], ARRAY[(p_change ->> 'closes')::time]);
+    -- Kept for urgent exams and no more said: for urgent ones and for the emergency department.
+    IF v_kind = 'urgent' AND coalesce(v_urgencies, '{}') = '{}' AND coalesce(v_classes, '{}') = '{}' THEN
+        v_urgencies := '{urgent,stat}';
+        v_classes := '{E}';
+    END IF;
+    WITH made AS (
+        INSERT INTO radscheduler.reserved_hours AS w (site_id, resource_id, modality, weekday, opens, closes, valid, kind, name, urgencies, patient_classes, procedures, release_hours)
+        SELECT p_site, p_resource, p_modality, u.day, (p_change ->> 'opens')::time, (p_change ->> 'closes')::time, p_valid, v_kind, left(p_change ->> 'name', 200), coalesce(v_urgencies, '{}'),
+               ARRAY(SELECT upper(c) FROM unnest(v_classes) c), v_procedures, (p_change ->> 'release_hours')::smallint
+        FROM (SELECT DISTINCT d::integer AS day FROM unnest(radscheduler.change_words(p_change, 'weekdays')) d ORDER BY 1) u RETURNING w.reserved_id
+    ) SELECT array_agg(m.reserved_id ORDER BY m.reserved_id) INTO v_ids FROM made m;
+    RETURN v_ids;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.write_reserved_hours(integer, bigint, text, daterange, jsonb) IS 'Writes the rows of reserve_hours(), one for each weekday, and returns their ids. Raises 22023 with a sentence for what does not fit together.';
+
+CREATE OR REPLACE FUNCTION radscheduler.write_hours(p_site integer, p_change jsonb, OUT resources bigint[], OUT modality text, OUT days daterange, OUT weekdays integer[], OUT ids bigint[]) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_change   CONSTANT text := p_change ->> 'change';
+    c_zone     CONSTANT text := radscheduler.site_zone(p_site);
+    v_valid    daterange;
+    v_resource bigint := CASE WHEN p_change ? 'resource' THEN radscheduler.resource_by_name(p_site, p_change ->> 'resource') END;
+    v_old      radscheduler.reserved_hours;
+    v_from     timestamptz := (p_change ->> 'from_time')::timestamptz;
+    v_until    timestamptz := (p_change ->> 'until_time')::timestamptz;
+BEGIN
+    IF (p_change ->> 'valid_until')::date < (p_change ->> 'valid_from')::date THEN
+        RAISE EXCEPTION 'the hours would end before they begin' USING ERRCODE = 'invalid_parameter_value', HINT = 'valid_until is the last day, not before valid_from.';
+    ELSIF p_change -> 'weekdays' = '[]' THEN
+        RAISE EXCEPTION 'no weekday is given' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give weekdays, 1 (Monday) to 7 (Sunday).';
+    END IF;
+    v_valid := daterange((p_change ->> 'valid_from')::date, (p_change ->> 'valid_until')::date, '[]');
+    write_hours.resources := CASE WHEN v_resource IS NOT NULL THEN ARRAY[v_resource] END;
+    write_hours.modality := CASE WHEN p_change ? 'modality' THEN radscheduler.modality_code(p_site, p_change ->> 'modality') END;
+    write_hours.weekdays := radscheduler.change_words(p_change, 'weekdays')::integer[];
+    write_hours.days := v_valid;
+    CASE
+    WHEN p_change ? 'day' THEN
+        PERFORM radscheduler.write_calendar_day(p_site, v_resource, (p_change ->> 'day')::date, p_change);
+        write_hours.days := daterange((p_change ->> 'day')::date, (p_change ->> 'day')::date, '[]');
+    WHEN c_change = 'set_hours' THEN
+        PERFORM radscheduler.write_weekly_hours(p_site, v_resource, write_hours.weekdays, v_valid, radscheduler.change_words(p_change, 'opens')::time[], radscheduler.change_words(p_change, 'closes')::time[]);
+    WHEN c_change = 'reserve_hours' THEN
+        IF p_change ? 'modality' AND write_hours.modality IS NULL THEN
+            RAISE EXCEPTION 'modality "%" is not known at this site', left(p_change ->> 'modality', 100) USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
+        END IF;
+        write_hours.ids := radscheduler.write_reserved_hours(p_site, v_resource, write_hours.modality, v_valid, p_change);
+    WHEN c_change = 'unreserve_hours' THEN
+        SELECT * INTO v_old FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.reserved_id = (p_change ->> 'reserved_id')::bigint FOR UPDATE;
+        IF v_old.reserved_id IS NULL THEN
+            RAISE EXCEPTION 'there are no reserved hours % at this site', p_change ->> 'reserved_id' USING ERRCODE = 'no_data_found', HINT = 'radscheduler.reserved_hours lists them.';
+        END IF;
+        v_valid := CASE WHEN p_change ? 'from_day' THEN v_old.valid * daterange(NULL, (p_change ->> 'from_day')::date) ELSE 'empty' END;
+        write_hours.resources := CASE WHEN v_old.resource_id IS NOT NULL THEN ARRAY[v_old.resource_id] END;
+        write_hours.modality := v_old.modality;
+        write_hours.days := v_old.valid - v_valid;
+        write_hours.weekdays := ARRAY[v_old.weekday::integer];
+        write_hours.ids := ARRAY[v_old.reserved_id];
+        IF isempty(v_valid) THEN
+            DELETE FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.reserved_id = v_old.reserved_id;
+        ELSE
+            UPDATE radscheduler.reserved_hours w SET valid = v_valid WHERE w.site_id = p_site AND w.reserved_id = v_old.reserved_id;
+        END IF;
+    ELSE
+        IF v_until <= v_from OR NOT isfinite(v_from) OR NOT isfinite(v_until) THEN
+            RAISE EXCEPTION 'a block lasts from one time until a later one' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give from_time and until_time.';
+        END IF;
+        INSERT INTO radscheduler.resource_block (site_id, resource_id, during, kind) VALUES (p_site, v_resource, tstzrange(v_from, v_until), coalesce(p_change ->> 'kind', 'block'));
+        write_hours.days := daterange(timezone(c_zone, v_from)::date, timezone(c_zone, v_until)::date, '[]');
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.write_hours(integer, jsonb) IS
+    'Writes one checked change to hours, settles nothing, and tells what it concerns: resources (NULL: all, or those of the modality), days, weekdays (NULL: every one), and the reserved hours that were made or ended. Raises 22023 and P0002.';
 
 CREATE OR REPLACE FUNCTION radscheduler.recheck_conflicts(from_time timestamptz DEFAULT pg_catalog.now(), until_time timestamptz DEFAULT NULL,
         OUT checked integer, OUT opened integer, OUT resolved integer) RETURNS record
@@ -6852,11 +7736,12 @@ BEGIN
     INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
         SELECT u.* FROM unnest(v_sites, v_types, v_bookings, v_messages, v_told) u;
     PERFORM radscheduler.audit_many(v_owners, v_actions, v_objects, v_ids, v_details);
+    PERFORM radscheduler.queue_copies(p_items);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.log_items(radscheduler.ingest_item[]) IS
-    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message.';
+    'Keeps received messages with what became of them, and tells it in event_log and the audit log: the patient, the appointment, the message. Queues copies for links that get them.';
 
 CREATE OR REPLACE FUNCTION radscheduler.result_of(p_item radscheduler.ingest_item) RETURNS radscheduler.ingest_result
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -9927,6 +10812,46 @@ $$;
 COMMENT ON FUNCTION radscheduler.override_conflict(bigint, text, integer, text) IS
     'Accepts every open critical conflict of an appointment, whichever side it is on, for a reason: it stands where it is, and leaves review. version: 40001 when it is another now. Returns the appointment; unchanged when there was nothing to accept. Raises P0002 and 23502.';
 
+CREATE OR REPLACE FUNCTION radscheduler.amend_booking(p_appointment bigint, p_changes jsonb, p_reason text) RETURNS radscheduler.booking_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site integer := radscheduler.current_site();
+    v_old  radscheduler.appointment;
+    v_new  radscheduler.appointment;
+BEGIN
+    PERFORM radscheduler.check_booking_texts(NULL, NULL, NULL, p_changes ->> 'study_type', p_changes ->> 'referring_physician', p_changes ->> 'notes', p_reason);
+    IF p_changes ? 'urgency' AND coalesce(lower(p_changes ->> 'urgency'), '') NOT IN ('routine', 'urgent', 'stat', 'emergency') THEN
+        RAISE EXCEPTION 'urgency "%" is not known', left(coalesce(p_changes ->> 'urgency', 'null'), 100) USING ERRCODE = 'invalid_parameter_value', HINT = 'Use routine, urgent or stat (emergency).';
+    END IF;
+    PERFORM radscheduler.lock_booking(v_site, p_appointment, NULL, NULL, NULL);
+    SELECT * INTO v_old FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    IF v_old.status = 'DELETED' THEN
+        RAISE EXCEPTION 'appointment % was deleted', p_appointment USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It was entered by mistake and stays deleted; a new one is booked instead.';
+    END IF;
+    v_new := v_old;
+    v_new.notes := CASE WHEN p_changes ? 'notes' THEN nullif(p_changes ->> 'notes', '') ELSE v_old.notes END;
+    v_new.referring_physician := CASE WHEN p_changes ? 'referring_physician' THEN nullif(btrim(p_changes ->> 'referring_physician'), '') ELSE v_old.referring_physician END;
+    v_new.study_text := CASE WHEN p_changes ? 'study_type' THEN nullif(btrim(p_changes ->> 'study_type'), '') ELSE v_old.study_text END;
+    v_new.urgency := CASE WHEN p_changes ? 'urgency' THEN radscheduler.urgency_of(p_changes ->> 'urgency') ELSE v_old.urgency END;
+    IF v_new IS NOT DISTINCT FROM v_old THEN
+        RETURN radscheduler.changed_result(v_site, p_appointment, 'unchanged');
+    END IF;
+    UPDATE radscheduler.appointment a SET notes = v_new.notes, referring_physician = v_new.referring_physician, study_text = v_new.study_text, urgency = v_new.urgency,
+           version = a.version + 1, updated_at = now()
+        WHERE a.site_id = v_site AND a.appointment_id = p_appointment;
+    -- Rules read what the exam is called and how urgent it is. Nobody is moved, so nothing is refused: what comes of it is flagged.
+    IF (v_new.study_text, v_new.urgency) IS DISTINCT FROM (v_old.study_text, v_old.urgency) THEN
+        PERFORM radscheduler.settle(v_site, ARRAY[p_appointment], NULL);
+    END IF;
+    PERFORM radscheduler.record_version(v_site, p_appointment, 'appointment.modified', NULL, '{}', nullif(btrim(p_reason), ''));
+    RETURN radscheduler.changed_result(v_site, p_appointment, 'changed');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.amend_booking(bigint, jsonb, text) IS
+    'Changes notes, referring_physician, study_type and urgency of an appointment, those that p_changes names (null empties; urgency has no null); the result is changed, or unchanged when all is so already. Raises P0002 for one that is not there, 55000 for a deleted one, 22023 and 22001 for values that cannot be.';
+
 CREATE OR REPLACE FUNCTION radscheduler.lock_booking(p_site integer, p_appointment bigint, p_resources bigint[], p_with bigint[], p_version integer) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -10999,6 +11924,101 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_clock(p_time time) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN pg_catalog.regexp_replace(p_time::text, '^(.....):00$', '\1');
+
+COMMENT ON FUNCTION radscheduler.configuration_clock(time) IS 'A time of day as a configuration document writes it, without seconds where there are none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_day_entry(p_day date, p_name text, p_opens time[], p_closes time[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_strip_nulls(jsonb_build_object('day', to_jsonb(p_day), 'name', p_name,
+        'hours', (SELECT coalesce(jsonb_agg(jsonb_build_object('opens', radscheduler.configuration_clock(u.opens), 'closes', radscheduler.configuration_clock(u.closes)) ORDER BY u.opens, u.closes), '[]')
+                  FROM unnest(p_opens, p_closes) u(opens, closes))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_day_entry(date, text, time[], time[]) IS 'A day that is otherwise as a configuration document writes it: {day, name, hours: [{opens, closes}]}; no hours: closed.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_days(p_site integer, p_resource bigint, OUT day_id bigint, OUT entry jsonb) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT c.day_id, radscheduler.configuration_day_entry(c.day, c.name, c.opens, c.closes)
+        FROM radscheduler.calendar_day c
+        WHERE c.site_id = p_site AND c.resource_id IS NOT DISTINCT FROM p_resource AND c.day >= timezone(radscheduler.site_zone(p_site), now())::date;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_days(integer, bigint) IS 'Holidays of a site, or exceptions of a resource, from today on, with their ids.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_reserved(p_site integer, p_resource bigint, OUT reserved_id bigint, OUT entry jsonb) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT w.reserved_id, radscheduler.configuration_hours_entry(w.weekday, w.opens, w.closes, w.valid)
+            || jsonb_strip_nulls(jsonb_build_object('kind', w.kind, 'name', w.name, 'modality', w.modality, 'release_hours', w.release_hours,
+                   'urgencies', nullif(to_jsonb(w.urgencies), '[]'), 'patient_classes', nullif(to_jsonb(w.patient_classes), '[]'), 'procedures', nullif(to_jsonb(w.procedures), '[]')))
+        FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.resource_id IS NOT DISTINCT FROM p_resource AND NOT isempty(w.valid);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_reserved(integer, bigint) IS
+    'Kept hours of a resource, or of a site''s modalities when the resource is NULL, with their ids: {weekday, opens, closes, valid_from, valid_until, kind, name, modality, urgencies, patient_classes, procedures, release_hours}, what is empty left out.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_days(p_site integer, p_resource bigint, p_days jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_entries jsonb[];
+BEGIN
+    v_entries := ARRAY(
+        SELECT radscheduler.configuration_day_entry((d ->> 'day')::date, d ->> 'name', ARRAY(SELECT (h ->> 'opens')::time FROM jsonb_array_elements(d -> 'hours') WITH ORDINALITY u(h, n) ORDER BY n),
+                   ARRAY(SELECT (h ->> 'closes')::time FROM jsonb_array_elements(d -> 'hours') WITH ORDINALITY u(h, n) ORDER BY n))
+        FROM jsonb_array_elements(p_days) d WHERE (d ->> 'day')::date >= timezone(radscheduler.site_zone(p_site), now())::date);
+    DELETE FROM radscheduler.calendar_day x USING radscheduler.configuration_days(p_site, p_resource) c WHERE x.site_id = p_site AND x.day_id = c.day_id AND c.entry <> ALL (v_entries);
+    INSERT INTO radscheduler.calendar_day (site_id, resource_id, day, name, opens, closes)
+        SELECT p_site, p_resource, (e ->> 'day')::date, e ->> 'name', ARRAY(SELECT (h ->> 'opens')::time FROM jsonb_array_elements(e -> 'hours') WITH ORDINALITY u(h, n) ORDER BY n),
+               ARRAY(SELECT (h ->> 'closes')::time FROM jsonb_array_elements(e -> 'hours') WITH ORDINALITY u(h, n) ORDER BY n)
+        FROM unnest(v_entries) e WHERE e NOT IN (SELECT c.entry FROM radscheduler.configuration_days(p_site, p_resource) c);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_days(integer, bigint, jsonb) IS 'Replaces the holidays of a site, or the exceptions of a resource, from today on; rows that stay are not touched.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_reserved(p_site integer, p_resource bigint, p_reserved jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_old jsonb := (SELECT coalesce(jsonb_object_agg(c.reserved_id, c.entry), '{}') FROM radscheduler.configuration_reserved(p_site, p_resource) c);
+BEGIN
+    -- All are written, and of what was there already the row that was there stays.
+    INSERT INTO radscheduler.reserved_hours (site_id, resource_id, modality, weekday, opens, closes, valid, kind, name, release_hours, urgencies, patient_classes, procedures)
+        SELECT DISTINCT p_site, p_resource, r ->> 'modality', (r ->> 'weekday')::smallint, (r ->> 'opens')::time, (r ->> 'closes')::time, daterange((r ->> 'valid_from')::date, (r ->> 'valid_until')::date, '[]'),
+               r ->> 'kind', r ->> 'name', (r ->> 'release_hours')::numeric::smallint, coalesce(radscheduler.change_words(s, 'urgencies'), '{}'),
+               coalesce(radscheduler.change_words(s, 'patient_classes'), '{}'), coalesce(radscheduler.change_words(s, 'procedures'), '{}')
+        FROM jsonb_array_elements(p_reserved) r, LATERAL (SELECT jsonb_strip_nulls(r)) n(s);
+    DELETE FROM radscheduler.reserved_hours w USING radscheduler.configuration_reserved(p_site, p_resource) c
+        WHERE w.site_id = p_site AND w.reserved_id = c.reserved_id
+          AND CASE WHEN v_old ? c.reserved_id::text THEN c.entry NOT IN (SELECT n.entry FROM radscheduler.configuration_reserved(p_site, p_resource) n WHERE NOT v_old ? n.reserved_id::text)
+                   ELSE c.entry IN (SELECT o.value FROM jsonb_each(v_old) o) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_reserved(integer, bigint, jsonb) IS 'Replaces the kept hours of a resource, or those of a site''s modalities when the resource is NULL; rows that stay are not touched.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_sorted(p_entries jsonb[], p_key text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(u.e ORDER BY u.e -> p_key, u.e ->> 'opens' COLLATE "C", u.e), '[]') FROM (SELECT DISTINCT e FROM unnest(p_entries) e) u);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_sorted(jsonb[], text) IS 'Entries of a list of a configuration document, each once, by a key and their opening.';
+
 CREATE OR REPLACE FUNCTION radscheduler.configuration_block_entry(p_during tstzrange, p_reason text, p_kind text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -11042,17 +12062,17 @@ BEGIN
         'clinical_rules', s.clinical_rules,
         'rules', (SELECT coalesce(jsonb_agg(radscheduler.configuration_rule(r.code, r.severity, r.if_unknown, r.parameters) ORDER BY r.code COLLATE "C"), '[]')
                   FROM radscheduler.rule_setting r WHERE r.site_id = p_site),
-        'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', l.name, 'is_enabled', l.is_enabled, 'events', to_jsonb(l.events), 'sending_application', l.sending_application,
-                         'sending_facility', l.sending_facility, 'receiving_application', l.receiving_application, 'receiving_facility', l.receiving_facility,
-                         'version_id', l.version_id) ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
+        'links', (SELECT coalesce(jsonb_agg(to_jsonb(l) - '{site_id,link_id,created_at}'::text[] ORDER BY l.name COLLATE "C"), '[]') FROM radscheduler.link l WHERE l.site_id = p_site),
         'own_rules', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(o) - 'site_id') ORDER BY o.code COLLATE "C"), '[]') FROM radscheduler.site_rule o WHERE o.site_id = p_site),
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
-                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h))
+                  FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, NULL) c) h),
+        'days', radscheduler.configuration_sorted(ARRAY(SELECT d.entry FROM radscheduler.configuration_days(p_site, NULL) d), 'day'),
+        'reserved', radscheduler.configuration_sorted(ARRAY(SELECT w.entry FROM radscheduler.configuration_reserved(p_site, NULL) w), 'weekday'))
         FROM radscheduler.site s WHERE s.site_id = p_site);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours}.';
+COMMENT ON FUNCTION radscheduler.configuration_site(integer) IS 'A site with its opening hours, holidays, kept hours and its view of rules, without its lists: {code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules: [{code, severity, if_unknown, parameters}], own_rules, links, hours, days, reserved}.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_procedure(p_site integer, p_code text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -11080,13 +12100,15 @@ BEGIN
         'hours', (SELECT coalesce(jsonb_agg(h.entry ORDER BY h.entry -> 'weekday', h.entry ->> 'opens' COLLATE "C", h.entry), '[]')
                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_hours(p_site, p_resource) c) h),
         'blocks', (SELECT coalesce(jsonb_agg(b.entry ORDER BY b.entry ->> 'starts_at' COLLATE "C", b.entry), '[]')
-                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c) b))
+                   FROM (SELECT DISTINCT c.entry FROM radscheduler.configuration_blocks(p_site, p_resource) c) b),
+        'days', radscheduler.configuration_sorted(ARRAY(SELECT d.entry FROM radscheduler.configuration_days(p_site, p_resource) d), 'day'),
+        'reserved', radscheduler.configuration_sorted(ARRAY(SELECT w.entry FROM radscheduler.configuration_reserved(p_site, p_resource) w), 'weekday'))
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_resource(integer, bigint) IS
-    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours and blocks that have not ended: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks}; NULL when there is none.';
+    'A resource with all its names (its own code among them; {kind, alias} for a name used under another kind), own hours, blocks that have not ended, exceptions and kept hours: {code, kind, name, role, modality, modalities, capacity, location, campus, weight_limit_kg, setup_minutes, turnover_minutes, is_active, is_registered, aliases, hours, blocks, days, reserved}; NULL when there is none.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_export() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -11125,14 +12147,14 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.configuration_export() IS
-    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
+    'The configuration of the sites the caller may use as one document for configuration_import(): {format: radscheduler.configuration, version: 1, exported_at (UTC), sites: [{code, name, timezone, phone_region, slot_minutes, unknown_senders, default_profile, travel_minutes, campus_minutes, clinical_rules, rules, own_rules, links, hours, days, reserved, senders, modalities, procedures, resources}]}. Hours are wall-clock time of the site, valid_until is the last day; blocks are in UTC, only those that have not ended; days from today on. The own code of a modality or resource is one of its aliases without being listed. Everything is sorted: the same configuration is the same text but for exported_at. Writes one audit event per site. Raises 55000 when a site has two resources of the same kind and code.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_fields(p_item text, OUT field text, OUT kind text, OUT need text, OUT is_nullable boolean,
                                                   OUT low integer, OUT high integer) RETURNS SETOF record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
+    RETURN QUERY (SELECT f.field, f.kind, f.need, f.is_nullable, f.low, f.high FROM (VALUES
         (101, 'document', 'format'::text, 'text'::text, 'always'::text, false, NULL::integer, NULL::integer),
         (102, 'document', 'version', 'integer', 'always', false, 1, 1),
         (103, 'document', 'exported_at', 'text', '', false, NULL, NULL),
@@ -11161,7 +12183,25 @@ BEGIN
         (236, 'link', 'receiving_application', 'text', '', true, NULL, NULL),
         (237, 'link', 'receiving_facility', 'text', '', true, NULL, NULL),
         (238, 'link', 'version_id', 'link_version', '', false, NULL, NULL),
+        (271, 'link', 'kind', 'link_kind', '', false, NULL, NULL),
+        (272, 'link', 'copy_senders', 'list:word', '', true, NULL, NULL),
+        (273, 'link', 'copy_triggers', 'list:word', '', true, NULL, NULL),
+        (274, 'link', 'host', 'host', '', true, NULL, NULL),
+        (275, 'link', 'port', 'integer', '', true, 1, 65535),
+        (276, 'link', 'tls', 'boolean', '', false, NULL, NULL),
+        (277, 'link', 'tls_verify', 'boolean', '', false, NULL, NULL),
+        (278, 'link', 'tls_name', 'host', '', true, NULL, NULL),
+        (279, 'link', 'tls_ca', 'file_name', '', true, NULL, NULL),
+        (280, 'link', 'tls_certificate', 'file_name', '', true, NULL, NULL),
+        (281, 'link', 'tls_key', 'file_name', '', true, NULL, NULL),
+        (282, 'link', 'connect_seconds', 'integer', '', false, 1, 300),
+        (283, 'link', 'answer_seconds', 'integer', '', false, 1, 600),
+        (284, 'link', 'accept_codes', 'ack_codes', '', false, NULL, NULL),
+        (285, 'link', 'on_refusal', 'refusal_policy', '', false, NULL, NULL),
+        (286, 'link', 'max_attempts', 'integer', '', true, 1, 1000000),
         (221, 'rule', 'code', 'rule', 'key', false, NULL, NULL),
+        (217, 'site', 'days', 'list:day', '', false, NULL, NULL),
+        (220, 'site', 'reserved', 'list:kept_modality', '', false, NULL, NULL),
         (218, 'site', 'clinical_rules', 'clinical_scope', '', false, NULL, NULL),
         (219, 'site', 'own_rules', 'list:own_rule', '', false, NULL, NULL),
         (222, 'rule', 'severity', 'rule_severity', '', false, NULL, NULL),
@@ -11227,13 +12267,27 @@ BEGIN
         (715, 'resource', 'location', 'sentence', '', true, NULL, NULL),
         (716, 'resource', 'campus', 'sentence', '', true, NULL, NULL),
         (717, 'resource', 'weight_limit_kg', 'integer', '', true, 1, 1000),
+        (718, 'resource', 'days', 'list:day', '', false, NULL, NULL),
+        (719, 'resource', 'reserved', 'list:kept', '', false, NULL, NULL),
+        (611, 'day', 'day', 'date', 'key', false, NULL, NULL),
+        (612, 'day', 'name', 'sentence', '', true, NULL, NULL),
+        (613, 'day', 'hours', 'list:span', 'always', false, NULL, NULL),
+        (621, 'span', 'opens', 'time', 'always', false, NULL, NULL),
+        (622, 'span', 'closes', 'time', 'always', false, NULL, NULL),
+        (630, 'kept_modality', 'modality', 'code', 'always', false, NULL, NULL),
         (801, 'block', 'starts_at', 'moment', 'always', false, NULL, NULL),
         (802, 'block', 'ends_at', 'moment', 'always', false, NULL, NULL),
         (803, 'block', 'reason', 'text', '', true, NULL, NULL),
         (804, 'block', 'kind', 'block_kind', '', false, NULL, NULL),
         (901, 'name', 'kind', 'kind', 'always', false, NULL, NULL),
         (902, 'name', 'alias', 'code', 'always', false, NULL, NULL)) f(place, item, field, kind, need, is_nullable, low, high)
-    WHERE f.item = p_item ORDER BY f.place;
+    WHERE f.item = p_item ORDER BY f.place)
+    UNION ALL
+    SELECT f.* FROM (VALUES
+        ('weekday', 'integer', 'always', false, 1, 7), ('opens', 'time', 'always', false, NULL, NULL), ('closes', 'time', 'always', false, NULL, NULL), ('kind', 'kept_kind', 'always', false, NULL, NULL),
+        ('name', 'sentence', '', true, NULL, NULL), ('urgencies', 'list:word', '', false, NULL, NULL), ('patient_classes', 'list:word', '', false, NULL, NULL), ('procedures', 'list:word', '', false, NULL, NULL),
+        ('release_hours', 'integer', '', true, 0, 8784), ('valid_from', 'date', '', true, NULL, NULL), ('valid_until', 'date', '', true, NULL, NULL)) f(field, kind, need, is_nullable, low, high)
+    WHERE p_item IN ('kept', 'kept_modality');
 END
 $$;
 
@@ -11272,6 +12326,16 @@ BEGIN
         fault := 'must be a list of events that a link can be told'; hint := 'Write some of "S12", "S13", "S14", "S15", "S16", "S17" and "S26" in brackets.';
     ELSIF p_kind = 'link_version' AND v_text IN ('2.5', '2.5.1', '2.6', '2.7', '2.8') IS NOT TRUE THEN
         fault := 'must be a version of HL7 that is sent'; hint := 'Write "2.5", "2.5.1", "2.6", "2.7" or "2.8".';
+    ELSIF p_kind = 'link_kind' AND v_text IN ('hl7_out', 'hl7_copy') IS NOT TRUE THEN
+        fault := 'must be "hl7_out" or "hl7_copy"'; hint := 'It says whether the link is told of bookings made here, or gets a copy of what is received.';
+    ELSIF p_kind = 'host' AND v_text ~ '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$' IS NOT TRUE THEN
+        fault := 'must be the name or address of a host'; hint := 'Write "pacs.example.org" or "192.0.2.7"; the port has a key of its own.';
+    ELSIF p_kind = 'file_name' AND v_text ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' IS NOT TRUE THEN
+        fault := 'must be the name of a file'; hint := 'Write a name without folders; the file is looked for in the folder that RADSCHED_LINK_TLS_DIR names.';
+    ELSIF p_kind = 'ack_codes' AND (jsonb_typeof(p_value) <> 'array' OR p_value = '[]' OR NOT p_value <@ '["AA", "AE", "AR", "CA", "CE", "CR"]') THEN
+        fault := 'must be a list of acknowledgement codes'; hint := 'Write some of "AA", "AE", "AR", "CA", "CE" and "CR" in brackets.';
+    ELSIF p_kind = 'refusal_policy' AND v_text IN ('dead', 'retry') IS NOT TRUE THEN
+        fault := 'must be "dead" or "retry"'; hint := 'It says what becomes of a message that the receiver refuses.';
     ELSIF p_kind = 'unknown_severity' AND v_text IN ('warning', 'critical') IS NOT TRUE THEN
         fault := 'must be "warning" or "critical"'; hint := 'It says how bad it is that a clinical rule cannot tell; missing data is never taken for safe.';
     ELSIF p_kind = 'clinical_scope' AND v_text IN ('off', 'known', 'bookings', 'all') IS NOT TRUE THEN
@@ -11282,6 +12346,8 @@ BEGIN
         fault := 'must be a number'; hint := 'Write the number without quotes.';
     ELSIF p_kind = 'block_kind' AND v_text IN ('block', 'maintenance', 'downtime') IS NOT TRUE THEN
         fault := 'must be "block", "maintenance" or "downtime"'; hint := 'Leave the key out for a block.';
+    ELSIF p_kind = 'kept_kind' AND v_text IN ('urgent', 'exams', 'block', 'maintenance', 'downtime') IS NOT TRUE THEN
+        fault := 'must be "urgent", "exams", "block", "maintenance" or "downtime"'; hint := 'It says whom the hours are kept for, or that they are nobody''s.';
     ELSIF p_kind = 'boolean' AND jsonb_typeof(p_value) <> 'boolean' THEN
         fault := 'must be true or false'; hint := 'Write true or false without quotes.';
     ELSIF p_kind = 'kind' AND v_text IN ('room', 'equipment', 'staff') IS NOT TRUE THEN
@@ -11403,10 +12469,10 @@ BEGIN
         PERFORM radscheduler.configuration_refuse(p_place || '.parameters', radscheduler.rule_parameters_fault(p_value ->> 'code', p_value -> 'parameters'),
             radscheduler.configuration_found(p_value -> 'parameters'), 'radscheduler.rule_parameter lists what each rule knows.');
     END IF;
-    IF p_item = 'hours' AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
+    IF p_item IN ('hours', 'span', 'kept', 'kept_modality') AND (p_value ->> 'closes')::time <= (p_value ->> 'opens')::time THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.closes', 'must be later than opens', radscheduler.configuration_found(p_value -> 'closes'),
             'Hours past midnight are two entries: one until "24:00" and one from "00:00" of the next weekday.');
-    ELSIF p_item = 'hours' AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
+    ELSIF p_item IN ('hours', 'kept', 'kept_modality') AND (p_value ->> 'valid_until')::date < (p_value ->> 'valid_from')::date THEN
         PERFORM radscheduler.configuration_refuse(p_place || '.valid_until', 'must not be before valid_from', radscheduler.configuration_found(p_value -> 'valid_until'),
             'valid_until is the last day on which the hours hold.');
     ELSIF p_item = 'block' AND (p_value ->> 'ends_at')::timestamptz <= (p_value ->> 'starts_at')::timestamptz THEN
@@ -11481,6 +12547,7 @@ CREATE TYPE radscheduler.task_row AS (
     event          text,
     appointment_id bigint,
     version        integer,
+    message_id     bigint,
     state          text
 );
 
@@ -11499,12 +12566,12 @@ CREATE OR REPLACE FUNCTION radscheduler.queue_siu(p_site integer, p_appointments
     AS $$
 BEGIN
     -- Most sites have no link, and most changes are told by a RIS.
-    IF EXISTS (SELECT FROM radscheduler.link l WHERE l.site_id = p_site AND l.is_enabled) THEN
-        INSERT INTO radscheduler.task (site_id, kind, link_id, event, appointment_id, version)
-            SELECT p_site, l.kind, l.link_id, radscheduler.siu_event(u.event), a.appointment_id, a.version
+    IF EXISTS (SELECT FROM radscheduler.link l WHERE l.site_id = p_site AND l.is_enabled AND l.kind = 'hl7_out') THEN
+        INSERT INTO radscheduler.task (site_id, kind, queue, link_id, event, appointment_id, version)
+            SELECT p_site, 'hl7_out', 'link/' || l.link_id, l.link_id, radscheduler.siu_event(u.event), a.appointment_id, a.version
             FROM unnest(p_appointments, p_events) WITH ORDINALITY u(id, event, place)
             JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id AND (a.sender_id IS NULL OR a.source = 'SRM')
-            JOIN radscheduler.link l ON l.site_id = p_site AND l.is_enabled AND radscheduler.siu_event(u.event) = ANY (l.events)
+            JOIN radscheduler.link l ON l.site_id = p_site AND l.is_enabled AND l.kind = 'hl7_out' AND radscheduler.siu_event(u.event) = ANY (l.events)
             ORDER BY u.place, l.link_id;
     END IF;
 END
@@ -11513,20 +12580,41 @@ $$;
 COMMENT ON FUNCTION radscheduler.queue_siu(integer, bigint[], text[]) IS
     'Makes the tasks of links for the present versions of appointments, side by side with types of event_log. Appointments that a sender''s messages tell make none.';
 
+CREATE OR REPLACE FUNCTION radscheduler.queue_copies(p_items radscheduler.ingest_item[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM radscheduler.link l WHERE l.kind = 'hl7_copy' AND l.is_enabled) THEN
+        INSERT INTO radscheduler.task (site_id, kind, queue, link_id, event, message_id)
+            SELECT i.site_id, 'hl7_out', 'link/' || l.link_id, l.link_id, coalesce(h.trigger_event, h.message_code), i.message_id
+            FROM unnest(p_items) WITH ORDINALITY i
+            CROSS JOIN LATERAL (SELECT i.context #>> '{header,message_code}' AS message_code, i.context #>> '{header,trigger_event}' AS trigger_event,
+                                       concat(i.context #>> '{header,sending_application}', '|', i.context #>> '{header,sending_facility}') AS sender) h
+            JOIN radscheduler.link l ON l.site_id = i.site_id AND l.kind = 'hl7_copy' AND l.is_enabled AND (l.copy_senders IS NULL OR h.sender = ANY (l.copy_senders))
+                                        AND (l.copy_triggers IS NULL OR h.message_code = ANY (l.copy_triggers) OR h.message_code || '^' || h.trigger_event = ANY (l.copy_triggers))
+            WHERE i.code = 'AA' AND i.outcome <> 'duplicate' AND h.message_code <> 'JSON'
+            ORDER BY i.ordinality, l.link_id;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.queue_copies(radscheduler.ingest_item[]) IS
+    'Makes the tasks of links that get a copy of what is received: messages that were taken, once. What was refused, repeats of a message, and bodies in JSON are not copied.';
+
 CREATE OR REPLACE FUNCTION radscheduler.own_task(p_task bigint, p_do text) RETURNS radscheduler.task_row
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     r radscheduler.task_row;
 BEGIN
-    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.state INTO r
+    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.message_id, t.state INTO r
         FROM radscheduler.task t WHERE t.task_id = p_task AND t.site_id = ANY (radscheduler.visible_sites()) FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no task % at the sites of this session', p_task USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.outbox lists those that are not done.';
     ELSIF p_do = 'retry' AND r.state NOT IN ('dead', 'unknown') OR p_do = 'drop' AND r.state NOT IN ('ready', 'unknown') THEN
         RAISE EXCEPTION 'task % is % and cannot be %', p_task, r.state, CASE p_do WHEN 'retry' THEN 'tried again' ELSE 'given up' END
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = CASE p_do WHEN 'retry' THEN 'Only one that is dead or unknown can.' ELSE 'Only one that is ready or unknown can; a lease ends by itself at next_at.' END;
+                  HINT = CASE p_do WHEN 'retry' THEN 'Only one that is dead or unknown can.' ELSE 'Only one that is ready or unknown can; a lease ends by itself at lease_until.' END;
     END IF;
     RETURN r;
 END
@@ -11534,21 +12622,39 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.own_task(bigint, text) IS 'The task of a site of the caller, locked, for look, retry or drop. Raises 22023 when there is none, 55000 when its state does not allow that.';
 
+CREATE OR REPLACE FUNCTION radscheduler.message_of_task(p_task radscheduler.task_row, p_detail jsonb) RETURNS bytea
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_task.message_id IS NOT NULL THEN
+        PERFORM radscheduler.audit(p_task.site_id, 'read', 'hl7_message', p_task.message_id, p_detail);
+        RETURN (SELECT m.raw FROM radscheduler.hl7_message m WHERE m.site_id = p_task.site_id AND m.message_id = p_task.message_id);
+    END IF;
+    PERFORM radscheduler.audit(p_task.site_id, 'read', 'appointment', p_task.appointment_id, p_detail || jsonb_build_object('version', p_task.version));
+    RETURN convert_to(radscheduler.siu_message(p_task.site_id, (SELECT h.snapshot FROM radscheduler.appointment_history h
+            WHERE h.site_id = p_task.site_id AND h.appointment_id = p_task.appointment_id AND h.version = p_task.version), p_task.event, 'RST' || p_task.task_id,
+        (SELECT to_jsonb(l) FROM radscheduler.link l WHERE l.site_id = p_task.site_id AND l.link_id = p_task.link_id))::text, 'UTF8');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.message_of_task(radscheduler.task_row, jsonb) IS
+    'The bytes that a task sends, without framing: the appointment as the version was, the patient as he is now, MSH-10 the same each time; or the received message as it came. NULL when the message is no longer kept. The read is audited with p_detail.';
+
 CREATE OR REPLACE FUNCTION radscheduler.task_message(task bigint) RETURNS radscheduler.hl7
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
 DECLARE
     v_task radscheduler.task_row := radscheduler.own_task(task, 'look');
 BEGIN
-    PERFORM radscheduler.audit(v_task.site_id, 'read', 'appointment', v_task.appointment_id, jsonb_build_object('task_id', task, 'version', v_task.version));
-    RETURN radscheduler.siu_message(v_task.site_id, (SELECT h.snapshot FROM radscheduler.appointment_history h
-            WHERE h.site_id = v_task.site_id AND h.appointment_id = v_task.appointment_id AND h.version = v_task.version), v_task.event, 'RST' || v_task.task_id,
-        (SELECT to_jsonb(l) FROM radscheduler.link l WHERE l.site_id = v_task.site_id AND l.link_id = v_task.link_id));
+    IF v_task.appointment_id IS NULL AND v_task.message_id IS NULL THEN
+        RAISE EXCEPTION 'task % sends no message', task USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only tasks of the kind hl7_out do.';
+    END IF;
+    RETURN radscheduler.hl7(radscheduler.message_of_task(v_task, jsonb_build_object('task_id', task)));
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.task_message(bigint) IS
-    'The message of a task: the appointment as the version was, the patient as he is now; MSH-10 is the same each time. The read is audited. Raises 22023 for a task that is not at the caller''s sites.';
+    'The message of a task: the appointment as the version was, the patient as he is now; MSH-10 is the same each time. Of a copy, the message that was received; NULL when it is no longer kept. The read is audited. Raises 22023 for a task that is not at the caller''s sites.';
 
 CREATE OR REPLACE FUNCTION radscheduler.retry_task(task bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
@@ -11556,7 +12662,7 @@ CREATE OR REPLACE FUNCTION radscheduler.retry_task(task bigint) RETURNS void
 DECLARE
     v_task radscheduler.task_row := radscheduler.own_task(task, 'retry');
 BEGIN
-    UPDATE radscheduler.task t SET state = 'ready', next_at = now(), updated_at = now() WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+    PERFORM radscheduler.move_task(v_task.site_id, v_task.task_id, 'retried', now());
     PERFORM radscheduler.audit(v_task.site_id, 'task.retried', 'task', v_task.task_id, '{}');
 END
 $$;
@@ -11573,13 +12679,306 @@ BEGIN
     IF coalesce(btrim(reason), '') = '' OR length(reason) > 1000 THEN
         RAISE EXCEPTION 'giving up a task needs a reason, of at most 1000 characters' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say why, without the patient''s name or number.';
     END IF;
-    UPDATE radscheduler.task t SET state = 'dead', note = reason, updated_at = now() WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+    PERFORM radscheduler.move_task(v_task.site_id, v_task.task_id, 'dropped', now(), reason);
     PERFORM radscheduler.audit(v_task.site_id, 'task.dropped', 'task', v_task.task_id, '{}');
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.drop_task(bigint, text) IS
     'Gives up a task that is ready or unknown: it is dead, and those behind it can be sent; retry_task() takes it back. The reason must not contain the patient''s name or number. Raises 22023 without a reason or for a task that is not at the caller''s sites, 55000 for one in another state.';
+
+CREATE OR REPLACE FUNCTION radscheduler.queue_task(p_site integer, p_kind text, p_queue text, p_payload jsonb, p_dedupe text DEFAULT NULL, p_at timestamptz DEFAULT NULL,
+                                        p_not_after timestamptz DEFAULT NULL, p_priority smallint DEFAULT 0) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task bigint;
+BEGIN
+    INSERT INTO radscheduler.task (site_id, kind, queue, payload, dedupe_key, next_at, not_after, priority)
+        VALUES (p_site, p_kind, p_queue, p_payload, p_dedupe, coalesce(p_at, now()), p_not_after, p_priority)
+        ON CONFLICT (site_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING RETURNING task_id INTO v_task;
+    RETURN v_task;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.queue_task(integer, text, text, jsonb, text, timestamptz, timestamptz, smallint) IS
+    'Queues work of a kind that needs no link, with ids and words only; the task''s number, or NULL when the dedupe key is there already.';
+
+CREATE OR REPLACE FUNCTION radscheduler.move_task(p_site integer, p_task bigint, p_event text, p_now timestamptz, p_note text DEFAULT NULL, p_worker text DEFAULT NULL,
+                                       p_random double precision DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task  record;
+    v_event text := p_event;
+    v_tries integer;
+    v_step  record;
+BEGIN
+    SELECT t.state, t.attempts, t.kind, t.event, t.appointment_id, t.message_id, l.name AS link, coalesce(l.max_attempts, k.max_attempts) AS max_attempts, k.is_repeatable, k.lease
+        INTO v_task FROM radscheduler.task t JOIN radscheduler.task_kind k ON k.kind = t.kind LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+        WHERE t.site_id = p_site AND t.task_id = p_task FOR UPDATE OF t;
+    -- A receiver that is not reached is a try too.
+    v_tries := v_task.attempts + (p_event = 'begun' OR p_event = 'not_sent' AND v_task.state = 'leased')::integer;
+    IF (p_event IN ('not_sent', 'no_answer', 'deferred') OR p_event = 'lost' AND v_task.state = 'sending') AND v_tries >= v_task.max_attempts THEN
+        v_event := 'exhausted';
+    END IF;
+    v_step := radscheduler.task_next(v_task.state, v_event, v_task.is_repeatable);
+    IF v_step.becomes IS NULL THEN
+        RETURN NULL;
+    END IF;
+    UPDATE radscheduler.task t SET state = v_step.becomes, attempts = v_tries,
+            next_at = CASE WHEN v_step.becomes IN ('leased', 'sending') THEN t.next_at ELSE
+                CASE v_step.due WHEN 'never' THEN 'infinity' WHEN 'later' THEN p_now + radscheduler.task_wait(t.kind, v_tries, coalesce(p_random, random())) ELSE p_now END END,
+            lease_owner = CASE v_event WHEN 'claimed' THEN p_worker WHEN 'begun' THEN t.lease_owner END,
+            lease_until = CASE WHEN v_event IN ('claimed', 'begun') THEN p_now + v_task.lease END,
+            note = CASE WHEN v_step.becomes = 'done' THEN NULL ELSE coalesce(p_note, t.note) END, updated_at = p_now
+        WHERE t.site_id = p_site AND t.task_id = p_task;
+    IF v_task.kind = 'hl7_out' AND (v_step.becomes IN ('done', 'dead') OR v_event = 'deferred') THEN
+        INSERT INTO radscheduler.event_log (site_id, type, appointment_id, message_id, data)
+            VALUES (p_site, CASE v_step.becomes WHEN 'done' THEN 'hl7.acked' WHEN 'dead' THEN 'hl7.dead_lettered' ELSE 'hl7.nacked' END, v_task.appointment_id, v_task.message_id,
+                    jsonb_build_object('task_id', p_task, 'link', v_task.link, 'trigger_event', v_task.event, 'attempts', v_tries, 'why', v_event));
+    END IF;
+    RETURN v_step.becomes;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.move_task(integer, bigint, text, timestamptz, text, text, double precision) IS
+    'Does to a task what task_step says of an event, and gives the new state; NULL, and nothing is done, when the event makes nothing of it. Tells hl7.acked, hl7.nacked and hl7.dead_lettered in event_log.';
+
+CREATE TYPE radscheduler.claimed_task AS (
+    site_id       integer,
+    task_id       bigint,
+    kind          text,
+    queue         text,
+    attempts      integer,
+    lease_seconds double precision,
+    payload       jsonb,
+    link          jsonb
+);
+
+COMMENT ON TYPE radscheduler.claimed_task IS 'A task that a worker has a lease on; link is the row of the link that it is for, with the code of its site.';
+
+CREATE OR REPLACE FUNCTION radscheduler.reap_leases(p_sites integer[], p_now timestamptz) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task  record;
+    v_count integer := 0;
+BEGIN
+    FOR v_task IN SELECT t.site_id, t.task_id FROM radscheduler.task t
+                  WHERE t.state IN ('leased', 'sending') AND t.lease_until <= p_now AND t.site_id = ANY (p_sites) ORDER BY t.site_id, t.task_id FOR UPDATE SKIP LOCKED LOOP
+        PERFORM radscheduler.move_task(v_task.site_id, v_task.task_id, 'lost', p_now, 'the worker that had it gave no sign of life');
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.reap_leases(integer[], timestamptz) IS 'Takes tasks from workers whose lease has run out; returns how many.';
+
+CREATE OR REPLACE FUNCTION radscheduler.task_heads(p_sites integer[], p_kinds text[], p_now timestamptz, OUT site_id integer, OUT kind text, OUT queue text, OUT run integer) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 SET search_path = pg_catalog, pg_temp
+    AS $$
+-- From one queue to the next by the index: a queue of a hundred thousand tasks that waits costs as little as one of one.
+WITH RECURSIVE q(site_id, kind, queue) AS (
+    (SELECT t.site_id, t.kind, t.queue FROM radscheduler.task t WHERE t.state IN ('ready', 'leased', 'sending', 'unknown') ORDER BY t.site_id, t.kind, t.queue LIMIT 1)
+    UNION ALL
+    SELECT n.site_id, n.kind, n.queue FROM q CROSS JOIN LATERAL (SELECT t.site_id, t.kind, t.queue FROM radscheduler.task t
+        WHERE t.state IN ('ready', 'leased', 'sending', 'unknown') AND (t.site_id, t.kind, t.queue) > (q.site_id, q.kind, q.queue)
+        ORDER BY t.site_id, t.kind, t.queue LIMIT 1) n
+)
+SELECT h.site_id, h.kind, h.queue, h.run FROM (
+    SELECT q.site_id, q.kind, q.queue, k.run, row_number() OVER (PARTITION BY q.kind ORDER BY t.priority, t.next_at, t.task_id) AS turn, t.next_at
+    FROM q JOIN radscheduler.task_kind k ON k.kind = q.kind
+    CROSS JOIN LATERAL (SELECT t.* FROM radscheduler.task t WHERE t.site_id = q.site_id AND t.kind = q.kind AND t.queue = q.queue
+                        AND t.state IN ('ready', 'leased', 'sending', 'unknown') ORDER BY t.task_id LIMIT 1) t
+    LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+    WHERE q.site_id = ANY (p_sites) AND q.kind = ANY (p_kinds) AND t.state IN ('ready', 'unknown') AND t.next_at <= p_now
+      AND (t.link_id IS NULL OR l.is_enabled AND l.host IS NOT NULL)) h
+ORDER BY h.turn, h.next_at, h.kind, h.queue
+$$;
+
+COMMENT ON FUNCTION radscheduler.task_heads(integer[], text[], timestamptz) IS
+    'Queues whose first task may be claimed now, with how many of its tasks go in one run: kinds take turns, so that one with a thousand queues does not starve another.';
+
+CREATE OR REPLACE FUNCTION radscheduler.claim_at(p_worker text, p_kinds text[], p_queues integer, p_sites integer[], p_now timestamptz) RETURNS SETOF radscheduler.claimed_task
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_head  record;
+    v_task  record;
+    v_left  integer := p_queues;
+    v_taken integer;
+BEGIN
+    PERFORM radscheduler.reap_leases(p_sites, p_now);
+    FOR v_head IN SELECT h.site_id, h.kind, h.queue, h.run FROM radscheduler.task_heads(p_sites, p_kinds, p_now) h LOOP
+        EXIT WHEN v_left <= 0;
+        -- Who has this lock sees everything that others who had it did before: each statement below looks anew.
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(7421011, hashtext(concat_ws('/', v_head.site_id, v_head.kind, v_head.queue)));
+        CONTINUE WHEN EXISTS (SELECT FROM radscheduler.task t WHERE t.site_id = v_head.site_id AND t.kind = v_head.kind AND t.queue = v_head.queue AND t.state IN ('leased', 'sending'));
+        v_taken := 0;
+        FOR v_task IN SELECT t.task_id FROM radscheduler.task t WHERE t.site_id = v_head.site_id AND t.kind = v_head.kind AND t.queue = v_head.queue
+                      AND t.state IN ('ready', 'unknown') ORDER BY t.task_id LIMIT v_head.run LOOP
+            SELECT t.task_id, t.not_after, t.next_at INTO v_task FROM radscheduler.task t
+                WHERE t.site_id = v_head.site_id AND t.task_id = v_task.task_id AND t.state IN ('ready', 'unknown') FOR UPDATE SKIP LOCKED;
+            EXIT WHEN NOT FOUND OR v_task.next_at > p_now; -- somebody decides about it, or it waits: what is behind it waits too
+            IF v_task.not_after <= p_now THEN
+                PERFORM radscheduler.move_task(v_head.site_id, v_task.task_id, 'expired', p_now, 'it was not done in time');
+                CONTINUE;
+            END IF;
+            EXIT WHEN radscheduler.move_task(v_head.site_id, v_task.task_id, 'claimed', p_now, p_worker => p_worker) IS NULL;
+            v_taken := v_taken + 1;
+            RETURN QUERY SELECT t.site_id, t.task_id, t.kind, t.queue, t.attempts, extract(epoch FROM k.lease)::double precision, t.payload,
+                    (SELECT to_jsonb(l) || jsonb_build_object('site', s.code) FROM radscheduler.link l JOIN radscheduler.site s ON s.site_id = l.site_id
+                     WHERE l.site_id = t.site_id AND l.link_id = t.link_id)
+                FROM radscheduler.task t JOIN radscheduler.task_kind k ON k.kind = t.kind WHERE t.site_id = v_head.site_id AND t.task_id = v_task.task_id;
+        END LOOP;
+        v_left := v_left - (v_taken > 0)::integer;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.claim_at(text, text[], integer, integer[], timestamptz) IS
+    'Leases tasks to a worker at a moment: of at most so many queues, each from its first task on, in order. Leases that have run out are taken back first.';
+
+CREATE OR REPLACE FUNCTION radscheduler.claim_tasks(worker text, kinds text[], queues integer) RETURNS SETOF radscheduler.claimed_task
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 50 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    IF coalesce(worker, '') = '' OR length(worker) > 100 OR kinds IS NULL OR queues IS NULL THEN
+        RAISE EXCEPTION 'a worker has a name of at most 100 characters, and says which kinds of tasks it does and how many queues it takes' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give each process a name of its own; the kinds are in radscheduler.task_kind.';
+    END IF;
+    RETURN QUERY SELECT c.* FROM radscheduler.claim_at(worker, kinds, queues, radscheduler.visible_sites(), clock_timestamp()) c;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.claim_tasks(text, text[], integer) IS
+    'Leases to a worker the tasks of some queues that are due, at the sites the caller may use. Begin each with begin_task(), in order, and report it with finish_task(); extend_leases() keeps them.';
+
+CREATE OR REPLACE FUNCTION radscheduler.begin_task(worker text, site integer, task bigint, OUT attempts integer, OUT message bytea) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    SELECT b.attempts, b.message INTO begin_task.attempts, begin_task.message
+        FROM radscheduler.begin_at(worker, radscheduler.visible_sites(), site, task, clock_timestamp()) b;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.begin_task(text, integer, bigint) IS
+    'The worker begins a task that it has: which try this is, and of an hl7_out the bytes to send (NULL: they are no longer kept). NULL for both when the lease is not its own any more, an earlier one of the queue is open or the link is off: leave it alone, and give back what is behind it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.begin_at(p_worker text, p_sites integer[], p_site integer, p_task bigint, p_now timestamptz, OUT attempts integer, OUT message bytea) RETURNS record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task radscheduler.task_row;
+BEGIN
+    SELECT t.site_id, t.task_id, t.link_id, t.event, t.appointment_id, t.version, t.message_id, t.state INTO v_task
+        FROM radscheduler.task t LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+        WHERE t.site_id = p_site AND t.task_id = p_task AND t.site_id = ANY (p_sites)
+          AND t.state = 'leased' AND t.lease_owner = p_worker AND t.lease_until > p_now AND (t.link_id IS NULL OR l.is_enabled)
+          AND NOT EXISTS (SELECT FROM radscheduler.task e WHERE e.site_id = t.site_id AND e.kind = t.kind AND e.queue = t.queue AND e.task_id < t.task_id
+                          AND e.state IN ('ready', 'leased', 'sending', 'unknown')) FOR UPDATE OF t;
+    IF FOUND AND radscheduler.move_task(v_task.site_id, v_task.task_id, 'begun', p_now) IS NOT NULL THEN
+        SELECT t.attempts INTO begin_at.attempts FROM radscheduler.task t WHERE t.site_id = v_task.site_id AND t.task_id = v_task.task_id;
+        IF v_task.appointment_id IS NOT NULL OR v_task.message_id IS NOT NULL THEN
+            begin_at.message := radscheduler.message_of_task(v_task, jsonb_build_object('task_id', v_task.task_id));
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.begin_at(text, integer[], integer, bigint, timestamptz) IS 'begin_task() at a moment.';
+
+CREATE OR REPLACE FUNCTION radscheduler.finish_task(worker text, site integer, task bigint, try integer, event text, note text DEFAULT NULL) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    RETURN radscheduler.finish_at(worker, radscheduler.visible_sites(), site, task, try, event, left(note, 1000), clock_timestamp());
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.finish_task(text, integer, bigint, integer, text, text) IS
+    'What came of a task: done, refused, deferred, not_sent, no_answer, released or broken (task_step). try is that of begin_task(), or attempts as claimed when it was not begun; the note must not contain patient data. False when it no longer counts: the lease ran out, or the task is gone.';
+
+CREATE OR REPLACE FUNCTION radscheduler.finish_at(p_worker text, p_sites integer[], p_site integer, p_task bigint, p_try integer, p_event text, p_note text, p_now timestamptz,
+                                       p_random double precision DEFAULT NULL) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_task record;
+BEGIN
+    IF p_event IN ('done', 'refused', 'deferred', 'not_sent', 'no_answer', 'released', 'broken') IS NOT TRUE THEN
+        RAISE EXCEPTION 'a task does not end with "%"', left(p_event, 20) USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Use done, refused, deferred, not_sent, no_answer, released or broken.';
+    END IF;
+    SELECT t.state, t.lease_owner INTO v_task FROM radscheduler.task t
+        WHERE t.site_id = p_site AND t.task_id = p_task AND t.site_id = ANY (p_sites) AND t.attempts = p_try FOR UPDATE;
+    RETURN FOUND AND (v_task.lease_owner = p_worker OR p_event = 'done' AND v_task.lease_owner IS NULL)
+                 AND radscheduler.move_task(p_site, p_task, p_event, p_now, p_note, p_random => p_random) IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.finish_at(text, integer[], integer, bigint, integer, text, text, timestamptz, double precision) IS 'finish_task() at a moment, with the chance in its waiting time given.';
+
+CREATE OR REPLACE FUNCTION radscheduler.extend_leases(worker text, tasks bigint[] DEFAULT NULL) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    RETURN radscheduler.extend_at(worker, radscheduler.visible_sites(), clock_timestamp(), tasks);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.extend_leases(text, bigint[]) IS 'The sign of life of a worker: its leases that have not run out begin anew, all or those of the tasks that it names. Returns the tasks that it still has.';
+
+CREATE OR REPLACE FUNCTION radscheduler.extend_at(p_worker text, p_sites integer[], p_now timestamptz, p_tasks bigint[] DEFAULT NULL) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_tasks bigint[];
+BEGIN
+    WITH kept AS (
+        UPDATE radscheduler.task t SET lease_until = p_now + k.lease FROM radscheduler.task_kind k
+            WHERE k.kind = t.kind AND t.state IN ('leased', 'sending') AND t.lease_owner = p_worker AND t.lease_until > p_now AND t.site_id = ANY (p_sites)
+              AND (p_tasks IS NULL OR t.task_id = ANY (p_tasks)) RETURNING t.task_id)
+    SELECT coalesce(array_agg(kept.task_id ORDER BY kept.task_id), '{}') INTO v_tasks FROM kept;
+    RETURN v_tasks;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.extend_at(text, integer[], timestamptz, bigint[]) IS 'extend_leases() at a moment.';
+
+CREATE OR REPLACE FUNCTION radscheduler.release_tasks(worker text, tasks bigint[]) RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_task  record;
+    v_count integer := 0;
+BEGIN
+    FOR v_task IN SELECT t.site_id, t.task_id FROM radscheduler.task t WHERE t.task_id = ANY (tasks) AND t.site_id = ANY (radscheduler.visible_sites())
+                  AND t.state = 'leased' AND t.lease_owner = worker ORDER BY t.site_id, t.task_id FOR UPDATE LOOP
+        PERFORM radscheduler.move_task(v_task.site_id, v_task.task_id, 'released', clock_timestamp());
+        v_count := v_count + 1;
+    END LOOP;
+    RETURN v_count;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.release_tasks(text, bigint[]) IS 'Gives back tasks that the worker has and has not begun; returns how many.';
+
+CREATE OR REPLACE FUNCTION radscheduler.count_tasks(OUT kind text, OUT state text, OUT tasks bigint, OUT oldest_seconds double precision) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+SELECT t.kind, t.state, count(*), greatest(0, extract(epoch FROM now() - min(t.created_at)))::double precision FROM radscheduler.task t
+WHERE t.state IN ('ready', 'leased', 'sending', 'unknown') AND t.site_id = ANY (radscheduler.visible_sites()) GROUP BY t.kind, t.state
+UNION ALL
+SELECT t.kind, t.state, count(*), greatest(0, extract(epoch FROM now() - min(t.created_at)))::double precision FROM radscheduler.task t
+WHERE t.state = 'dead' AND t.site_id = ANY (radscheduler.visible_sites()) GROUP BY t.kind, t.state
+ORDER BY 1, 2
+$$;
+
+COMMENT ON FUNCTION radscheduler.count_tasks() IS 'Tasks that are not done, by kind and state, and the age of the oldest, at the sites the caller may use.';
 
 CREATE OR REPLACE FUNCTION radscheduler.release_appointments(p_site integer, p_appointments bigint[], p_patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -11820,8 +13219,10 @@ DECLARE
     v_dropped text[] := '{}';
     v_later   text[] := '{}';
     v_holds   integer := 0;
+    v_freed   integer := 0;
 BEGIN
     LOCK TABLE radscheduler.retention IN SHARE ROW EXCLUSIVE MODE; -- one at a time
+    PERFORM radscheduler.begin_event_epoch();
     v_sealed := radscheduler.audit_seal_pending();
     SELECT * INTO v_made FROM radscheduler.make_next_partitions();
     -- Exclusive locks on one table in one transaction: two would meet with a message that needs both.
@@ -11829,17 +13230,41 @@ BEGIN
         SELECT d.dropped, d.postponed INTO v_dropped, v_later FROM radscheduler.drop_expired() d;
         IF v_dropped = '{}' THEN
             v_holds := radscheduler.reap_holds(); -- who waits for its locks may hold others that those of a partition wait for
+            IF v_holds = 0 THEN
+                v_freed := radscheduler.release_reserved();
+            END IF;
         END IF;
     END IF;
     PERFORM radscheduler.expire_quarantine();
+    PERFORM radscheduler.expire_replies();
     DELETE FROM radscheduler.task t WHERE t.state = 'done' AND t.updated_at < now() - interval '30 days';
     RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
-                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds);
+                              'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds, 'reservations_released', v_freed);
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.maintain() IS
-    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, tasks that were done 30 days ago, and rejected frames after 90 days. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired}.';
+    'Seals the audit log, makes monthly partitions of hl7_message, event_log and audit_event for this and the next three months, and drops those older than set_retention() says; of one table in each call. Takes away holds that have run out, heals who was flagged for time that was kept for others and is no more (where no hold ran out), takes away tasks that were done 30 days ago, and rejected frames after 90 days. The sidecar calls it every few minutes; without it let pg_cron call it, or by hand, several times a day. Returns {partitions_created, partitions_dropped, postponed, audit_events_sealed, holds_expired, reservations_released}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.configuration_put_links(p_site integer, p_links jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_item    jsonb;
+    v_columns text;
+    v_sets    text;
+BEGIN
+    FOR v_item IN SELECT e FROM jsonb_array_elements(p_links) e LOOP
+        -- The keys were checked against configuration_fields(): each is a column.
+        SELECT string_agg(quote_ident(k), ', ' ORDER BY k), string_agg(format('%1$I = excluded.%1$I', k), ', ' ORDER BY k) FILTER (WHERE k <> 'name')
+            INTO v_columns, v_sets FROM jsonb_object_keys(v_item) k;
+        EXECUTE format('INSERT INTO radscheduler.link AS l (site_id, %1$s) SELECT $1, %1$s FROM jsonb_populate_record(NULL::radscheduler.link, $2) ON CONFLICT (site_id, name) DO %2$s',
+                       v_columns, coalesce('UPDATE SET ' || v_sets || ' WHERE to_jsonb(l) IS DISTINCT FROM to_jsonb(l) || ($2 - ''name'')', 'NOTHING')) USING p_site, v_item;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_links(integer, jsonb) IS 'Makes and changes the links of a site as a document has them. One that the document does not name stays: its queue goes with it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_blocks(p_site integer, p_resource bigint, p_blocks jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -11897,26 +13322,18 @@ BEGIN
         PERFORM radscheduler.configuration_put_own_rules(p_site, p_value -> 'own_rules');
     END IF;
     IF p_value ? 'links' THEN
-        INSERT INTO radscheduler.link AS l (site_id, name, is_enabled, events, sending_application, sending_facility, receiving_application, receiving_facility, version_id)
-            SELECT p_site, n.item ->> 'name', (n.item ->> 'is_enabled')::boolean, ARRAY(SELECT jsonb_array_elements_text(n.item -> 'events')), n.item ->> 'sending_application',
-                   n.item ->> 'sending_facility', n.item ->> 'receiving_application', n.item ->> 'receiving_facility', n.item ->> 'version_id'
-            FROM (SELECT '{"is_enabled": true, "events": ["S12", "S13", "S14", "S15", "S16", "S17", "S26"], "sending_application": "RADSCHEDULER", "version_id": "2.5.1"}'::jsonb
-                         || coalesce((SELECT o.item FROM jsonb_array_elements(radscheduler.configuration_site(p_site) -> 'links') o(item) WHERE o.item ->> 'name' = e ->> 'name'), '{}') || e AS item
-                  FROM jsonb_array_elements(p_value -> 'links') e) n
-            ON CONFLICT (site_id, name) DO UPDATE SET is_enabled = excluded.is_enabled, events = excluded.events, sending_application = excluded.sending_application,
-                sending_facility = excluded.sending_facility, receiving_application = excluded.receiving_application, receiving_facility = excluded.receiving_facility,
-                version_id = excluded.version_id
-            WHERE (l.is_enabled, l.events, l.sending_application, l.sending_facility, l.receiving_application, l.receiving_facility, l.version_id)
-                  IS DISTINCT FROM (excluded.is_enabled, excluded.events, excluded.sending_application, excluded.sending_facility, excluded.receiving_application,
-                                    excluded.receiving_facility, excluded.version_id);
+        PERFORM radscheduler.configuration_put_links(p_site, p_value -> 'links');
     END IF;
     IF p_value ? 'hours' THEN
         PERFORM radscheduler.configuration_put_hours(p_site, NULL, p_value -> 'hours');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, NULL, p_value -> 'days');
+    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links and the opening hours of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
+COMMENT ON FUNCTION radscheduler.configuration_put_site(integer, jsonb) IS 'Gives a site, which is there, the keys, the rules, its own rules, the links, the opening hours and the holidays of a document; not its lists. A link that the document does not name stays: its queue goes with it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_put_procedure(p_site integer, p_place text, p_value jsonb, p_is_there boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -11983,8 +13400,17 @@ BEGIN
     IF p_value ? 'blocks' THEN
         PERFORM radscheduler.configuration_put_blocks(p_site, v_ids[1], p_value -> 'blocks');
     END IF;
+    IF p_value ? 'days' THEN
+        PERFORM radscheduler.configuration_put_days(p_site, v_ids[1], p_value -> 'days');
+    END IF;
+    IF p_value ? 'reserved' THEN
+        PERFORM radscheduler.configuration_put_reserved(p_site, v_ids[1], p_value -> 'reserved');
+    END IF;
 END
 $$;
+
+COMMENT ON FUNCTION radscheduler.configuration_put_resource(integer, text, jsonb, boolean) IS
+    'Makes a resource that is not there, and gives it the keys, hours, blocks, exceptions and kept hours of a document; not its aliases. Raises 22023 when a new one lacks a key, the site has no such modality, staff would have buffers, or two resources have this kind and code.';
 
 CREATE OR REPLACE FUNCTION radscheduler.configuration_release_names(p_item text, p_site integer, p_list jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -12101,27 +13527,254 @@ EXCEPTION WHEN integrity_constraint_violation THEN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.configuration_merge(p_sites jsonb) RETURNS jsonb[]
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_ids    integer[];
+    v_value  jsonb;
+    v_place  text;
+    v_site   integer;
+    v_old    jsonb;
+    v_list   record;
+    v_rows   jsonb[];
+    v_report jsonb[] := '{}';
+    v_rule   text;
+    v_table  text;
+BEGIN
+    LOCK TABLE radscheduler.site IN SHARE ROW EXCLUSIVE MODE;
+    v_ids := radscheduler.configuration_sites(p_sites);
+    FOR v_i IN 1 .. jsonb_array_length(p_sites) LOOP
+        v_value := p_sites -> v_i - 1;
+        v_place := format('sites[%s]', v_i - 1);
+        v_site := coalesce(v_ids[v_i], radscheduler.configuration_make_site(v_place, v_value));
+        v_old := CASE WHEN v_ids[v_i] IS NOT NULL THEN radscheduler.configuration_site(v_site) END;
+        PERFORM radscheduler.configuration_put_site(v_site, v_value);
+        v_rows := ARRAY[radscheduler.configuration_row('site', v_value ->> 'code', v_old, radscheduler.configuration_site(v_site))];
+        -- In this order a list finds what it refers to, and the locks are taken as said above. Sections of later tables join here.
+        FOR v_list IN SELECT * FROM (VALUES ('senders', 'sender'), ('modalities', 'modality'), ('procedures', 'procedure'), ('resources', 'resource')) l(name, item) LOOP
+            IF v_list.item = 'modality' THEN
+                PERFORM radscheduler.lock_new_resources(v_site);
+            END IF;
+            IF v_value ? v_list.name THEN
+                v_rows := v_rows || radscheduler.configuration_put_list(v_list.item, v_site, v_place || '.' || v_list.name, v_value -> v_list.name, v_ids[v_i] IS NULL);
+            END IF;
+        END LOOP;
+        IF v_value ? 'reserved' THEN -- its modalities are there now
+            PERFORM radscheduler.configuration_require_modality(v_site, format('%s.reserved[%s]', v_place, e.place - 1), e.item ->> 'modality') FROM jsonb_array_elements(v_value -> 'reserved') WITH ORDINALITY e(item, place);
+            PERFORM radscheduler.configuration_put_reserved(v_site, NULL, v_value -> 'reserved');
+            v_rows[1] := radscheduler.configuration_row('site', v_value ->> 'code', v_old, radscheduler.configuration_site(v_site));
+        END IF;
+        IF EXISTS (SELECT FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged') THEN
+            PERFORM radscheduler.audit(v_site, 'configuration.' || (r ->> 'action'), r ->> 'item', NULL,
+                                       jsonb_build_object('name', r -> 'name', 'columns', (r -> 'changes') || (SELECT coalesce(jsonb_object_agg(k, true), '{}') FROM unnest('{blocks,days,reserved}'::text[]) k WHERE r -> 'changes' ? k)))
+                FROM unnest(v_rows) r WHERE r ->> 'action' <> 'unchanged';
+            PERFORM radscheduler.audit(v_site, 'configuration.import', 'site', v_site,
+                (SELECT jsonb_object_agg(c.item, c.actions)
+                 FROM (SELECT n.item, jsonb_object_agg(n.action, n.times) AS actions
+                       FROM (SELECT r ->> 'item' AS item, r ->> 'action' AS action, count(*) AS times FROM unnest(v_rows) r GROUP BY 1, 2) n GROUP BY n.item) c));
+        END IF;
+        v_report := v_report || ARRAY(SELECT jsonb_build_object('site', v_value -> 'code') || r FROM unnest(v_rows) WITH ORDINALITY u(r, place) ORDER BY u.place);
+    END LOOP;
+    RETURN v_report;
+EXCEPTION WHEN integrity_constraint_violation THEN
+    GET STACKED DIAGNOSTICS v_rule = CONSTRAINT_NAME, v_table = TABLE_NAME;
+    PERFORM radscheduler.configuration_refuse_rule(v_place, v_rule, v_table);
+END
+$$;
+
 COMMENT ON FUNCTION radscheduler.configuration_import(jsonb, boolean) IS
-    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, own_rules, hours and blocks are replaced as a whole where the key is there, blocks only as far as they have not ended. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+    'Merges a document of configuration_export(), or a part of one, into the sites the caller may use, in one transaction; without dry_run => false the same work is done, reported and taken back. Sites are known by code, senders by application and facility, modalities and procedures by code, resources by kind and code. What the document names is inserted or updated; what it does not name is left alone and not reported. A key left out keeps its value, or takes the table''s default in a new item; null clears. aliases, modalities of a resource, rules, own_rules, hours, days, reserved and blocks are replaced as a whole where the key is there, blocks and days only as far as they are not over. The own code of a modality or resource is one of its names without being listed, unless the document lists it under another item. A site that does not exist is made when the caller sees every site, from the catalogue as far as the document has no list of its own. One row per item: site (code), item (site, sender, modality, procedure, resource), name (code; application|facility; kind and code), action (insert, update, unchanged), changes {key: [old, new]}. Writes one audit event per item that changed, old and new values in it, and one per site. Raises 22023 with the place in the document, 42501 for a site that is not the caller''s.';
+
+CREATE OR REPLACE FUNCTION radscheduler.sentence(p_text text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN upper(left(p_text, 1)) || substr(p_text, 2) || CASE WHEN p_text ~ '[.!?]$' THEN '' ELSE '.' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.sentence(text) IS 'An error message as a sentence: a capital, and a full stop.';
+
+CREATE OR REPLACE FUNCTION radscheduler.problem_of_error(request jsonb, p_state text, p_message text, p_detail text, p_hint text, p_column text, p_constraint text) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text text := radscheduler.sentence(p_message);
+    v_more jsonb := CASE WHEN p_hint <> '' THEN jsonb_build_object('hint', p_hint) ELSE '{}' END;
+BEGIN
+    IF p_state = '23P01' THEN
+        RETURN radscheduler.problem(409, 'conflict', 'The time is taken', concat_ws(' ', v_text, nullif(p_detail, '')),
+            v_more || CASE WHEN p_constraint <> '' THEN jsonb_build_object('conflict', p_constraint) ELSE '{}' END);
+    ELSIF p_state = '23505' THEN
+        RETURN radscheduler.problem(409, 'already_exists', 'Exists already', CASE WHEN p_constraint <> '' THEN 'Something with this key exists already at the site.' ELSE v_text END, v_more);
+    ELSIF p_state IN ('23503', '23001') THEN
+        RETURN radscheduler.problem(422, 'unknown_reference', 'Not all of it is known', CASE WHEN p_constraint <> '' THEN 'The request names something that is not there, or takes away what is still in use.' ELSE v_text END, v_more);
+    ELSIF p_state IN ('P0002', '42704') THEN
+        RETURN radscheduler.problem(404, 'not_found', 'Not found', v_text, v_more);
+    ELSIF p_state = '42501' THEN
+        RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', v_text, v_more);
+    ELSIF p_state = '55000' THEN
+        RETURN radscheduler.problem(409, 'not_possible_now', 'Not possible as things are', v_text, v_more);
+    ELSIF p_column <> '' AND request -> 'query' ? p_column THEN
+        RETURN radscheduler.problem(400, 'invalid_parameter', 'Bad parameter', v_text, v_more || jsonb_build_object('parameter', p_column));
+    ELSIF p_column <> '' AND p_state = '22023' THEN
+        RETURN radscheduler.problem(422, 'invalid_field', 'Bad field', v_text,
+            v_more || jsonb_build_object('errors', jsonb_build_array(jsonb_build_object('pointer', '/' || replace(replace(p_column, '~', '~0'), '/', '~1'), 'detail', v_text))));
+    END IF;
+    IF p_constraint <> '' THEN
+        v_text := 'A value is outside of what the records take (' || p_constraint || ').';
+    END IF;
+    RETURN radscheduler.problem(CASE WHEN request ? 'body' THEN 422 ELSE 400 END, 'invalid_request', 'Bad request', v_text, v_more);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.problem_of_error(jsonb, text, text, text, text, text, text) IS
+    'The problem for an error of a function of the API: 23P01 409, 23505 409, 23503 422, P0002 404, 42501 403, 55000 409, a bad query parameter 400, a bad field or body 422. Texts of PostgreSQL''s own constraints are not passed on, nor their DETAIL, which holds rows.';
+
+CREATE OR REPLACE FUNCTION radscheduler.not_modified(request jsonb, p_reply radscheduler.http_reply) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(p_reply.status = 200 AND p_reply.headers ? 'ETag'
+                AND (request ->> 'if_none_match' = '*' OR p_reply.headers ->> 'ETag' = ANY (regexp_split_to_array(regexp_replace(request ->> 'if_none_match', 'W/"', '"', 'g'), '\s*,\s*'))), false);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.not_modified(jsonb, radscheduler.http_reply) IS 'Whether If-None-Match names what would be answered (RFC 9110, 13.1.2; weak comparison).';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_call(p_function text, request jsonb, p_body bytea DEFAULT NULL, p_key text DEFAULT NULL, p_principal text DEFAULT NULL) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_function   regprocedure := to_regprocedure(format('radscheduler.%I(jsonb)', p_function));
+    v_hash       bytea := CASE WHEN p_key IS NOT NULL THEN sha256(convert_to(p_function || ' ' || (request ->> 'path') || ' ', 'UTF8') || coalesce(p_body, '')) END;
+    v_reply      radscheduler.http_reply;
+    v_json       jsonb;
+    v_state      text;
+    v_message    text;
+    v_detail     text;
+    v_hint       text;
+    v_column     text;
+    v_constraint text;
+BEGIN
+    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL OR (SELECT p.prorettype FROM pg_proc p WHERE p.oid = v_function) <> 'radscheduler.http_reply'::regtype THEN
+        RAISE EXCEPTION 'this is no function of the API' USING ERRCODE = 'undefined_function', HINT = 'Daemon and extension may be of different versions: ALTER EXTENSION radscheduler UPDATE, or install the daemon that belongs to it.';
+    ELSIF NOT has_function_privilege(radscheduler.caller(), v_function, 'EXECUTE') THEN
+        RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', 'The database role of this daemon may not do this, whatever the credential says. A DBA can allow it: radscheduler.grant_role() (docs/security.md).');
+    END IF;
+    IF length(p_body) > 0 THEN
+        v_json := radscheduler.body_json(p_body);
+        IF v_json IS NULL THEN
+            RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not JSON in UTF-8 (RFC 8259), or has the character U+0000. Check quotes, commas and braces.');
+        END IF;
+        request := request || jsonb_build_object('body', v_json);
+    END IF;
+    IF p_key IS NOT NULL THEN
+        v_reply := radscheduler.kept_reply(p_principal, p_key, v_hash);
+        IF v_reply.status IS NOT NULL THEN
+            RETURN v_reply;
+        END IF;
+    END IF;
+    BEGIN
+        EXECUTE format('SELECT * FROM radscheduler.%I($1)', p_function) INTO v_reply USING request;
+    EXCEPTION WHEN integrity_constraint_violation OR data_exception OR no_data_found OR insufficient_privilege OR object_not_in_prerequisite_state
+                OR undefined_object OR feature_not_supported OR program_limit_exceeded THEN
+        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT,
+            v_column = COLUMN_NAME, v_constraint = CONSTRAINT_NAME;
+        RETURN radscheduler.problem_of_error(request, v_state, v_message, v_detail, v_hint, v_column, v_constraint);
+    END;
+    IF radscheduler.not_modified(request, v_reply) THEN
+        RETURN ROW(304, NULL, NULL, v_reply.headers)::radscheduler.http_reply;
+    ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 THEN
+        PERFORM radscheduler.keep_reply(p_principal, p_key, v_hash, v_reply);
+    END IF;
+    RETURN v_reply;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_call(text, jsonb, bytea, text, text) IS
+    'For the daemon: asks a function of the API (api_…) with a request {params, query, if_match, if_none_match, scopes, path} and a body of JSON bytes, with an Idempotency-Key of a principal where one was sent. A function that the caller may not call itself is a 403. Raises only what is no fault of the request: 40001, 40P01, 57014, 53xxx and bugs.';
+
+CREATE OR REPLACE FUNCTION radscheduler.kept_reply(p_principal text, p_key text, p_hash bytea) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_site();
+    v_row  record;
+BEGIN
+    IF length(p_key) NOT BETWEEN 1 AND 255 THEN
+        RETURN radscheduler.problem(400, 'invalid_idempotency_key', 'Bad Idempotency-Key', 'An Idempotency-Key has 1 to 255 characters. Use a UUID for each thing to be done, and the same one when you repeat it.');
+    ELSIF NOT pg_try_advisory_xact_lock(hashtextextended('radscheduler idempotency ' || v_site || ' ' || coalesce(p_principal, '') || ' ' || p_key, 0)) THEN
+        RETURN radscheduler.problem(409, 'request_in_progress', 'Still being done', 'A request with this Idempotency-Key is being worked on. Ask again in a moment for its answer.', '{}', '{"Retry-After": "1"}');
+    END IF;
+    SELECT k.request_hash, k.status, k.content_type, k.body, k.headers INTO v_row
+        FROM radscheduler.idempotency_key k
+        WHERE k.site_id = v_site AND k.principal = coalesce(p_principal, '') AND k.key = p_key AND k.created_at > now() - interval '24 hours';
+    IF NOT FOUND THEN
+        RETURN NULL;
+    ELSIF v_row.request_hash <> p_hash THEN
+        RETURN radscheduler.problem(422, 'idempotency_key_reused', 'Another request under this key', 'This Idempotency-Key belongs to another request of the last 24 hours. Use a new key for a new request.');
+    END IF;
+    RETURN ROW(v_row.status, v_row.content_type, v_row.body, coalesce(v_row.headers, '{}') || '{"Idempotency-Replayed": "true"}')::radscheduler.http_reply;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.kept_reply(text, text, bytea) IS
+    'The answer under an Idempotency-Key of a principal: the kept one, 409 while the first is being worked on (from whichever daemon), 422 for another request, 400 for no key; NULL when the request is to be done, which the transaction then has to itself.';
+
+CREATE OR REPLACE FUNCTION radscheduler.keep_reply(p_principal text, p_key text, p_hash bytea, p_reply radscheduler.http_reply) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
+    AS $$
+BEGIN
+    INSERT INTO radscheduler.idempotency_key AS k (site_id, principal, key, request_hash, status, content_type, body, headers)
+        VALUES (radscheduler.api_site(), coalesce(p_principal, ''), p_key, p_hash, p_reply.status, p_reply.content_type, p_reply.body, p_reply.headers)
+        ON CONFLICT ON CONSTRAINT idempotency_key_pkey DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status, content_type = excluded.content_type,
+            body = excluded.body, headers = excluded.headers, created_at = now();
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.keep_reply(text, text, bytea, radscheduler.http_reply) IS 'Keeps an answer for kept_reply(); one older than 24 hours under the same key gives way.';
+
+CREATE OR REPLACE FUNCTION radscheduler.expire_replies() RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DELETE FROM radscheduler.idempotency_key k WHERE k.created_at < now() - interval '24 hours'
+$$;
+
+COMMENT ON FUNCTION radscheduler.expire_replies() IS 'Drops the answers kept for longer than 24 hours; maintain() calls it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}', headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ROW(status, 'application/problem+json',
+BEGIN
+    RETURN ROW(status, 'application/problem+json',
            (jsonb_build_object('type', 'urn:radscheduler:problem:' || code, 'title', title, 'status', status, 'detail', detail, 'code', code,
-                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply
+                               'success', false, 'error', detail) || more)::text, headers)::radscheduler.http_reply;
+END
 $$;
 
 COMMENT ON FUNCTION radscheduler.problem(integer, text, text, text, jsonb, jsonb) IS
     'An error answer: application/problem+json (RFC 9457) with a stable code, and success and error for clients of the guide''s API; more is joined to the body, headers go beside it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.reply(status integer, body jsonb, headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply
+BEGIN
+    RETURN ROW(status, 'application/json', body::text, headers)::radscheduler.http_reply;
+END
 $$;
 
 COMMENT ON FUNCTION radscheduler.reply(integer, jsonb, jsonb) IS 'A JSON answer; headers as in http_reply.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_conflicts(conflicts jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_build_object('hasConflicts', conflicts <> '[]', 'severity', conflicts #> '{0,severity}', 'conflicts', conflicts,
+                          'alternativeSlots', coalesce((SELECT c -> 'alternatives' FROM jsonb_array_elements(conflicts) c WHERE c -> 'alternatives' <> '[]' LIMIT 1), '[]'));
+END
+$$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_hl7_raw(body bytea, content_type text, accept text) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -12324,6 +13977,240 @@ $$;
 COMMENT ON FUNCTION radscheduler.admit_api_key(text, bytea, inet) IS
     'For the daemon: the site and scopes of a key, by its first part and the SHA-256 of its second, when it counts now and from this address; no row otherwise, whatever the reason.';
 
+CREATE OR REPLACE FUNCTION radscheduler.event_timeline() RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT CASE WHEN pg_is_in_recovery() THEN (SELECT c.timeline_id FROM pg_control_checkpoint() c)
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_timeline() IS 'The timeline that this server writes, or replays. A promotion and a recovery to a point in time begin a new one.';
+
+CREATE OR REPLACE FUNCTION radscheduler.event_epoch_number() RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT e.number + (e.cluster_id <> (SELECT c.system_identifier::text FROM pg_control_system() c))::integer FROM radscheduler.event_epoch e ORDER BY e.number DESC LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_epoch_number() IS 'How many clusters event_log has lived in, with this one, whether begin_event_epoch() has seen it yet or not.';
+
+CREATE OR REPLACE FUNCTION radscheduler.event_epoch() RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+BEGIN
+    RETURN (SELECT format('%s-%s-%s', c.system_identifier, radscheduler.event_epoch_number(), radscheduler.event_timeline()) FROM pg_control_system() c);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_epoch() IS
+    'Within which cursors of event_log can be compared: system identifier of the cluster, number of clusters the log has lived in, timeline. Another one after a restore into another cluster, a recovery to a point in time, a promotion.';
+
+CREATE OR REPLACE FUNCTION radscheduler.begin_event_epoch() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_last    record;
+    v_cluster text := (SELECT c.system_identifier::text FROM pg_control_system() c);
+    v_next    xid8;
+    v_barrier bigint;
+BEGIN
+    IF v_cluster = (SELECT e.cluster_id FROM radscheduler.event_epoch e ORDER BY e.number DESC LIMIT 1) THEN
+        RETURN;
+    END IF;
+    -- Writers wait, so that one sequence number parts what was restored from what was written here.
+    LOCK TABLE radscheduler.event_log IN SHARE ROW EXCLUSIVE MODE;
+    SELECT e.number, e.cluster_id INTO v_last FROM radscheduler.event_epoch e ORDER BY e.number DESC LIMIT 1;
+    IF v_last.cluster_id = v_cluster THEN
+        RETURN;
+    END IF;
+    -- An event written here has the id of a transaction later than the one that restored these tables, and no later than the one that stored its row.
+    v_next := pg_snapshot_xmax(pg_current_snapshot());
+    v_barrier := coalesce((SELECT max(e.seq) FROM radscheduler.event_log e
+        WHERE e.xid <= (SELECT radscheduler.full_xid(v.xmin, v_next) FROM radscheduler.schema_version v ORDER BY v.version LIMIT 1)
+           OR e.xid > radscheduler.full_xid(e.xmin, v_next)), 0);
+    -- What was restored comes before everything of this cluster, in the order of its sequence. A relay begins at the first event it had still to
+    -- publish: where that order differs from the one before, it repeats some and loses none.
+    UPDATE radscheduler.relay_cursor c
+        SET xid = '3', seq = coalesce((SELECT min(e.seq) - 1 FROM radscheduler.event_log e WHERE (e.xid, e.seq) > (c.xid, c.seq) AND e.seq <= v_barrier), v_barrier)
+        WHERE v_barrier > 0; -- pg_upgrade makes another cluster of the same transactions
+    UPDATE radscheduler.event_log e SET xid = '3' WHERE e.seq <= v_barrier;
+    INSERT INTO radscheduler.event_epoch (number, cluster_id, barrier) VALUES (v_last.number + 1, v_cluster, v_barrier);
+    PERFORM radscheduler.audit(0, 'events.epoch', 'event_epoch', v_last.number + 1, jsonb_build_object('cluster_id', v_cluster, 'barrier', v_barrier));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.begin_event_epoch() IS
+    'In a cluster that event_log has not lived in yet: numbers the events that were restored anew (transaction 3, the first there is), takes the cursors of relays along, and notes the cluster. maintain() and relay_fetch() call it; does nothing otherwise.';
+
+CREATE OR REPLACE FUNCTION radscheduler.relay_page(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT key text, OUT epoch_mark text, OUT type text, OUT payload text) RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_mark text;
+BEGIN
+    v_mark := nullif(radscheduler.event_epoch_number() || '-' || radscheduler.event_timeline(), '1-1');
+    RETURN QUERY
+    SELECT f.cursor, split_part(f.channel, ':ch:', 1), v_mark, f.payload::jsonb ->> 'type', f.payload FROM radscheduler.relay_fetch(relay_page.relay, relay_page.max_events) f;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.relay_page(text, integer) IS
+    'relay_fetch() for the daemon: key is the site''s in Redis (radsched:{site}), epoch_mark what its stream is called after in an epoch that is not the first of a log (number of clusters and timeline), NULL in that.';
+
+CREATE OR REPLACE FUNCTION radscheduler.relay_lag(relay text, OUT waiting bigint, OUT lag interval, OUT held bigint, OUT held_lag interval, OUT holder_pid integer, OUT holder_kind text,
+                                       OUT holder_database text, OUT holder_age interval) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    c_most  CONSTANT integer := 100000;
+    v_xmin  xid8 := pg_snapshot_xmin(pg_current_snapshot());
+    v_short bigint := (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::bigint;
+    v_now   timestamptz := clock_timestamp();
+    v_xid   xid8;
+    v_seq   bigint;
+BEGIN
+    PERFORM radscheduler.require_every_site('the relay');
+    SELECT c.xid, c.seq INTO v_xid, v_seq FROM radscheduler.relay_cursor c WHERE c.relay = relay_lag.relay;
+    v_xid := coalesce(v_xid, '0');
+    v_seq := coalesce(v_seq, 0);
+    SELECT count(*), coalesce(v_now - min(w.recorded_at), '0'), count(*) FILTER (WHERE w.xid >= v_xmin), coalesce(v_now - min(w.recorded_at) FILTER (WHERE w.xid >= v_xmin), '0')
+        INTO waiting, lag, held, held_lag
+        FROM (SELECT e.xid, e.recorded_at FROM radscheduler.event_log e WHERE (e.xid, e.seq) > (v_xid, v_seq) ORDER BY e.xid, e.seq LIMIT c_most) w;
+    SELECT h.pid, h.kind, h.database, v_now - h.since INTO holder_pid, holder_kind, holder_database, holder_age
+        FROM (SELECT a.pid, 'session' AS kind, a.datname::text AS database, a.xact_start AS since FROM pg_stat_activity a WHERE a.backend_xid::text::bigint = v_short
+              UNION ALL
+              SELECT NULL, 'prepared transaction', p.database::text, p.prepared FROM pg_prepared_xacts p WHERE p.transaction::text::bigint = v_short) h
+        LIMIT 1;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.relay_lag(text) IS
+    'How far a relay is behind: waiting events (100,000 at most are counted) and the age of the oldest; held are those of them that may not be handed out yet, because a transaction that writes has run since before them. The holder is the oldest such transaction of the whole cluster, whichever database it works in: its pid (pg_terminate_backend() ends it; NULL for a prepared one, see pg_prepared_xacts), database and age; NULL when none runs.';
+
+CREATE OR REPLACE FUNCTION radscheduler.relay_aggregates(keys text[] DEFAULT NULL, OUT key text, OUT value text) RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.site = ''
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site record;
+BEGIN
+    PERFORM radscheduler.require_every_site('the relay');
+    FOR v_site IN SELECT s.code, format('radsched:{%s}', s.code) AS key FROM radscheduler.site s ORDER BY s.code LOOP
+        CONTINUE WHEN v_site.key <> ALL (relay_aggregates.keys);
+        PERFORM set_config('radscheduler.site', v_site.code, true);
+        key := v_site.key || ':cache:dashboard';
+        value := (SELECT r.body FROM radscheduler.api_dashboard('{}') r);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.relay_aggregates(text[]) IS
+    'For the daemon: what it keeps in Redis for programs that show figures, by key: radsched:{site}:cache:dashboard is the body of GET /api/analytics/dashboard, which has no patient data. Of all sites, or of those with these keys (radsched:{site}).';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['relay_page', 'relay_lag', 'relay_aggregates']) o UNION ALL SELECT 'admin', 'relay_lag()', 'EXECUTE';
+
+CREATE OR REPLACE FUNCTION radscheduler.event_envelope(p_epoch text, p_xid xid8, p_seq bigint, p_site text, p_type text, p_recorded_at timestamptz, p_appointment bigint, p_message bigint,
+                                            p_data jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', p_xid::text || '-' || p_seq, 'source', '/radscheduler/' || p_site,
+        'type', p_type, 'subject', coalesce('appointment/' || p_appointment, 'message/' || p_message), 'time', p_recorded_at,
+        'datacontenttype', 'application/json', 'site', p_site, 'cursor', p_xid::text || '-' || p_seq, 'epoch', p_epoch, 'schemaver', '1',
+        'data', p_data || jsonb_build_object('appointment_id', p_appointment, 'message_id', p_message)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_envelope(text, xid8, bigint, text, text, timestamptz, bigint, bigint, jsonb) IS
+    'An event as CloudEvents 1.0 JSON without patient data. Its id is unique within its epoch; schemaver changes when members of data change their meaning.';
+
+CREATE OR REPLACE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_epoch text := radscheduler.event_epoch();
+BEGIN
+    PERFORM radscheduler.require_every_site('the relay');
+    PERFORM radscheduler.begin_event_epoch();
+    RETURN QUERY
+SELECT e.xid::text || '-' || e.seq,
+       format('radsched:{%s}:ch:%s', s.code, split_part(e.type, '.', 1)),
+       radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+FROM radscheduler.event_log e
+JOIN radscheduler.site s ON s.site_id = e.site_id
+WHERE (e.xid, e.seq) > (coalesce((SELECT c.xid FROM radscheduler.relay_cursor c WHERE c.relay = relay_fetch.relay), '0'::xid8),
+                        coalesce((SELECT c.seq FROM radscheduler.relay_cursor c WHERE c.relay = relay_fetch.relay), 0))
+  AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY e.xid, e.seq
+LIMIT relay_fetch.max_events;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.event_head(OUT epoch text, OUT cursor text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+BEGIN
+    epoch := radscheduler.event_epoch();
+    SELECT e.xid::text || '-' || e.seq INTO cursor FROM radscheduler.event_log e WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY e.xid DESC, e.seq DESC LIMIT 1;
+    cursor := coalesce(cursor, '0-0');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.event_head() IS
+    'Where event_log ends now: the cursor of the last event that nothing can come before any more, and its epoch. Ask it before you read the schedule, then follow by events_after(epoch || '':'' || cursor).';
+
+CREATE OR REPLACE FUNCTION radscheduler.events_after(after text DEFAULT NULL, max_events integer DEFAULT 500,
+    OUT cursor text, OUT epoch text, OUT site text, OUT type text, OUT payload text) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_epoch text := radscheduler.event_epoch();
+    v_sites integer[] := radscheduler.visible_sites();
+    v_place text[] := regexp_match(events_after.after, '^(?:([0-9]{1,20}-[0-9]{1,9}-[0-9]{1,10}):)?([0-9]{1,19})-([0-9]{1,18})$');
+    v_xid   xid8;
+    v_seq   bigint;
+BEGIN
+    IF events_after.after IS NOT NULL AND v_place IS NULL THEN
+        RAISE EXCEPTION 'this is no cursor of an event' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'A cursor is <xid>-<seq>, best with its epoch before it (epoch:xid-seq), as events_after() and event_head() return them; NULL begins with the oldest event kept.';
+    ELSIF events_after.max_events IS NULL OR events_after.max_events NOT BETWEEN 1 AND 10000 THEN
+        RAISE EXCEPTION 'max_events must be from 1 to 10000' USING ERRCODE = 'invalid_parameter_value', HINT = 'Fetch more in another call, after the last cursor of this one.';
+    END IF;
+    v_xid := coalesce(v_place[2], '0')::xid8;
+    v_seq := coalesce(v_place[3], '0')::bigint;
+    IF v_place[1] <> v_epoch OR v_xid >= pg_snapshot_xmax(pg_current_snapshot()) THEN
+        RAISE EXCEPTION 'this cursor is of another epoch of the log' USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('The log is in epoch %s: the records were restored or recovered, or a standby was promoted.', v_epoch),
+            HINT = 'Ask event_head(), read the schedule anew, and follow from there.';
+    ELSIF v_xid > '0' AND NOT EXISTS (SELECT FROM radscheduler.event_log e WHERE (e.xid, e.seq) <= (v_xid, v_seq)) THEN
+        RAISE EXCEPTION 'events after this cursor are no longer kept' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Ask event_head(), read the schedule anew, and follow from there. set_retention() says how long events are kept.';
+    END IF;
+    RETURN QUERY
+    SELECT e.xid::text || '-' || e.seq, v_epoch, s.code, e.type, radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+    FROM radscheduler.event_log e
+    JOIN radscheduler.site s ON s.site_id = e.site_id
+    WHERE (e.xid, e.seq) > (v_xid, v_seq) AND e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.site_id = ANY (v_sites)
+    ORDER BY e.xid, e.seq
+    LIMIT events_after.max_events;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.events_after(text, integer) IS
+    'The events after a cursor, of the sites of the caller, in order, as CloudEvents 1.0 JSON without patient data; the caller keeps the cursor. NULL begins with the oldest. Raises 55000 when the cursor is of another epoch or events after it were dropped, so that nothing is left out unnoticed.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('ingest'), ('reader'), ('scheduler'), ('admin')) k(kind), unnest(ARRAY['event_epoch', 'event_head', 'events_after']) o;
+
 CREATE OR REPLACE FUNCTION radscheduler.create_user(login text, name text, password_hash text, scopes text[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
     AS $$
@@ -12423,7 +14310,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.note_login(text, bigint, boolean) IS
     'For the daemon: a password was right or wrong. The fifth wrong one in a row closes the login for 2 seconds, each further one for twice as long, up to 15 minutes.';
 
-CREATE OR REPLACE FUNCTION radscheduler.act_as(p_site text, p_actor text, p_login text, p_version integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION radscheduler.act_as(p_site text, p_actor text, p_login text, p_version integer, p_trace text DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 BEGIN
@@ -12438,12 +14325,15 @@ BEGIN
     IF p_actor IS NOT NULL THEN
         PERFORM set_config('radscheduler.actor', p_actor, true);
     END IF;
+    IF p_trace IS NOT NULL THEN
+        PERFORM set_config('radscheduler.trace_id', p_trace, true);
+    END IF;
     RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.act_as(text, text, text, integer) IS
-    'For the daemon: confines the transaction to a site (code) and names the actor for the audit log. For somebody who signed in (p_login) only while that user is active and has this token version; false, and nothing set, otherwise.';
+COMMENT ON FUNCTION radscheduler.act_as(text, text, text, integer, text) IS
+    'For the daemon: confines the transaction to a site (code) and names the actor and the trace (W3C trace-id) for the audit log. For somebody who signed in (p_login) only while that user is active and has this token version; false, and nothing set, otherwise.';
 
 CREATE OR REPLACE FUNCTION radscheduler.readable_message(p_raw bytea, p_charset text) RETURNS radscheduler.hl7
     LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -14564,86 +16454,147 @@ CREATE TABLE radscheduler.link (
     site_id               integer     NOT NULL REFERENCES radscheduler.site,
     link_id               bigint      GENERATED BY DEFAULT AS IDENTITY,
     name                  text        NOT NULL CONSTRAINT link_name CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$'),
-    kind                  text        NOT NULL DEFAULT 'hl7_out' CONSTRAINT link_kind CHECK (kind = 'hl7_out'),
+    kind                  text        NOT NULL DEFAULT 'hl7_out' CONSTRAINT link_kind CHECK (kind IN ('hl7_out', 'hl7_copy')),
     events                text[]      NOT NULL DEFAULT '{S12,S13,S14,S15,S16,S17,S26}'
                                       CONSTRAINT link_events CHECK (events <> '{}' AND events <@ '{S12,S13,S14,S15,S16,S17,S26}'::text[]),
+    copy_senders          text[]      CONSTRAINT link_copy_senders CHECK (copy_senders <> '{}' AND pg_catalog.array_position(copy_senders, NULL) IS NULL),
+    copy_triggers         text[]      CONSTRAINT link_copy_triggers CHECK (copy_triggers <> '{}' AND pg_catalog.array_position(copy_triggers, NULL) IS NULL),
     is_enabled            boolean     NOT NULL DEFAULT true,
     sending_application   text        NOT NULL DEFAULT 'RADSCHEDULER',
     sending_facility      text,
     receiving_application text,
     receiving_facility    text,
     version_id            text        NOT NULL DEFAULT '2.5.1' CONSTRAINT link_version CHECK (version_id IN ('2.5', '2.5.1', '2.6', '2.7', '2.8')),
+    host                  text        CONSTRAINT link_host CHECK (host ~ '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$'),
+    port                  integer     CONSTRAINT link_port CHECK (port BETWEEN 1 AND 65535),
+    tls                   boolean     NOT NULL DEFAULT false,
+    tls_verify            boolean     NOT NULL DEFAULT true,
+    tls_name              text        CONSTRAINT link_tls_name CHECK (tls_name ~ '^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$'),
+    tls_ca                text        CONSTRAINT link_tls_ca CHECK (tls_ca ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$'),
+    tls_certificate       text        CONSTRAINT link_tls_certificate CHECK (tls_certificate ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$'),
+    tls_key               text        CONSTRAINT link_tls_key CHECK (tls_key IS NULL OR tls_key ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' AND tls_certificate IS NOT NULL),
+    connect_seconds       integer     NOT NULL DEFAULT 10 CONSTRAINT link_connect_seconds CHECK (connect_seconds BETWEEN 1 AND 300),
+    answer_seconds        integer     NOT NULL DEFAULT 30 CONSTRAINT link_answer_seconds CHECK (answer_seconds BETWEEN 1 AND 600),
+    accept_codes          text[]      NOT NULL DEFAULT '{AA,CA}'
+                                      CONSTRAINT link_accept_codes CHECK (accept_codes <> '{}' AND accept_codes <@ '{AA,AE,AR,CA,CE,CR}'::text[]),
+    on_refusal            text        NOT NULL DEFAULT 'dead' CONSTRAINT link_on_refusal CHECK (on_refusal IN ('dead', 'retry')),
+    max_attempts          integer     CONSTRAINT link_max_attempts CHECK (max_attempts BETWEEN 1 AND 1000000),
     created_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (site_id, link_id),
-    UNIQUE (site_id, name)
+    UNIQUE (site_id, name),
+    CONSTRAINT link_address CHECK ((host IS NULL) = (port IS NULL))
 );
-COMMENT ON TABLE  radscheduler.link IS 'Systems that are told what happens to appointments booked here. What changes while a link is off is not told later.';
+COMMENT ON TABLE  radscheduler.link IS 'Systems that are told what happens to appointments booked here, or get a copy of what is received. What happens while a link is off is not told later.';
 COMMENT ON COLUMN radscheduler.link.site_id IS 'Site.';
 COMMENT ON COLUMN radscheduler.link.link_id IS 'Identity within the database.';
 COMMENT ON COLUMN radscheduler.link.name IS 'What it is called here.';
-COMMENT ON COLUMN radscheduler.link.kind IS 'hl7_out: SIU messages.';
-COMMENT ON COLUMN radscheduler.link.events IS 'Trigger events it is told: S12 new, S13 moved, S14 changed, S15 cancelled, S16 discontinued, S17 deleted, S26 not come.';
-COMMENT ON COLUMN radscheduler.link.is_enabled IS 'Whether tasks are made for it.';
+COMMENT ON COLUMN radscheduler.link.kind IS 'hl7_out: SIU messages about appointments booked here. hl7_copy: messages that were received and answered positively, byte for byte.';
+COMMENT ON COLUMN radscheduler.link.events IS 'Of an hl7_out link: trigger events it is told: S12 new, S13 moved, S14 changed, S15 cancelled, S16 discontinued, S17 deleted, S26 not come.';
+COMMENT ON COLUMN radscheduler.link.copy_senders IS 'Of an hl7_copy link: whose messages, as MSH-3|MSH-4; NULL for everybody''s.';
+COMMENT ON COLUMN radscheduler.link.copy_triggers IS 'Of an hl7_copy link: which messages, as SIU^S12 or a whole kind as ADT (MSH-9); NULL for all.';
+COMMENT ON COLUMN radscheduler.link.is_enabled IS 'Whether tasks are made for it, and sent.';
 COMMENT ON COLUMN radscheduler.link.sending_application IS 'MSH-3.';
 COMMENT ON COLUMN radscheduler.link.sending_facility IS 'MSH-4; NULL for the code of the site.';
 COMMENT ON COLUMN radscheduler.link.receiving_application IS 'MSH-5.';
 COMMENT ON COLUMN radscheduler.link.receiving_facility IS 'MSH-6.';
 COMMENT ON COLUMN radscheduler.link.version_id IS 'MSH-12.';
+COMMENT ON COLUMN radscheduler.link.host IS 'Name or address of the receiver; NULL: the tasks wait.';
+COMMENT ON COLUMN radscheduler.link.port IS 'Its MLLP port.';
+COMMENT ON COLUMN radscheduler.link.tls IS 'Whether the connection is TLS (1.2 or newer).';
+COMMENT ON COLUMN radscheduler.link.tls_verify IS 'Whether the receiver''s certificate must be good.';
+COMMENT ON COLUMN radscheduler.link.tls_name IS 'Whose certificate it must be; NULL for host.';
+COMMENT ON COLUMN radscheduler.link.tls_ca IS 'Name of a file of certificates to believe, in the daemon''s RADSCHED_LINK_TLS_DIR; NULL for those of the system.';
+COMMENT ON COLUMN radscheduler.link.tls_certificate IS 'Name of the file with the daemon''s own certificate for this receiver, in the same folder; NULL for none.';
+COMMENT ON COLUMN radscheduler.link.tls_key IS 'Name of the file with its key, in the same folder; NULL when the key is in the file of the certificate.';
+COMMENT ON COLUMN radscheduler.link.connect_seconds IS 'Time for one try to connect.';
+COMMENT ON COLUMN radscheduler.link.answer_seconds IS 'Time for the receiver to answer a message.';
+COMMENT ON COLUMN radscheduler.link.accept_codes IS 'Codes (MSA-1) that mean that the message was taken; every other one is a refusal.';
+COMMENT ON COLUMN radscheduler.link.on_refusal IS 'What becomes of a message that is refused: dead, and the next one goes; or retry, and those behind it wait.';
+COMMENT ON COLUMN radscheduler.link.max_attempts IS 'Tries after which a message is given up and the next one goes; NULL for no end.';
 COMMENT ON COLUMN radscheduler.link.created_at IS 'When it was set up.';
 
 CREATE TABLE radscheduler.task (
     site_id        integer     NOT NULL REFERENCES radscheduler.site,
     task_id        bigint      GENERATED BY DEFAULT AS IDENTITY,
-    kind           text        NOT NULL CONSTRAINT task_kind CHECK (kind = 'hl7_out'),
-    link_id        bigint      NOT NULL,
-    event          text        NOT NULL,
-    appointment_id bigint      NOT NULL,
-    version        integer     NOT NULL,
-    state          text        NOT NULL DEFAULT 'ready' CONSTRAINT task_state CHECK (state IN ('ready', 'leased', 'done', 'dead', 'unknown')),
+    kind           text        NOT NULL CONSTRAINT task_kind CHECK (radscheduler.is_task_kind(kind)),
+    queue          text        NOT NULL CONSTRAINT task_queue CHECK (queue ~ '^[a-z][a-z0-9_]{0,19}/[0-9]{1,19}$'),
+    priority       smallint    NOT NULL DEFAULT 0,
+    link_id        bigint,
+    event          text,
+    appointment_id bigint,
+    version        integer,
+    message_id     bigint,
+    payload        jsonb       NOT NULL DEFAULT '{}',
+    dedupe_key     text        CHECK (pg_catalog.length(dedupe_key) <= 200),
+    state          text        NOT NULL DEFAULT 'ready' CONSTRAINT task_state CHECK (state IN ('ready', 'leased', 'sending', 'done', 'dead', 'unknown')),
     attempts       integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     next_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    not_after      timestamptz,
+    lease_owner    text        CHECK (pg_catalog.length(lease_owner) BETWEEN 1 AND 100),
+    lease_until    timestamptz,
     note           text        CHECK (pg_catalog.length(note) <= 1000),
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (site_id, task_id),
     FOREIGN KEY (site_id, link_id)        REFERENCES radscheduler.link ON DELETE CASCADE,
-    FOREIGN KEY (site_id, appointment_id) REFERENCES radscheduler.appointment ON DELETE CASCADE
+    FOREIGN KEY (site_id, appointment_id) REFERENCES radscheduler.appointment ON DELETE CASCADE,
+    CONSTRAINT task_lease CHECK ((state IN ('leased', 'sending')) = (lease_owner IS NOT NULL) AND (lease_owner IS NULL) = (lease_until IS NULL)),
+    CONSTRAINT task_hl7_out CHECK (kind <> 'hl7_out' OR link_id IS NOT NULL AND event IS NOT NULL AND (appointment_id IS NULL) = (version IS NULL)
+                                                         AND (appointment_id IS NULL) <> (message_id IS NULL))
 );
-CREATE INDEX task_open ON radscheduler.task (site_id, link_id, task_id) WHERE state <> 'done';
+CREATE INDEX task_open ON radscheduler.task (site_id, kind, queue, task_id) WHERE state IN ('ready', 'leased', 'sending', 'unknown');
+CREATE INDEX task_leased ON radscheduler.task (site_id, kind, queue) WHERE state IN ('leased', 'sending');
+CREATE INDEX task_dead ON radscheduler.task (site_id, task_id) WHERE state = 'dead';
 CREATE INDEX task_appointment ON radscheduler.task (site_id, appointment_id);
-COMMENT ON TABLE  radscheduler.task IS 'Work to be done for others: one message of one link. It holds numbers only; task_message() makes the message.';
+CREATE INDEX task_link ON radscheduler.task (site_id, link_id);
+CREATE UNIQUE INDEX task_dedupe ON radscheduler.task (site_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL;
+COMMENT ON TABLE  radscheduler.task IS 'Work to be done for others, such as one message of one link. It holds numbers only; task_message() makes the message.';
 COMMENT ON COLUMN radscheduler.task.site_id IS 'Site.';
-COMMENT ON COLUMN radscheduler.task.task_id IS 'Identity within the database; the order in which a link is told.';
-COMMENT ON COLUMN radscheduler.task.kind IS 'hl7_out: an SIU message.';
+COMMENT ON COLUMN radscheduler.task.task_id IS 'Identity within the database; the order within a queue.';
+COMMENT ON COLUMN radscheduler.task.kind IS 'What is to be done: task_kind. hl7_out: a message of a link.';
+COMMENT ON COLUMN radscheduler.task.queue IS 'What is done one after the other, such as link/7: a task is not begun while an earlier one of its queue is neither done nor dead.';
+COMMENT ON COLUMN radscheduler.task.priority IS 'Among queues of one kind the lower goes first; not within a queue.';
 COMMENT ON COLUMN radscheduler.task.link_id IS 'Link that is told.';
 COMMENT ON COLUMN radscheduler.task.event IS 'Trigger event, MSH-9.2.';
 COMMENT ON COLUMN radscheduler.task.appointment_id IS 'Appointment that is told.';
 COMMENT ON COLUMN radscheduler.task.version IS 'Version of the appointment that is told, as appointment_history has it.';
-COMMENT ON COLUMN radscheduler.task.state IS 'ready to be sent from next_at on; leased: somebody is sending it until next_at; done; dead: given up, until somebody decides; unknown: sent, and no answer came.';
+COMMENT ON COLUMN radscheduler.task.message_id IS 'Received message of which a copy is sent.';
+COMMENT ON COLUMN radscheduler.task.payload IS 'What other kinds need: ids and words, no patient data.';
+COMMENT ON COLUMN radscheduler.task.dedupe_key IS 'What keeps the same work from being queued twice; NULL for none.';
+COMMENT ON COLUMN radscheduler.task.state IS 'ready to be done from next_at on; leased: a worker has it; sending: the worker has begun; done; dead: given up, until somebody decides; unknown: begun, and its end is not known.';
 COMMENT ON COLUMN radscheduler.task.attempts IS 'How often it was tried.';
-COMMENT ON COLUMN radscheduler.task.next_at IS 'When it may be tried; for a leased one, when the lease ends.';
-COMMENT ON COLUMN radscheduler.task.note IS 'Why it is dead or was tried again. No patient data.';
-COMMENT ON COLUMN radscheduler.task.created_at IS 'When the appointment changed.';
+COMMENT ON COLUMN radscheduler.task.next_at IS 'When it may be begun; infinity: not before somebody decides.';
+COMMENT ON COLUMN radscheduler.task.not_after IS 'After this it is pointless, and dead; NULL for no end.';
+COMMENT ON COLUMN radscheduler.task.lease_owner IS 'The worker that does it: one process of the daemon.';
+COMMENT ON COLUMN radscheduler.task.lease_until IS 'When the lease ends, if the worker does not extend it.';
+COMMENT ON COLUMN radscheduler.task.note IS 'Why it is dead, unknown or was tried again. No patient data.';
+COMMENT ON COLUMN radscheduler.task.created_at IS 'When it was queued, such as when the appointment changed.';
 COMMENT ON COLUMN radscheduler.task.updated_at IS 'When the state last changed.';
 
 CREATE VIEW radscheduler.outbox WITH (security_invoker = true) AS
-SELECT s.code AS site, l.name AS link, t.task_id, t.event, t.appointment_id, t.version, t.state, t.attempts, t.next_at, t.note, t.created_at
+SELECT s.code AS site, l.name AS link, t.task_id, t.event, t.appointment_id, t.version, t.state, t.attempts, t.next_at, t.note, t.created_at,
+       t.kind, t.queue, t.message_id, t.lease_owner, t.lease_until
 FROM radscheduler.task t
-JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
+LEFT JOIN radscheduler.link l ON l.site_id = t.site_id AND l.link_id = t.link_id
 JOIN radscheduler.site s ON s.site_id = t.site_id
 WHERE t.state <> 'done';
-COMMENT ON VIEW   radscheduler.outbox IS 'What links have still to be told, and what was given up.';
+COMMENT ON VIEW   radscheduler.outbox IS 'What others have still to be told, and what was given up.';
 COMMENT ON COLUMN radscheduler.outbox.site IS 'Code of the site.';
 COMMENT ON COLUMN radscheduler.outbox.link IS 'Name of the link.';
 COMMENT ON COLUMN radscheduler.outbox.task_id IS 'Number of the task, for task_message(), retry_task() and drop_task().';
 COMMENT ON COLUMN radscheduler.outbox.event IS 'Trigger event.';
 COMMENT ON COLUMN radscheduler.outbox.appointment_id IS 'Appointment.';
 COMMENT ON COLUMN radscheduler.outbox.version IS 'Its version that is told.';
-COMMENT ON COLUMN radscheduler.outbox.state IS 'ready, leased, dead or unknown.';
+COMMENT ON COLUMN radscheduler.outbox.state IS 'ready, leased, sending, unknown or dead.';
 COMMENT ON COLUMN radscheduler.outbox.attempts IS 'How often it was tried.';
-COMMENT ON COLUMN radscheduler.outbox.next_at IS 'When it may be tried, or when its lease ends.';
-COMMENT ON COLUMN radscheduler.outbox.note IS 'Why it is dead or was tried again.';
-COMMENT ON COLUMN radscheduler.outbox.created_at IS 'When the appointment changed.';
+COMMENT ON COLUMN radscheduler.outbox.next_at IS 'When it may be begun; infinity: not before somebody decides.';
+COMMENT ON COLUMN radscheduler.outbox.note IS 'Why it is dead, unknown or was tried again.';
+COMMENT ON COLUMN radscheduler.outbox.created_at IS 'When it was queued.';
+COMMENT ON COLUMN radscheduler.outbox.kind IS 'Kind of task.';
+COMMENT ON COLUMN radscheduler.outbox.queue IS 'What is done one after the other.';
+COMMENT ON COLUMN radscheduler.outbox.message_id IS 'Received message of which a copy is sent.';
+COMMENT ON COLUMN radscheduler.outbox.lease_owner IS 'Who does it now.';
+COMMENT ON COLUMN radscheduler.outbox.lease_until IS 'Until when, without a sign of life.';
 
 CREATE TABLE radscheduler.unsettled_write (
     site_id        integer NOT NULL,
@@ -14801,6 +16752,88 @@ SELECT radscheduler.audit_table('site_rule', 'code', 'values');
 SELECT radscheduler.secure_table('radscheduler.site_rule'::regclass);
 $storage_step$);
 
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (25, 'availability', $storage_step$
+-- Availability beyond the weekly hours: single days that are otherwise (holidays, exceptions of a resource), and hours of the week that are kept for
+-- some exams or taken out of use. Like resource_hours, all of it is wall-clock time of the site.
+
+CREATE TABLE radscheduler.calendar_day (
+    site_id     integer NOT NULL REFERENCES radscheduler.site,
+    day_id      bigint  GENERATED BY DEFAULT AS IDENTITY,
+    resource_id bigint,
+    day         date    NOT NULL CONSTRAINT calendar_day_finite CHECK (pg_catalog.isfinite(day)),
+    name        text    CONSTRAINT calendar_day_named CHECK (name <> '' AND pg_catalog.length(name) <= 200),
+    opens       time[]  NOT NULL DEFAULT '{}',
+    closes      time[]  NOT NULL DEFAULT '{}',
+    PRIMARY KEY (site_id, day_id),
+    CONSTRAINT calendar_day_once UNIQUE NULLS NOT DISTINCT (site_id, day, resource_id),
+    FOREIGN KEY (site_id, resource_id) REFERENCES radscheduler.resource ON DELETE CASCADE,
+    CONSTRAINT calendar_day_hours CHECK (radscheduler.are_hours(opens, closes))
+);
+CREATE INDEX calendar_day_resource ON radscheduler.calendar_day (site_id, resource_id) WHERE resource_id IS NOT NULL;
+COMMENT ON TABLE  radscheduler.calendar_day IS 'Days that are otherwise than their weekday: holidays of the site, exceptions of one resource. An exception counts before a holiday, that before a resource''s own hours, those before the site''s.';
+COMMENT ON COLUMN radscheduler.calendar_day.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.calendar_day.day_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.calendar_day.resource_id IS 'Resource whose exception it is; NULL is a holiday of the whole site. Staff who have no hours of their own know no holidays.';
+COMMENT ON COLUMN radscheduler.calendar_day.day IS 'The day, by the site''s calendar.';
+COMMENT ON COLUMN radscheduler.calendar_day.name IS 'What day it is, for people.';
+COMMENT ON COLUMN radscheduler.calendar_day.opens IS 'When it opens that day, side by side with closes; empty: closed all day.';
+COMMENT ON COLUMN radscheduler.calendar_day.closes IS 'When it closes; 24:00 is midnight.';
+
+CREATE TABLE radscheduler.reserved_hours (
+    site_id         integer   NOT NULL REFERENCES radscheduler.site,
+    reserved_id     bigint    GENERATED BY DEFAULT AS IDENTITY,
+    resource_id     bigint,
+    modality        text,
+    weekday         smallint  NOT NULL CHECK (weekday BETWEEN 1 AND 7),
+    opens           time      NOT NULL,
+    closes          time      NOT NULL,
+    valid           daterange NOT NULL DEFAULT '(,)',
+    kind            text      NOT NULL CONSTRAINT reserved_hours_kind CHECK (kind IN ('urgent', 'exams', 'block', 'maintenance', 'downtime')),
+    name            text      CONSTRAINT reserved_hours_named CHECK (name <> '' AND pg_catalog.length(name) <= 200),
+    urgencies       text[]    NOT NULL DEFAULT '{}',
+    patient_classes text[]    NOT NULL DEFAULT '{}',
+    procedures      text[]    NOT NULL DEFAULT '{}',
+    release_hours   smallint,
+    PRIMARY KEY (site_id, reserved_id),
+    FOREIGN KEY (site_id, resource_id) REFERENCES radscheduler.resource ON DELETE CASCADE,
+    FOREIGN KEY (site_id, modality) REFERENCES radscheduler.modality ON DELETE CASCADE,
+    CONSTRAINT reserved_hours_order CHECK (closes > opens),
+    CONSTRAINT reserved_hours_of_one CHECK (pg_catalog.num_nonnulls(resource_id, modality) = 1),
+    CONSTRAINT reserved_hours_urgencies CHECK (urgencies <@ '{routine,urgent,stat}'),
+    CONSTRAINT reserved_hours_words CHECK (pg_catalog.array_position(patient_classes || procedures, NULL) IS NULL AND '' <> ALL (patient_classes || procedures)),
+    CONSTRAINT reserved_hours_for_whom CHECK (CASE kind WHEN 'urgent' THEN urgencies <> '{}' OR patient_classes <> '{}' WHEN 'exams' THEN procedures <> '{}'
+                                                        ELSE urgencies = '{}' AND patient_classes = '{}' AND procedures = '{}' AND release_hours IS NULL END),
+    CONSTRAINT reserved_hours_release CHECK (release_hours BETWEEN 0 AND 8784)
+);
+CREATE INDEX reserved_hours_resource ON radscheduler.reserved_hours (site_id, resource_id) WHERE resource_id IS NOT NULL;
+CREATE INDEX reserved_hours_modality ON radscheduler.reserved_hours (site_id, modality) WHERE modality IS NOT NULL;
+COMMENT ON TABLE  radscheduler.reserved_hours IS 'Hours of the week that are kept for urgent exams or for some exams (until they are released), or taken out of use again and again.';
+COMMENT ON COLUMN radscheduler.reserved_hours.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.reserved_hours.reserved_id IS 'Identity within the database.';
+COMMENT ON COLUMN radscheduler.reserved_hours.resource_id IS 'Resource whose time it is; NULL: all scanners and rooms of the modality.';
+COMMENT ON COLUMN radscheduler.reserved_hours.modality IS 'Modality all of whose scanners and rooms (resource.modality) are meant, and the exams that name none; NULL: one resource.';
+COMMENT ON COLUMN radscheduler.reserved_hours.weekday IS 'ISO weekday, 1 Monday to 7 Sunday.';
+COMMENT ON COLUMN radscheduler.reserved_hours.opens IS 'From this wall-clock time of the site on.';
+COMMENT ON COLUMN radscheduler.reserved_hours.closes IS 'Until this wall-clock time; 24:00 is midnight.';
+COMMENT ON COLUMN radscheduler.reserved_hours.valid IS 'Dates on which the row holds.';
+COMMENT ON COLUMN radscheduler.reserved_hours.kind IS 'urgent: kept for urgencies and patient_classes; exams: kept for procedures; block, maintenance, downtime: nobody''s, as a resource_block of that kind.';
+COMMENT ON COLUMN radscheduler.reserved_hours.name IS 'What it is, for people.';
+COMMENT ON COLUMN radscheduler.reserved_hours.urgencies IS 'Urgencies that may use it: routine, urgent, stat.';
+COMMENT ON COLUMN radscheduler.reserved_hours.patient_classes IS 'Patient classes (PV1-2) that may use it, such as E and I.';
+COMMENT ON COLUMN radscheduler.reserved_hours.procedures IS 'Exams that may use it: codes, or patterns of LIKE of code or text such as %CARDIAC%, whatever the case. One of the three lists is enough.';
+COMMENT ON COLUMN radscheduler.reserved_hours.release_hours IS 'So many hours before it begins it is everybody''s; NULL: never. Conflicts that it made heal then (maintain()).';
+
+-- What maintain() looks through for time that has been released.
+CREATE INDEX conflict_reserved ON radscheduler.conflict (site_id, appointment_id) WHERE state <> 'resolved' AND code IN ('RESERVED', 'WRONG_EXAM_BLOCK');
+
+ALTER TABLE radscheduler.calendar_day ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE radscheduler.reserved_hours ALTER COLUMN name SET STATISTICS 0;
+SELECT radscheduler.audit_table('calendar_day', 'day_id,resource_id', 'names');
+SELECT radscheduler.audit_table('reserved_hours', 'reserved_id,resource_id', 'names');
+SELECT radscheduler.secure_table('radscheduler.calendar_day'::regclass);
+SELECT radscheduler.secure_table('radscheduler.reserved_hours'::regclass);
+$storage_step$);
+
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (26, 'quarantine', $storage_step$
 -- What came in over the network and never became a message: frames that were cut off, too large, or no HL7 at all.
 
@@ -14897,6 +16930,1445 @@ SELECT radscheduler.audit_table('api_key', 'key_id', 'names'), radscheduler.audi
 SELECT radscheduler.secure_table('radscheduler.api_key'::regclass), radscheduler.secure_table('radscheduler.app_user'::regclass);
 $storage_step$);
 
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (29, 'requests', $storage_step$
+-- What HTTP requests leave behind: answers of those that were sent with an Idempotency-Key, for whoever did not get the answer and asks again; and
+-- the trace that a task began in.
+
+CREATE TABLE radscheduler.idempotency_key (
+    site_id      integer     NOT NULL REFERENCES radscheduler.site,
+    principal    text        NOT NULL,
+    key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    request_hash bytea       NOT NULL,
+    status       integer     NOT NULL,
+    content_type text,
+    body         text,
+    headers      jsonb,
+    created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (site_id, principal, key)
+);
+CREATE INDEX idempotency_key_created ON radscheduler.idempotency_key (created_at);
+COMMENT ON TABLE  radscheduler.idempotency_key IS 'What was answered to requests with an Idempotency-Key that did something, written in the transaction that did it, kept for 24 hours. Answers may hold patient data: nobody is granted this table.';
+COMMENT ON COLUMN radscheduler.idempotency_key.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.idempotency_key.principal IS 'Whose key it is: user:<login>, key:<id>, empty for nobody. Two callers may choose the same.';
+COMMENT ON COLUMN radscheduler.idempotency_key.key IS 'The key as sent.';
+COMMENT ON COLUMN radscheduler.idempotency_key.request_hash IS 'SHA-256 of what was asked: another request under the same key is refused.';
+COMMENT ON COLUMN radscheduler.idempotency_key.status IS 'Status of the answer.';
+COMMENT ON COLUMN radscheduler.idempotency_key.content_type IS 'Its media type.';
+COMMENT ON COLUMN radscheduler.idempotency_key.body IS 'Its body.';
+COMMENT ON COLUMN radscheduler.idempotency_key.headers IS 'Its headers, as http_reply has them.';
+COMMENT ON COLUMN radscheduler.idempotency_key.created_at IS 'When it was answered.';
+
+SELECT radscheduler.audit_table('idempotency_key', 'key', 'names');
+SELECT radscheduler.secure_table('radscheduler.idempotency_key'::regclass);
+
+ALTER TABLE radscheduler.task ADD COLUMN trace_id text DEFAULT nullif(pg_catalog.current_setting('radscheduler.trace_id', true), '');
+COMMENT ON COLUMN radscheduler.task.trace_id IS 'Trace (W3C trace-id) of the request that caused it, as the session said: radscheduler.trace_id. NULL for what came as a message.';
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (30, 'event_epochs', $storage_step$
+-- The clusters that event_log has lived in: its cursors can be compared within one of them only.
+
+CREATE TABLE radscheduler.event_epoch (
+    number     integer     PRIMARY KEY CHECK (number > 0),
+    cluster_id text        NOT NULL,
+    barrier    bigint      NOT NULL,
+    begun_at   timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE  radscheduler.event_epoch IS 'The clusters that event_log has lived in, see event_epoch(). A restore into another cluster begins a new one.';
+COMMENT ON COLUMN radscheduler.event_epoch.number IS 'Number, ascending.';
+COMMENT ON COLUMN radscheduler.event_epoch.cluster_id IS 'System identifier of the cluster (pg_control_system).';
+COMMENT ON COLUMN radscheduler.event_epoch.barrier IS 'Last event_log.seq of the epoch before; what it had was numbered anew.';
+COMMENT ON COLUMN radscheduler.event_epoch.begun_at IS 'When the log was first followed there.';
+-- A database that was restored before this step may not have been told of its new cluster yet.
+INSERT INTO radscheduler.event_epoch (number, cluster_id, barrier) SELECT 1, e.cluster_id, 0 FROM radscheduler.audit_era e ORDER BY e.era DESC LIMIT 1;
+
+SELECT radscheduler.make_append_only('radscheduler.event_epoch', true);
+ALTER TABLE radscheduler.event_epoch ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY any_row ON radscheduler.event_epoch FOR SELECT USING (true);
+COMMENT ON POLICY any_row ON radscheduler.event_epoch IS 'Read by whoever has the right, written by functions of the extension only.';
+$storage_step$);
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_zone   text := radscheduler.site_zone(v_site);
+    v_limit  integer := radscheduler.api_limit(request);
+    v_sort   text := coalesce(radscheduler.api_word(request, 'sort'), 'starts_at');
+    v_after  jsonb := radscheduler.api_after(request, '{string,number}');
+    v_from   timestamptz := coalesce(radscheduler.api_instant('from', request #> '{query,from}', v_zone), '-infinity');
+    v_to     timestamptz := coalesce(radscheduler.api_instant('to', request #> '{query,to}', v_zone), 'infinity');
+    v_date   timestamptz := radscheduler.api_instant('date', request #> '{query,date}', v_zone);
+    v_record bigint := radscheduler.api_count(request, 'patient');
+    v_open   text := radscheduler.api_word(request, 'conflicts');
+    v_words  text[];
+    v_states radscheduler.appointment_status[];
+    v_kinds  text[];
+    v_places bigint[];
+    v_at     timestamptz := (v_after ->> 0)::timestamptz;
+    v_id     bigint := (v_after ->> 1)::bigint;
+    v_ids    bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,conflicts,date,from,limit,modality,patient,resource,sort,status,to}', 'parameter');
+    IF v_sort NOT IN ('starts_at', '-starts_at') THEN
+        PERFORM radscheduler.api_fault('sort', 'is no order of this list', 'Use starts_at or -starts_at (the latest first).');
+    ELSIF v_open <> 'open' THEN
+        PERFORM radscheduler.api_fault('conflicts', 'must be open', 'conflicts=open leaves those with an open conflict; without it all are listed.');
+    ELSIF v_date IS NOT NULL THEN
+        v_from := greatest(v_from, timezone(v_zone, date_trunc('day', timezone(v_zone, v_date))));
+        v_to := least(v_to, timezone(v_zone, date_trunc('day', timezone(v_zone, v_date)) + interval '1 day'));
+    END IF;
+    v_words := radscheduler.api_words(request, 'status');
+    IF NOT ARRAY(SELECT upper(w) FROM unnest(v_words) w) <@ enum_range(NULL::radscheduler.appointment_status)::text[] THEN
+        PERFORM radscheduler.api_fault('status', 'is no state of the life cycle', 'Use SCHEDULED, CONFIRMED, ARRIVED, IN_PROGRESS, COMPLETED, CANCELLED, NO_SHOW, PENDING_REVIEW or another one.');
+    END IF;
+    v_states := ARRAY(SELECT upper(w)::radscheduler.appointment_status FROM unnest(v_words) w);
+    v_words := radscheduler.api_words(request, 'modality');
+    v_kinds := ARRAY(SELECT radscheduler.modality_code(v_site, w) FROM unnest(v_words) w);
+    IF array_position(v_kinds, NULL) IS NOT NULL THEN
+        PERFORM radscheduler.api_fault('modality', 'is not known at this site', 'Use for example MRI, CT, XRAY or US.');
+    END IF;
+    v_places := (radscheduler.read_resources(v_site, radscheduler.api_words(request, 'resource'))).ids;
+    IF v_sort = 'starts_at' THEN
+        v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+            WHERE a.site_id = v_site AND a.starts_at >= greatest(v_from, v_at) AND a.starts_at < v_to AND (v_at IS NULL OR (a.starts_at, a.appointment_id) > (v_at, v_id))
+              AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL
+              AND (v_states = '{}' OR a.status = ANY (v_states)) AND (v_kinds = '{}' OR a.modality = ANY (v_kinds)) AND (v_record IS NULL OR a.patient_id = v_record)
+              AND (v_places = '{}' OR EXISTS (SELECT FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = a.appointment_id AND ar.resource_id = ANY (v_places) AND ar.status IS NULL))
+              AND (v_open IS NULL OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.appointment_id = a.appointment_id AND c.state = 'open'))
+            ORDER BY a.starts_at, a.appointment_id LIMIT v_limit + 1);
+    ELSE
+        v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a
+            WHERE a.site_id = v_site AND a.starts_at >= v_from AND a.starts_at < v_to AND a.starts_at <= coalesce(v_at, 'infinity') AND (v_at IS NULL OR (a.starts_at, a.appointment_id) < (v_at, v_id))
+              AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL
+              AND (v_states = '{}' OR a.status = ANY (v_states)) AND (v_kinds = '{}' OR a.modality = ANY (v_kinds)) AND (v_record IS NULL OR a.patient_id = v_record)
+              AND (v_places = '{}' OR EXISTS (SELECT FROM radscheduler.appointment_resource ar WHERE ar.site_id = v_site AND ar.appointment_id = a.appointment_id AND ar.resource_id = ANY (v_places) AND ar.status IS NULL))
+              AND (v_open IS NULL OR EXISTS (SELECT FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.appointment_id = a.appointment_id AND c.state = 'open'))
+            ORDER BY a.starts_at DESC, a.appointment_id DESC LIMIT v_limit + 1);
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_build_object('appointments', v_ids[1:v_limit]));
+    RETURN radscheduler.api_page(request, radscheduler.api_appointment_rows(v_site, v_ids[1:v_limit], radscheduler.api_sees_patients(request)),
+        CASE WHEN cardinality(v_ids) > v_limit THEN radscheduler.api_cursor((SELECT jsonb_build_array(a.starts_at, a.appointment_id) FROM radscheduler.appointment a
+            WHERE a.site_id = v_site AND a.appointment_id = v_ids[v_limit])) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_list(jsonb) IS
+    'GET /api/v1/appointments: those with a time, by it. Filters: from, to (start), date (a day of the site), modality, status, resource (each several times), patient (the record number of an answer), conflicts=open; sort starts_at or -starts_at; limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_seen(p_site integer, p_appointment bigint) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment
+                   AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL) THEN
+        RAISE EXCEPTION 'there is no appointment % at this site', p_appointment USING ERRCODE = 'no_data_found', HINT = 'Look again: it may have been purged or deleted, or belong to another site.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_seen(integer, bigint) IS 'Raises P0002 for an appointment that a site does not show: deleted, a hold, a cancellation that came before its booking, or none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_seen(v_site, radscheduler.api_id(request));
+    RETURN radscheduler.api_shown(request, v_site, radscheduler.api_id(request), 200);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_get(jsonb) IS 'GET /api/v1/appointments/{id}: one appointment; its version is the ETag.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_version_shown(p_site integer, p_snapshot jsonb, p_patients boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object('status', a.status, 'review_reason', a.review_reason, 'starts_at', a.starts_at, 'ends_at', a.ends_at, 'modality', a.modality,
+                   'procedure', a.study_code, 'study_type', a.study_text, 'urgency', a.urgency,
+                   'patient', radscheduler.patient_now(p_site, a.patient_id),
+                   'resources', (SELECT coalesce(jsonb_agg(x.code ORDER BY r.position), '[]') FROM jsonb_populate_recordset(NULL::radscheduler.appointment_resource, p_snapshot -> 'resources') r
+                                 JOIN radscheduler.resource x ON x.site_id = p_site AND x.resource_id = r.resource_id WHERE r.status IS NULL))
+               || CASE WHEN p_patients THEN jsonb_build_object('referring_physician', a.referring_physician, 'notes', a.notes) ELSE '{}' END
+        FROM jsonb_populate_record(NULL::radscheduler.appointment, p_snapshot -> 'appointment') a
+        WHERE p_snapshot IS NOT NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_version_shown(integer, jsonb, boolean) IS 'A version out of appointment_history as /api/v1 shows it; patient is the record number of whoever that is now.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_history(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET jit = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_id    bigint := radscheduler.api_id(request);
+    v_limit integer := radscheduler.api_limit(request);
+    v_after integer := coalesce((radscheduler.api_after(request, '{number}') ->> 0)::integer, 0);
+    v_names boolean := radscheduler.api_sees_patients(request);
+    v_items jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,limit}', 'parameter');
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment_history h WHERE h.site_id = v_site AND h.appointment_id = v_id) THEN
+        PERFORM radscheduler.api_seen(v_site, v_id);
+    END IF;
+    SELECT coalesce(jsonb_agg(q.item ORDER BY q.version), '[]') INTO v_items
+    FROM (SELECT h.version, jsonb_build_object('version', h.version, 'recorded_at', h.recorded_at, 'event', h.event, 'message_id', h.message_id, 'role', h.actor, 'actor', h.person,
+                     'reason', CASE WHEN v_names THEN h.reason END, 'appointment', s.shown,
+                     'changes', radscheduler.jsonb_changes(radscheduler.api_version_shown(v_site, b.snapshot, v_names), s.shown)) AS item
+          FROM radscheduler.appointment_history h
+          LEFT JOIN radscheduler.appointment_history b ON b.site_id = h.site_id AND b.appointment_id = h.appointment_id AND b.version = h.version - 1,
+               LATERAL (SELECT radscheduler.api_version_shown(v_site, h.snapshot, v_names)) s(shown)
+          WHERE h.site_id = v_site AND h.appointment_id = v_id AND h.version > v_after
+          ORDER BY h.version LIMIT v_limit + 1) q;
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment_history', v_id, '{}');
+    RETURN radscheduler.api_page(request, CASE WHEN jsonb_array_length(v_items) > v_limit THEN v_items - v_limit ELSE v_items END,
+        CASE WHEN jsonb_array_length(v_items) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_items -> (v_limit - 1) -> 'version')) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_history(jsonb) IS
+    'GET /api/v1/appointments/{id}/history: every version, the first first: what happened, on whose behalf and why, how the appointment stood then, and changes {field: [before, after]}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_conflicts(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    RETURN radscheduler.api_page(request, radscheduler.api_conflict_rows(v_site, ARRAY(
+        SELECT c.conflict_id FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.appointment_id = v_id AND c.state <> 'resolved'
+        UNION SELECT c.conflict_id FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.other_appointment_id = v_id AND c.state <> 'resolved' ORDER BY 1)), NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_conflicts(jsonb) IS 'GET /api/v1/appointments/{id}/conflicts: the conflicts of an appointment that are not resolved, from either side.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_rules(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_rows jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    SELECT coalesce(jsonb_agg(to_jsonb(x) - 'place' ORDER BY x.place), '[]') INTO v_rows
+        FROM radscheduler.explain_rules(v_id) WITH ORDINALITY x(code, origin, verdict, severity, other_appointment_id, sentence, inputs, place);
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', v_id, '{"rules": true}');
+    RETURN radscheduler.api_page(request, v_rows, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_rules(jsonb) IS 'GET /api/v1/appointments/{id}/rules: explain_rules(), what every rule says about an appointment and what it looked at.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_check_override(request jsonb, p_body jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF nullif(btrim(p_body ->> 'override_reason'), '') IS NOT NULL AND NOT radscheduler.api_may(request, 'conflicts:override') THEN
+        RAISE EXCEPTION 'booking over a conflict needs the scope conflicts:override' USING ERRCODE = 'insufficient_privilege', HINT = 'Leave override_reason out, or use a credential that has the scope.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_check_override(jsonb, jsonb) IS 'Raises 42501 for a body with override_reason from a caller without the scope conflicts:override.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_stale(request jsonb, p_site integer, p_appointment bigint) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_version integer;
+BEGIN
+    SELECT a.version INTO v_version FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment;
+    IF request ->> 'if_match' IS NULL OR request ->> 'if_match' IN ('*', v_version::text) THEN
+        RETURN NULL;
+    END IF;
+    RETURN radscheduler.problem(412, 'precondition_failed', 'The appointment has changed',
+        format('Appointment %s is at version %s now. Look at it as it is, decide again, and give that version.', p_appointment, v_version),
+        jsonb_build_object('current', radscheduler.api_appointment_rows(p_site, ARRAY[p_appointment], radscheduler.api_sees_patients(request)) -> 0),
+        jsonb_build_object('ETag', format('"%s"', v_version)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_stale(jsonb, integer, bigint) IS
+    'The answer 412, with the appointment as it is, when If-Match names another version than the present one; NULL when it names that, any (*), or there is none. Ask it under the lock of the row.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_book(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_body  jsonb := radscheduler.api_body(request, '{duration_minutes,hold,modality,notes,override_reason,patient_id,patient_name,patient_phone,procedure,reason,referring_physician,resources,starts_at,study_type,urgency}');
+    v_shown radscheduler.http_reply;
+    r       radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.api_check_override(request, v_body);
+    r := radscheduler.try_book(radscheduler.api_text(v_body, 'patient_id'), radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
+        radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'procedure'), radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
+        radscheduler.api_text(v_body, 'patient_name'), radscheduler.api_text(v_body, 'patient_phone'), radscheduler.api_text(v_body, 'referring_physician'), radscheduler.api_text(v_body, 'urgency'),
+        radscheduler.api_text(v_body, 'notes'), radscheduler.api_text(v_body, 'study_type'), radscheduler.api_number(v_body, 'hold'), radscheduler.api_text(v_body, 'override_reason'),
+        NULL, radscheduler.api_text(v_body, 'reason'));
+    IF r.outcome = 'refused' THEN
+        RETURN radscheduler.api_refusal(r);
+    END IF;
+    v_shown := radscheduler.api_shown(request, v_site, r.appointment_id, 201);
+    v_shown.body := (v_shown.body::jsonb || jsonb_build_object('warnings', r.warnings))::text;
+    RETURN v_shown;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_book(jsonb) IS
+    'POST /api/v1/appointments: try_book() with its arguments as fields; 201 with the appointment, 409 with the conflicts and free times. override_reason (scope conflicts:override) books all the same.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_body   jsonb := radscheduler.api_body(request, '{duration_minutes,notes,override_reason,reason,referring_physician,resources,starts_at,study_type,urgency}');
+    v_names  text[] := radscheduler.api_texts(v_body, 'resources');
+    v_amends jsonb := v_body - '{duration_minutes,override_reason,reason,resources,starts_at}'::text[];
+    v_answer radscheduler.http_reply;
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.api_check_override(request, v_body);
+    PERFORM radscheduler.api_text(v_body, k) FROM unnest('{notes,override_reason,reason,referring_physician,study_type,urgency}'::text[]) k;
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    PERFORM radscheduler.lock_booking(v_site, v_id, CASE WHEN v_names IS NOT NULL THEN (radscheduler.read_resources(v_site, v_names)).ids END, NULL, NULL);
+    v_answer := radscheduler.api_stale(request, v_site, v_id);
+    IF v_answer.status IS NOT NULL THEN
+        RETURN v_answer;
+    END IF;
+    IF v_body ?| '{starts_at,duration_minutes,resources}' THEN
+        r := radscheduler.try_reschedule(v_id, radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)), radscheduler.api_minutes(v_body, 'duration_minutes'),
+            v_names, NULL, v_body ->> 'override_reason', NULL, v_body ->> 'reason');
+        IF r.outcome = 'refused' THEN
+            RETURN radscheduler.api_refusal(r);
+        END IF;
+    END IF;
+    IF v_amends <> '{}' THEN
+        PERFORM radscheduler.amend_booking(v_id, v_amends, v_body ->> 'reason');
+    END IF;
+    RETURN radscheduler.api_shown(request, v_site, v_id, 200);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_patch(jsonb) IS
+    'PATCH /api/v1/appointments/{id}, with If-Match: moves (starts_at, duration_minutes, resources) and changes notes, referring_physician, study_type, urgency, all or nothing. 409 as in booking, 412 with the present one.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_status(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_body   jsonb := radscheduler.api_body(request, '{reason}');
+    v_action text := regexp_replace(request ->> 'path', '^.*/', '');
+    v_status text;
+    v_answer radscheduler.http_reply;
+BEGIN
+    v_status := CASE v_action WHEN 'confirm' THEN 'CONFIRMED' WHEN 'arrive' THEN 'ARRIVED' WHEN 'start' THEN 'IN_PROGRESS' WHEN 'complete' THEN 'COMPLETED'
+                              WHEN 'discontinue' THEN 'DISCONTINUED' WHEN 'no-show' THEN 'NO_SHOW' WHEN 'cancel' THEN 'CANCELLED' WHEN 'reopen' THEN 'SCHEDULED' END;
+    IF v_status IS NULL THEN
+        RAISE EXCEPTION 'nothing is done to an appointment by that name' USING ERRCODE = 'no_data_found', HINT = 'confirm, arrive, start, complete, discontinue, no-show, cancel, reopen.';
+    END IF;
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    PERFORM radscheduler.lock_booking(v_site, v_id, NULL, NULL, NULL);
+    v_answer := radscheduler.api_stale(request, v_site, v_id);
+    IF v_answer.status IS NOT NULL THEN
+        RETURN v_answer;
+    END IF;
+    IF v_status = 'CANCELLED' THEN
+        PERFORM radscheduler.cancel(v_id, reason => radscheduler.api_text(v_body, 'reason'));
+    ELSE
+        PERFORM radscheduler.set_status(v_id, v_status, reason => radscheduler.api_text(v_body, 'reason'));
+    END IF;
+    RETURN radscheduler.api_shown(request, v_site, v_id, 200);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_status(jsonb) IS
+    'POST /api/v1/appointments/{id}/confirm, arrive, start, complete, discontinue, no-show, cancel, reopen: cancel() and set_status(), with a reason where there is one. If-Match is heeded, not asked for: done twice is done once.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_override(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_body jsonb := radscheduler.api_body(request, '{reason}');
+BEGIN
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    PERFORM radscheduler.override_conflict(v_id, radscheduler.api_text(v_body, 'reason'));
+    RETURN radscheduler.api_shown(request, v_site, v_id, 200);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_override(jsonb) IS 'POST /api/v1/appointments/{id}/override: override_conflict(), every open critical conflict of an appointment accepted for a reason.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_check(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_id    bigint := CASE WHEN request -> 'params' ? 'id' THEN radscheduler.api_id(request) END;
+    v_body  jsonb := radscheduler.api_body(request, CASE WHEN v_id IS NULL THEN '{duration_minutes,hold,modality,patient_id,procedure,resources,starts_at,study_type,urgency}'
+                                                         ELSE '{duration_minutes,resources,starts_at}' END::text[]);
+    v_found jsonb;
+BEGIN
+    IF v_id IS NOT NULL THEN
+        PERFORM radscheduler.api_seen(v_site, v_id);
+    END IF;
+    SELECT coalesce(jsonb_agg(to_jsonb(c) - 'place' ORDER BY c.place), '[]') INTO v_found
+        FROM radscheduler.check_conflicts(radscheduler.api_text(v_body, 'patient_id'), radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
+            radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'procedure'), radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
+            radscheduler.api_text(v_body, 'urgency'), radscheduler.api_text(v_body, 'study_type'), radscheduler.api_number(v_body, 'hold'), v_id)
+            WITH ORDINALITY c(code, severity, axis, resource, other_appointment_id, starts_at, ends_at, message, place);
+    RETURN radscheduler.reply(200, jsonb_build_object('bookable', NOT v_found @> '[{"severity": "critical"}]', 'conflicts', v_found));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_appointments_check(jsonb) IS
+    'POST /api/v1/appointments/check and /{id}/check: check_conflicts(), what would be in the way of a booking, or of an appointment elsewhere; nothing is kept. bookable: nothing critical is.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_limit    integer := radscheduler.api_limit(request);
+    v_after    bigint := (radscheduler.api_after(request, '{number}') ->> 0)::bigint;
+    v_from     timestamptz := radscheduler.api_instant('from', request #> '{query,from}', v_zone);
+    v_to       timestamptz := radscheduler.api_instant('to', request #> '{query,to}', v_zone);
+    v_of       bigint := radscheduler.api_count(request, 'appointment');
+    v_states   text[] := coalesce(radscheduler.api_words(request, 'state'), '{open}');
+    v_severity text[] := radscheduler.api_words(request, 'severity');
+    v_codes    text[] := radscheduler.api_words(request, 'code');
+    v_ids      bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,appointment,code,from,limit,severity,state,to}', 'parameter');
+    IF NOT v_states <@ enum_range(NULL::radscheduler.conflict_state)::text[] THEN
+        PERFORM radscheduler.api_fault('state', 'is none of a conflict', 'Use open (as without it), accepted or resolved.');
+    ELSIF NOT v_severity <@ enum_range(NULL::radscheduler.severity)::text[] THEN
+        PERFORM radscheduler.api_fault('severity', 'is not known', 'Use critical, warning or info.');
+    END IF;
+    v_ids := ARRAY(SELECT c.conflict_id FROM radscheduler.conflict c
+        WHERE c.site_id = v_site AND c.state::text = ANY (v_states) AND (v_after IS NULL OR c.conflict_id < v_after)
+          AND (v_severity IS NULL OR c.severity::text = ANY (v_severity)) AND (v_codes IS NULL OR c.code = ANY (v_codes))
+          AND (v_of IS NULL OR v_of IN (c.appointment_id, c.other_appointment_id)) AND c.overlap && tstzrange(v_from, v_to)
+        ORDER BY c.conflict_id DESC LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request, radscheduler.api_conflict_rows(v_site, v_ids[1:v_limit]),
+        CASE WHEN cardinality(v_ids) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_ids[v_limit])) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_list(jsonb) IS
+    'GET /api/v1/conflicts: the latest found first. Filters: state (open unless given), severity, code (each several times), from and to (the time it concerns), appointment (either side); limit, after. No patient data.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_row  jsonb := radscheduler.api_conflict_rows(v_site, ARRAY[radscheduler.api_id(request)]) -> 0;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no conflict % at this site', radscheduler.api_id(request) USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/conflicts lists them.';
+    END IF;
+    RETURN radscheduler.reply(200, v_row);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_get(jsonb) IS 'GET /api/v1/conflicts/{id}: one conflict, whatever became of it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_decided(request jsonb, p_site integer, p_conflict bigint, p_appointment bigint) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
+    RETURN radscheduler.reply(200, jsonb_build_object('conflict', radscheduler.api_conflict_rows(p_site, ARRAY[p_conflict]) -> 0,
+        'appointment', radscheduler.api_appointment_rows(p_site, ARRAY[p_appointment], radscheduler.api_sees_patients(request)) -> 0));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_decided(jsonb, integer, bigint, bigint) IS 'An answer that is a conflict and the appointment it flagged, as they stand after a decision.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_accept(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_body jsonb := radscheduler.api_body(request, '{reason}');
+BEGIN
+    RETURN radscheduler.api_decided(request, v_site, v_id, (radscheduler.accept_conflict(v_id, radscheduler.api_text(v_body, 'reason'))).appointment_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_accept(jsonb) IS 'POST /api/v1/conflicts/{id}/accept: accept_conflict(), this one, for a reason.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_flagged(p_site integer, p_conflict bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row record;
+BEGIN
+    SELECT c.appointment_id, c.state INTO v_row FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.conflict_id = p_conflict;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no conflict % at this site', p_conflict USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/conflicts lists them.';
+    ELSIF v_row.state = 'resolved' THEN
+        RAISE EXCEPTION 'conflict % no longer exists', p_conflict USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It was resolved when its cause went; nothing is left to do.';
+    END IF;
+    RETURN v_row.appointment_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_flagged(integer, bigint) IS 'The appointment that an unresolved conflict flags. Raises P0002 for no conflict, 55000 for one that is resolved.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_override(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_body jsonb := radscheduler.api_body(request, '{reason}');
+BEGIN
+    RETURN radscheduler.api_decided(request, v_site, v_id, (radscheduler.override_conflict(radscheduler.api_flagged(v_site, v_id), radscheduler.api_text(v_body, 'reason'))).appointment_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_override(jsonb) IS 'POST /api/v1/conflicts/{id}/override: override_conflict() of the flagged appointment: all its open critical conflicts, for a reason.';
+
+CREATE OR REPLACE FUNCTION radscheduler.exchanged_resources(p_site integer, p_appointment bigint, p_for text) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_new record;
+BEGIN
+    SELECT r.resource_id, r.kind INTO v_new FROM radscheduler.resource r WHERE r.site_id = p_site AND r.code = p_for ORDER BY r.kind = 'staff', r.resource_id LIMIT 1;
+    IF v_new.resource_id IS NULL OR EXISTS (SELECT FROM radscheduler.appointment_resource ar WHERE ar.site_id = p_site AND ar.appointment_id = p_appointment AND ar.resource_id = v_new.resource_id AND ar.status IS NULL) THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT r.kind || ':' || r.code FROM radscheduler.appointment_resource ar JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+                 WHERE ar.site_id = p_site AND ar.appointment_id = p_appointment AND ar.status IS NULL AND r.kind <> v_new.kind ORDER BY ar.position) || (v_new.kind || ':' || p_for);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.exchanged_resources(integer, bigint, text) IS
+    'The resources of an appointment with another scanner, room or person in place of those of its kind, as reschedule() takes them; NULL when it is among them, or there is none of this code.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_resolve(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_body   jsonb := radscheduler.api_body(request, '{alternative,cancel,duration_minutes,reason,resources,starts_at}');
+    v_of     bigint := radscheduler.api_flagged(v_site, v_id);
+    v_number bigint := radscheduler.api_number(v_body, 'alternative');
+    v_starts timestamptz := radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site));
+    v_names  text[] := radscheduler.api_texts(v_body, 'resources');
+    v_choice jsonb;
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.api_text(v_body, 'reason');
+    IF jsonb_typeof(v_body -> 'cancel') NOT IN ('boolean', 'null') THEN
+        PERFORM radscheduler.api_fault('cancel', 'must be true or false', 'Send {"cancel": true}.');
+    ELSIF (v_body -> 'cancel' IS NOT DISTINCT FROM 'true')::integer + (v_number IS NOT NULL)::integer + (v_starts IS NOT NULL OR v_names IS NOT NULL OR v_body ->> 'duration_minutes' IS NOT NULL)::integer <> 1 THEN
+        RAISE EXCEPTION 'say how the conflict is to be resolved, in one way' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Send alternative (1, 2 or 3: one of the conflict''s own), or starts_at, duration_minutes, resources, or cancel: true.';
+    ELSIF v_body -> 'cancel' IS NOT DISTINCT FROM 'true' THEN
+        PERFORM radscheduler.cancel(v_of, reason => v_body ->> 'reason');
+        RETURN radscheduler.api_decided(request, v_site, v_id, v_of);
+    ELSIF v_number IS NOT NULL THEN
+        v_choice := (SELECT c.alternatives -> (v_number - 1)::integer FROM radscheduler.conflict c WHERE c.site_id = v_site AND c.conflict_id = v_id AND v_number BETWEEN 1 AND 100);
+        IF v_choice IS NULL THEN
+            RAISE EXCEPTION 'conflict % has no alternative of that number', v_id USING ERRCODE = 'invalid_parameter_value', HINT = 'GET it: alternatives are counted from 1. POST /api/v1/slots/search finds others.';
+        END IF;
+        v_starts := (v_choice ->> 'start')::timestamptz;
+        v_names := radscheduler.exchanged_resources(v_site, v_of, v_choice ->> 'resource');
+    END IF;
+    r := radscheduler.try_reschedule(v_of, v_starts, radscheduler.api_minutes(v_body, 'duration_minutes'), v_names, NULL, NULL, NULL, v_body ->> 'reason');
+    IF r.outcome = 'refused' THEN
+        RETURN radscheduler.api_refusal(r);
+    END IF;
+    RETURN radscheduler.api_decided(request, v_site, v_id, v_of);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_resolve(jsonb) IS
+    'POST /api/v1/conflicts/{id}/resolve: the flagged appointment moves to one of the alternatives by number, or to starts_at and resources, or is cancelled. 409 when that time is taken by now.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_conflicts_recheck(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_zone text := radscheduler.site_zone(v_site);
+    v_body jsonb := radscheduler.api_body(request, '{from,to}');
+BEGIN
+    RETURN radscheduler.reply(200, (SELECT to_jsonb(c) FROM radscheduler.recheck_conflicts(coalesce(radscheduler.api_instant('from', v_body -> 'from', v_zone), now()),
+                                                                                            radscheduler.api_instant('to', v_body -> 'to', v_zone)) c));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_conflicts_recheck(jsonb) IS 'POST /api/v1/conflicts/recheck: recheck_conflicts(), after hours, blocks or rules were changed by hand: {checked, opened, resolved}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.utilization_of(p_site integer, p_from date, p_until date, p_modality text DEFAULT NULL)
+    RETURNS TABLE (day date, resource_id bigint, code text, name text, kind radscheduler.resource_kind, modality text, booked_minutes integer, available_minutes integer)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_zone text := radscheduler.site_zone(p_site);
+BEGIN
+    RETURN QUERY
+    SELECT d.day::date, r.resource_id, r.code, r.name, r.kind, r.modality, coalesce(b.minutes, 0)::integer,
+           (r.capacity * (SELECT coalesce(sum(extract(epoch FROM upper(o) - lower(o))) / 60, 0)
+                          FROM unnest(radscheduler.open_hours(p_site, r.resource_id, w.opens, w.closes)
+                                      - coalesce((SELECT range_agg(k.during) FROM radscheduler.resource_block k WHERE k.site_id = p_site AND k.resource_id = r.resource_id AND k.during && tstzrange(w.opens, w.closes)), '{}')) o))::integer
+    FROM generate_series(p_from::timestamp, p_until::timestamp, interval '1 day') d(day),
+         LATERAL (SELECT timezone(v_zone, d.day) AS opens, timezone(v_zone, d.day + interval '1 day') AS closes) w
+    CROSS JOIN radscheduler.resource r
+    LEFT JOIN LATERAL (
+        SELECT sum(extract(epoch FROM least(upper(o.during), w.closes) - greatest(lower(o.during), w.opens))) / 60 AS minutes
+        FROM radscheduler.occupancy o JOIN radscheduler.appointment a ON a.site_id = o.site_id AND a.appointment_id = o.appointment_id AND a.hold_until IS NULL AND NOT a.is_test
+        WHERE o.site_id = p_site AND o.axis = 'resource' AND o.subject_id = r.resource_id AND o.buffered && tstzrange(w.opens, w.closes) AND o.during && tstzrange(w.opens, w.closes)) b ON true
+    WHERE r.site_id = p_site AND r.is_active AND r.kind IN ('equipment', 'room') AND r.modality IS NOT NULL
+      AND (p_modality IS NULL OR r.modality = p_modality OR p_modality = ANY (r.modalities))
+    ORDER BY 1, 3, 2;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.utilization_of(integer, date, date, text) IS
+    'For each scanner and each room of a modality, and each calendar day of the site: minutes booked (without set-up and turnover, holds and test messages; what is over counts as long as it lasted) and minutes available: opening hours minus blocks, times its capacity.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_utilization(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_day      date := timezone(v_zone, coalesce(radscheduler.api_instant('date', request #> '{query,date}', v_zone), now()))::date;
+    v_from     timestamptz := timezone(v_zone, v_day::timestamp);
+    v_until    timestamptz := timezone(v_zone, v_day::timestamp + interval '1 day');
+    v_word     text := radscheduler.api_word(request, 'modality');
+    v_modality text := radscheduler.modality_code(v_site, v_word);
+    v_row      record;
+    v_waits    numeric;
+    v_done     bigint;
+BEGIN
+    IF v_word IS NOT NULL AND v_modality IS NULL THEN
+        PERFORM radscheduler.api_fault('modality', 'is not known at this site', 'Use for example MRI, CT, XRAY or US.');
+    END IF;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('resource', u.code, 'name', u.name, 'modality', u.modality, 'bookedMinutes', u.booked_minutes, 'availableMinutes', u.available_minutes,
+               'utilization', round(100.0 * u.booked_minutes / nullif(u.available_minutes, 0), 1)) ORDER BY u.code, u.resource_id), '[]') AS rows,
+           round(100.0 * sum(u.booked_minutes) / nullif(sum(u.available_minutes), 0), 1) AS used, coalesce(sum(u.booked_minutes), 0) AS booked, coalesce(sum(u.available_minutes), 0) AS available
+        INTO v_row FROM radscheduler.utilization_of(v_site, v_day, v_day, v_modality) u;
+    SELECT count(*) FILTER (WHERE a.status = 'COMPLETED'),
+           round((avg(extract(epoch FROM s.at - r.at)) FILTER (WHERE s.at >= r.at) / 60)::numeric, 1) INTO v_done, v_waits
+        FROM radscheduler.appointment a
+        LEFT JOIN LATERAL (SELECT min(h.recorded_at) AS at FROM radscheduler.appointment_history h WHERE h.site_id = a.site_id AND h.appointment_id = a.appointment_id AND h.event = 'appointment.arrived') r ON true
+        LEFT JOIN LATERAL (SELECT min(h.recorded_at) AS at FROM radscheduler.appointment_history h WHERE h.site_id = a.site_id AND h.appointment_id = a.appointment_id AND h.event = 'appointment.started') s ON true
+        WHERE a.site_id = v_site AND a.starts_at >= v_from AND a.starts_at < v_until AND a.status <> 'DELETED' AND a.hold_until IS NULL AND NOT a.is_test AND (v_modality IS NULL OR a.modality = v_modality);
+    RETURN radscheduler.reply(200, jsonb_build_object('success', true, 'metrics', jsonb_build_object('date', v_day, 'timezone', v_zone, 'modality', v_modality,
+        'utilization', jsonb_build_object('current', v_row.used, 'target', NULL, 'improvement', NULL, 'bookedMinutes', v_row.booked, 'availableMinutes', v_row.available),
+        'efficiency', jsonb_build_object('waitTime', v_waits, 'throughput', v_done, 'satisfaction', NULL),
+        'financial', jsonb_build_object('dailyRevenue', NULL, 'costPerSlot', NULL, 'profitMargin', NULL), 'resources', v_row.rows)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_utilization(jsonb) IS
+    'GET /api/analytics/utilization: {date, modality}, both optional. Percent of available minutes that are booked, in all and for each scanner and room; waitTime: minutes from arrival to start, on average; throughput: exams completed. Targets, satisfaction and money are null: nobody records them.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_performance(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_zone text := radscheduler.site_zone(v_site);
+    v_day  timestamp := date_trunc('day', timezone(v_zone, now()));
+    v_news record;
+    v_rows record;
+BEGIN
+    SELECT count(*) AS n, count(*) FILTER (WHERE m.code = 'AA') AS taken,
+           (SELECT count(*) FROM radscheduler.hl7_message h WHERE h.site_id = v_site AND h.received_at > now() - interval '1 hour') AS hour INTO v_news
+        FROM radscheduler.hl7_message m WHERE m.site_id = v_site AND m.received_at >= timezone(v_zone, v_day);
+    SELECT count(*) FILTER (WHERE a.starts_at >= timezone(v_zone, v_day) AND a.status NOT IN ('CANCELLED', 'DISCONTINUED', 'NO_SHOW')) AS booked,
+           round(100.0 * count(*) FILTER (WHERE a.status = 'NO_SHOW') / nullif(count(*) FILTER (WHERE a.status IN ('NO_SHOW', 'COMPLETED')), 0), 1) AS missed INTO v_rows
+        FROM radscheduler.appointment a
+        WHERE a.site_id = v_site AND a.starts_at >= timezone(v_zone, v_day - interval '30 days') AND a.starts_at < timezone(v_zone, v_day + interval '1 day')
+          AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL AND NOT a.is_test;
+    RETURN radscheduler.reply(200, jsonb_build_object('success', true, 'performance', jsonb_build_object('date', v_day::date, 'timezone', v_zone,
+        'processing', jsonb_build_object('messagesProcessed', v_news.n, 'averageTime', NULL, 'successRate', round(100.0 * v_news.taken / nullif(v_news.n, 0), 1),
+                                         'errorRate', round(100.0 * (v_news.n - v_news.taken) / nullif(v_news.n, 0), 1)),
+        'system', jsonb_build_object('uptime', NULL, 'responseTime', NULL, 'throughput', round(v_news.hour / 60.0, 2),
+            'activeConnections', (SELECT count(*) FROM pg_stat_activity p WHERE p.datname = current_database() AND p.application_name LIKE 'radschedulerd%')),
+        'business', jsonb_build_object('appointmentsScheduled', v_rows.booked, 'noShowRate', v_rows.missed, 'noShowReduction', NULL, 'revenueIncrease', NULL, 'satisfactionScore', NULL))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_performance(jsonb) IS
+    'GET /api/analytics/performance: messages of today at the site with the share that was taken (AA), messages a minute in the last hour, the daemon''s connections, appointments of today, and of the last 30 days the share of patients who did not come. Times of processing and uptime are the daemon''s to tell (/metrics, /health), what nobody records is null.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_guide_row(request jsonb, p_appointment bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (SELECT to_jsonb(v) || CASE WHEN radscheduler.api_sees_patients(request) THEN '{}' ELSE '{"patient_id": null, "patient_name": null, "patient_phone": null, "referring_physician": null, "notes": null}'::jsonb END
+            FROM radscheduler.appointments v WHERE v.id = p_appointment);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_guide_row(jsonb, bigint) IS 'A row of the appointments view; without who it is for where the caller may not see patients.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_guide_shown(request jsonb, p_site integer, p_appointment bigint, p_more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
+    RETURN radscheduler.reply(200, jsonb_build_object('success', true, 'appointment', radscheduler.api_guide_row(request, p_appointment)) || p_more,
+        (SELECT jsonb_build_object('ETag', format('"%s"', a.version)) FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_appointment));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_guide_shown(jsonb, integer, bigint, jsonb) IS 'The guide''s answer that is one appointment, with its version as ETag; the read is audited.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_schedule(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_body  jsonb := coalesce(request -> 'body', 'null');
+    v_error jsonb := (radscheduler.json_reading(v_site, v_body)).error;
+    v_exam  record;
+    v_shown radscheduler.http_reply;
+    r       radscheduler.booking_result;
+BEGIN
+    IF v_error IS NULL AND jsonb_typeof(v_body -> 'overrideReason') NOT IN ('string', 'null') THEN
+        v_error := '{"code": "invalid_field", "path": "overrideReason", "text": "\"overrideReason\" must be a text."}';
+    END IF;
+    IF v_error IS NOT NULL THEN
+        RETURN radscheduler.problem(400, v_error ->> 'code', 'The appointment cannot be taken', v_error ->> 'text',
+            jsonb_build_object('errors', jsonb_build_array(jsonb_build_object('pointer', '/' || (v_error ->> 'path'), 'detail', v_error ->> 'text'))));
+    END IF;
+    PERFORM radscheduler.api_check_override(request, jsonb_build_object('override_reason', v_body -> 'overrideReason'));
+    -- What the study is called may be an exam of the site, which then has its usual minutes.
+    SELECT p.code, p.modality INTO v_exam FROM radscheduler.procedure_of(v_site, v_body ->> 'studyType', v_body ->> 'studyType') p;
+    r := radscheduler.try_book(v_body ->> 'patientId', radscheduler.to_instant(radscheduler.json_time(v_body ->> 'datetime'), radscheduler.site_zone(v_site)), modality => v_body ->> 'modality',
+        procedure => CASE WHEN v_exam.modality = radscheduler.modality_code(v_site, v_body ->> 'modality') THEN v_exam.code END, duration_minutes => (v_body ->> 'duration')::integer,
+        resources => CASE WHEN nullif(v_body ->> 'resource', '') IS NOT NULL THEN ARRAY[v_body ->> 'resource'] END, patient_name => v_body ->> 'patientName', patient_phone => v_body ->> 'patientPhone',
+        referring_physician => v_body ->> 'referringPhysician', urgency => v_body ->> 'urgency', notes => v_body ->> 'notes', study_type => v_body ->> 'studyType', override_reason => v_body ->> 'overrideReason');
+    IF r.outcome = 'refused' THEN
+        -- As in alternativeSlots of the guide's envelope.
+        RETURN radscheduler.api_refusal(r, jsonb_build_object('conflicts', radscheduler.api_conflicts(r.conflicts) || jsonb_build_object('alternativeSlots', r.alternatives)));
+    END IF;
+    v_shown := radscheduler.api_guide_shown(request, v_site, r.appointment_id, jsonb_build_object('appointmentId', r.appointment_id, 'message', 'Appointment scheduled',
+        'conflicts', radscheduler.api_conflicts(r.conflicts), 'warnings', r.warnings));
+    v_shown.status := 201;
+    v_shown.headers := v_shown.headers || jsonb_build_object('Location', '/api/appointments/' || r.appointment_id);
+    RETURN v_shown;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_schedule(jsonb) IS
+    'POST /api/schedule and POST /api/appointments: books the guide''s JSON (that of /api/hl7/appointment, and overrideReason) through try_book(). 201 with the appointment; 409 with the conflicts and alternativeSlots, and nothing is kept.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointment(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_seen(v_site, radscheduler.api_id(request));
+    RETURN radscheduler.api_guide_shown(request, v_site, radscheduler.api_id(request));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_appointment(jsonb) IS 'GET /api/appointments/{id}: {success, appointment}.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointment_latest(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := (SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL
+                      ORDER BY a.appointment_id DESC LIMIT 1);
+BEGIN
+    IF v_id IS NULL THEN
+        RETURN radscheduler.reply(200, '{"success": true, "appointment": null}');
+    END IF;
+    RETURN radscheduler.api_guide_shown(request, v_site, v_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_appointment_latest(jsonb) IS 'GET /api/appointments/latest: the appointment that was recorded last; null where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointment_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_body   jsonb := jsonb_strip_nulls(radscheduler.api_body(request, '{datetime,duration,notes,overrideReason,reason,referringPhysician,resource,status,studyType,urgency}'));
+    v_names  text[] := CASE WHEN v_body ? 'resource' THEN ARRAY[radscheduler.api_text(v_body, 'resource')] END;
+    v_status text := radscheduler.api_text(v_body, 'status');
+    v_first  boolean;
+    v_answer radscheduler.http_reply;
+    r        radscheduler.booking_result;
+BEGIN
+    PERFORM radscheduler.api_text(v_body, k) FROM unnest('{notes,overrideReason,reason,referringPhysician,studyType,urgency}'::text[]) k;
+    PERFORM radscheduler.api_check_override(request, jsonb_build_object('override_reason', v_body -> 'overrideReason'));
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    PERFORM radscheduler.lock_booking(v_site, v_id, CASE WHEN v_names IS NOT NULL THEN (radscheduler.read_resources(v_site, v_names)).ids END, NULL, NULL);
+    v_answer := radscheduler.api_stale(request, v_site, v_id);
+    IF v_answer.status IS NOT NULL THEN
+        RETURN v_answer;
+    END IF;
+    -- One that is opened again is so before it moves; one that is closed is closed where it is to be.
+    v_first := v_status IS NOT NULL AND (SELECT radscheduler.is_closed(a.status) FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.appointment_id = v_id);
+    IF v_first THEN
+        PERFORM radscheduler.set_status(v_id, v_status, reason => v_body ->> 'reason');
+    END IF;
+    IF v_body ?| '{datetime,duration,resource}' THEN
+        r := radscheduler.try_reschedule(v_id, radscheduler.api_instant('datetime', v_body -> 'datetime', radscheduler.site_zone(v_site)), radscheduler.api_minutes(v_body, 'duration'), v_names,
+            NULL, v_body ->> 'overrideReason', NULL, v_body ->> 'reason');
+        IF r.outcome = 'refused' AND v_first THEN
+            PERFORM radscheduler.raise_refusal(r.error); -- takes back the change of state
+        ELSIF r.outcome = 'refused' THEN
+            RETURN radscheduler.api_refusal(r, jsonb_build_object('conflicts', radscheduler.api_conflicts(r.conflicts) || jsonb_build_object('alternativeSlots', r.alternatives)));
+        END IF;
+    END IF;
+    IF v_body ?| '{notes,referringPhysician,studyType,urgency}' THEN
+        PERFORM radscheduler.amend_booking(v_id, jsonb_strip_nulls(jsonb_build_object('notes', v_body -> 'notes', 'referring_physician', v_body -> 'referringPhysician',
+            'study_type', v_body -> 'studyType', 'urgency', v_body -> 'urgency')), v_body ->> 'reason');
+    END IF;
+    IF v_status IS NOT NULL AND NOT v_first THEN
+        PERFORM radscheduler.set_status(v_id, v_status, reason => v_body ->> 'reason');
+    END IF;
+    RETURN radscheduler.api_guide_shown(request, v_site, v_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_appointment_patch(jsonb) IS
+    'PATCH /api/appointments/{id}: status, datetime, notes (and duration, resource, studyType, urgency, referringPhysician), all or nothing; null leaves what is there. Moves are refused like bookings: 409. If-Match is heeded, not asked for.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointment_cancel(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_answer radscheduler.http_reply;
+BEGIN
+    PERFORM radscheduler.api_seen(v_site, v_id);
+    PERFORM radscheduler.lock_booking(v_site, v_id, NULL, NULL, NULL);
+    v_answer := radscheduler.api_stale(request, v_site, v_id);
+    IF v_answer.status IS NOT NULL THEN
+        RETURN v_answer;
+    END IF;
+    PERFORM radscheduler.cancel(v_id);
+    RETURN radscheduler.api_guide_shown(request, v_site, v_id, '{"message": "Appointment cancelled"}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_appointment_cancel(jsonb) IS 'DELETE /api/appointments/{id}: cancel(); the row stays with status CANCELLED. If-Match is heeded, not asked for.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_stats_today(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_zone text := radscheduler.site_zone(v_site);
+    v_day  timestamp := date_trunc('day', timezone(v_zone, now()));
+BEGIN
+    RETURN (
+        SELECT radscheduler.reply(200, jsonb_build_object('success', true, 'stats', jsonb_build_object('date', v_day::date, 'total', count(*),
+            'completed', count(*) FILTER (WHERE a.status = 'COMPLETED'), 'scheduled', count(*) FILTER (WHERE a.status IN ('SCHEDULED', 'CONFIRMED')),
+            'cancelled', count(*) FILTER (WHERE a.status = 'CANCELLED'), 'avg_duration', round(avg(extract(epoch FROM a.ends_at - a.starts_at) / 60), 1))))
+        FROM radscheduler.appointment a
+        WHERE a.site_id = v_site AND a.starts_at >= timezone(v_zone, v_day) AND a.starts_at < timezone(v_zone, v_day + interval '1 day')
+          AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL AND NOT a.is_test);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_stats_today(jsonb) IS 'GET /api/appointments/stats/today: counted today at the site, without test messages; avg_duration in minutes, null without appointments.';
+
+CREATE OR REPLACE FUNCTION radscheduler.url_encoded(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT coalesce(string_agg(CASE WHEN c ~ '^[A-Za-z0-9._~-]$' THEN c ELSE regexp_replace(upper(encode(convert_to(c, 'UTF8'), 'hex')), '(..)', '%\1', 'g') END, '' ORDER BY n), '')
+FROM regexp_split_to_table(p_text, '') WITH ORDINALITY u(c, n) WHERE c <> ''
+$$;
+
+COMMENT ON FUNCTION radscheduler.url_encoded(text) IS 'A text as it stands in a query (RFC 3986).';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_cursor(p_place jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN rtrim(translate(encode(convert_to(p_place::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_cursor(jsonb) IS 'A place in a list as an opaque word for URLs.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_after(request jsonb, p_types text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_word  text := radscheduler.api_word(request, 'after');
+    v_place jsonb;
+BEGIN
+    IF v_word IS NULL THEN
+        RETURN NULL;
+    END IF;
+    BEGIN
+        v_place := convert_from(decode(translate(v_word, '-_', '+/') || repeat('=', (4 - length(v_word) % 4) % 4), 'base64'), 'UTF8')::jsonb;
+    EXCEPTION WHEN data_exception THEN
+        v_place := NULL;
+    END;
+    IF jsonb_typeof(v_place) IS DISTINCT FROM 'array' OR ARRAY(SELECT jsonb_typeof(e) FROM jsonb_array_elements(v_place) e) <> p_types THEN
+        PERFORM radscheduler.api_fault('after', 'is no cursor of this list', 'Give what "next" of the page before said, unchanged.');
+    END IF;
+    RETURN v_place;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_after(jsonb, text[]) IS 'The place that the parameter after names, an array of these JSON types; NULL for the first page. Raises 22023 for what is no cursor.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_limit(request jsonb) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_limit bigint := coalesce(radscheduler.api_count(request, 'limit'), 50);
+BEGIN
+    IF v_limit NOT BETWEEN 1 AND 500 THEN
+        PERFORM radscheduler.api_fault('limit', 'must be 1 to 500', 'Follow "next" for more.');
+    END IF;
+    RETURN v_limit::integer;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_limit(jsonb) IS 'How many items a page has: the parameter limit, 1 to 500, else 50.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_page(request jsonb, items jsonb, next text) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_query text;
+BEGIN
+    IF next IS NULL THEN
+        RETURN radscheduler.reply(200, jsonb_build_object('items', items, 'next', NULL));
+    END IF;
+    SELECT string_agg(radscheduler.url_encoded(q.key) || '=' || radscheduler.url_encoded(v.word), '&' ORDER BY q.key, v.place) INTO v_query
+        FROM jsonb_each((coalesce(request -> 'query', '{}') - 'after') || jsonb_build_object('after', next)) q,
+             LATERAL jsonb_array_elements_text(CASE jsonb_typeof(q.value) WHEN 'array' THEN q.value ELSE jsonb_build_array(q.value) END) WITH ORDINALITY v(word, place)
+        WHERE v.word IS NOT NULL;
+    RETURN radscheduler.reply(200, jsonb_build_object('items', items, 'next', next), jsonb_build_object('Link', format('<%s?%s>; rel="next"', request ->> 'path', v_query)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_page(jsonb, jsonb, text) IS 'A page of a list: its items, the cursor of the next one (NULL at the end), and Link. For lists read by POST there is no Link to follow; the cursor goes into the body.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_patients_search(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_body   jsonb := radscheduler.api_body(request, '{after,birth_date,identifier,limit,name,phone}');
+    v_number text := nullif(btrim(radscheduler.api_text(v_body, 'identifier')), '');
+    v_phone  text := nullif(btrim(radscheduler.api_text(v_body, 'phone')), '');
+    v_words  text[] := array_remove(regexp_split_to_array(upper(btrim(radscheduler.api_text(v_body, 'name'))), '[\s,]+'), '');
+    v_limit  integer := radscheduler.api_limit(jsonb_build_object('query', jsonb_strip_nulls(jsonb_build_object('limit', radscheduler.api_number(v_body, 'limit')::text))));
+    v_after  bigint := coalesce((radscheduler.api_after(jsonb_build_object('query', jsonb_strip_nulls(jsonb_build_object('after', radscheduler.api_text(v_body, 'after')))), '{number}') ->> 0)::bigint, 0);
+    v_born   date;
+    v_ids    bigint[];
+    v_rows   jsonb;
+BEGIN
+    IF radscheduler.api_text(v_body, 'birth_date') IS NOT NULL THEN
+        BEGIN
+            IF v_body ->> 'birth_date' !~ '^\d{4}-\d\d-\d\d$' THEN
+                RAISE datetime_field_overflow;
+            END IF;
+            v_born := (v_body ->> 'birth_date')::date;
+        EXCEPTION WHEN data_exception THEN
+            PERFORM radscheduler.api_fault('birth_date', 'is no date', 'Send {"birth_date": "1980-02-29"}.');
+        END;
+    END IF;
+    IF num_nonnulls(v_number, v_phone, v_born, v_words[1]) = 0 THEN
+        RAISE EXCEPTION 'a search needs identifier, name, birth_date or phone' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"identifier": "…"}, or a name of which each word may be only begun.';
+    ELSIF num_nonnulls(v_number, v_phone, v_born) = 0 AND length(array_to_string(v_words, '')) < 2 THEN
+        PERFORM radscheduler.api_fault('name', 'is too short to search for', 'Give two letters at least, or birth_date with it.');
+    ELSIF cardinality(v_words) > 10 THEN
+        PERFORM radscheduler.api_fault('name', 'has too many words', 'Give ten at most.');
+    END IF;
+    v_ids := ARRAY(SELECT p.patient_id FROM radscheduler.patient p
+        WHERE p.site_id = v_site AND p.patient_id > v_after
+          AND (v_number IS NULL OR p.patient_id IN (SELECT i.patient_id FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.value = v_number))
+          AND (v_born IS NULL OR p.birth_date = v_born)
+          AND (v_phone IS NULL OR p.phone = coalesce(radscheduler.e164(v_phone, (SELECT s.phone_region FROM radscheduler.site s WHERE s.site_id = v_site)), v_phone) OR p.phone_as_sent = v_phone)
+          AND NOT EXISTS (SELECT FROM unnest(v_words) w WHERE strpos(' ' || upper(translate(p.display_name, ',-', '  ')), ' ' || translate(w, '-', ' ')) = 0)
+        ORDER BY p.patient_id LIMIT v_limit + 1);
+    SELECT coalesce(jsonb_agg(jsonb_build_object('record', p.patient_id, 'patient_id', p.mrn, 'name', p.display_name, 'birth_date', p.birth_date, 'sex', p.sex,
+               'phone', coalesce(p.phone, p.phone_as_sent), 'is_deceased', p.is_deceased,
+               'identifiers', (SELECT coalesce(jsonb_agg(jsonb_build_object('value', i.value, 'authority', i.authority, 'type', i.type) ORDER BY i.value, i.authority, i.type), '[]')
+                               FROM radscheduler.patient_identifier i WHERE i.site_id = v_site AND i.patient_id = p.patient_id AND i.merged_at IS NULL),
+               'next_appointment', (SELECT jsonb_build_object('id', a.appointment_id, 'starts_at', a.starts_at) FROM radscheduler.appointment a
+                                    WHERE a.site_id = v_site AND a.patient_id = p.patient_id AND a.starts_at >= now() AND a.hold_until IS NULL AND radscheduler.is_occupying(a.status)
+                                    ORDER BY a.starts_at, a.appointment_id LIMIT 1)) ORDER BY p.patient_id), '[]') INTO v_rows
+        FROM radscheduler.patient p WHERE p.site_id = v_site AND p.patient_id = ANY (v_ids[1:v_limit]);
+    PERFORM radscheduler.audit(v_site, 'read', 'patient', NULL, jsonb_build_object('searched', ARRAY(SELECT k FROM jsonb_object_keys(v_body) k WHERE k NOT IN ('after', 'limit') ORDER BY k), 'patients', v_ids[1:v_limit]));
+    RETURN radscheduler.reply(200, jsonb_build_object('items', v_rows, 'next', CASE WHEN cardinality(v_ids) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_ids[v_limit])) END));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_patients_search(jsonb) IS
+    'POST /api/v1/patients/search: patients of the site by identifier (any of theirs), phone, birth_date and the beginnings of the words of their name, all that is given; limit and after are fields too. record is what GET /api/v1/appointments?patient= takes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_enter() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_site();
+BEGIN
+    -- A daemon without credentials may serve several sites; book() and the like ask the session which.
+    PERFORM set_config('radscheduler.site', (SELECT s.code FROM radscheduler.site s WHERE s.site_id = v_site), true);
+    RETURN v_site;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_enter() IS 'The site HTTP works for (api_site()), to which the rest of the transaction is confined.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_may(request jsonb, scope text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(request -> 'scopes' ?| ARRAY[scope, split_part(scope, ':', 1) || ':*', 'admin:*', '*'], false);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_may(jsonb, text) IS 'Whether the caller of a request has a scope: itself, all of its area, or everything. A request without scopes has none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_sees_patients(request jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.api_may(request, 'appointments:read') OR radscheduler.api_may(request, 'phi:read');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_sees_patients(jsonb) IS 'Whether names, numbers, phones and notes are shown to the caller of a request.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_fault(p_name text, p_text text, p_hint text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '"%" %', left(p_name, 60), p_text USING ERRCODE = 'invalid_parameter_value', HINT = p_hint, COLUMN = left(p_name, 60);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_fault(text, text, text) IS 'Raises 22023 for a parameter or field: which (COLUMN too), what is wrong with it, what to send.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_known(p_given jsonb, p_known text[], p_what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_key text := (SELECT min(k) FROM jsonb_object_keys(coalesce(p_given, '{}')) k WHERE k <> ALL (p_known));
+BEGIN
+    IF v_key IS NOT NULL THEN
+        PERFORM radscheduler.api_fault(v_key, format('is no %s of this request', p_what),
+            coalesce('Did you mean "' || radscheduler.nearest_word(v_key, p_known) || '"? ', '') ||
+            CASE WHEN p_known = '{}' THEN 'It takes none.' ELSE 'Known are ' || array_to_string(p_known, ', ') || '.' END);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_known(jsonb, text[], text) IS 'Raises 22023 for the first key that is not among those known; p_what is parameter or field.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_id(request jsonb) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF request #>> '{params,id}' ~ '^[1-9][0-9]{0,17}$' THEN
+        RETURN (request #>> '{params,id}')::bigint;
+    END IF;
+    RAISE EXCEPTION 'there is nothing of this number: ids are whole numbers' USING ERRCODE = 'no_data_found', HINT = 'Use the id of an answer.';
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_id(jsonb) IS 'The id in the path of a request; P0002 for what can be none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_words(request jsonb, p_name text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_value jsonb := request -> 'query' -> p_name;
+BEGIN
+    RETURN CASE WHEN v_value IS NULL OR v_value IN ('null', '""') THEN NULL
+                WHEN jsonb_typeof(v_value) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(v_value))
+                ELSE ARRAY[v_value #>> '{}'] END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_words(jsonb, text) IS 'A query parameter that may be given several times, as an array; NULL when it is absent or empty.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_word(request jsonb, p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_words text[] := radscheduler.api_words(request, p_name);
+BEGIN
+    IF cardinality(v_words) > 1 THEN
+        PERFORM radscheduler.api_fault(p_name, 'was given more than once', 'Give it once.');
+    END IF;
+    RETURN v_words[1];
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_word(jsonb, text) IS 'A query parameter that may be given once.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_count(request jsonb, p_name text) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_word text := radscheduler.api_word(request, p_name);
+BEGIN
+    IF v_word !~ '^[0-9]{1,18}$' THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be a whole number', 'Give digits only.');
+    END IF;
+    RETURN v_word::bigint;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_count(jsonb, text) IS 'A query parameter that is a whole number.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_instant(p_name text, p_value jsonb, p_zone text) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- A plus that was not written %2B arrives as a space.
+    v_text text := regexp_replace(p_value #>> '{}', '(:\d\d(\.\d+)?) (\d\d:\d\d)$', '\1+\3');
+BEGIN
+    IF p_value IS NULL OR p_value = 'null' THEN
+        RETURN NULL;
+    ELSIF jsonb_typeof(p_value) <> 'string' OR v_text !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)?)?$' THEN
+        PERFORM radscheduler.api_fault(p_name, 'is no time', 'Send RFC 3339 such as 2031-01-15T10:00:00-05:00; without offset it is the site''s wall time, a day alone its midnight.');
+    END IF;
+    RETURN CASE length(v_text) WHEN 10 THEN timezone(p_zone, v_text::timestamp) ELSE radscheduler.to_instant(upper(radscheduler.json_time(v_text)), p_zone) END;
+EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format OR invalid_time_zone_displacement_value THEN
+    PERFORM radscheduler.api_fault(p_name, 'names a moment that does not exist', 'Send RFC 3339 such as 2031-01-15T10:00:00-05:00.');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_instant(text, jsonb, text) IS 'A time of a request: RFC 3339; without offset in the zone given, a day alone is its midnight. NULL for null.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_body(request jsonb, p_known text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_body jsonb := coalesce(request -> 'body', 'null');
+BEGIN
+    IF jsonb_typeof(v_body) = 'null' THEN
+        v_body := '{}';
+    ELSIF jsonb_typeof(v_body) <> 'object' THEN
+        RAISE EXCEPTION 'the body must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"key": value, …}.';
+    END IF;
+    PERFORM radscheduler.api_known(v_body, p_known, 'field');
+    RETURN v_body;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_body(jsonb, text[]) IS 'The body of a request, an object with known fields only; without a body {}. Raises 22023.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_text(p_body jsonb, p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF jsonb_typeof(p_body -> p_name) NOT IN ('string', 'null') THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be a text', format('Send {"%s": "…"}.', p_name));
+    END IF;
+    RETURN p_body ->> p_name;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_text(jsonb, text) IS 'A text of a body, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_number(p_body jsonb, p_name text) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF jsonb_typeof(p_body -> p_name) NOT IN ('number', 'null') OR p_body ->> p_name !~ '^-?[0-9]{1,18}$' THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be a whole number', format('Send {"%s": 30}.', p_name));
+    END IF;
+    RETURN (p_body ->> p_name)::bigint;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_number(jsonb, text) IS 'A whole number of a body, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_minutes(p_body jsonb, p_name text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF radscheduler.api_number(p_body, p_name) NOT BETWEEN 1 AND 1440 THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be 1 to 1440 minutes', format('Send {"%s": 30}.', p_name));
+    END IF;
+    RETURN radscheduler.api_number(p_body, p_name)::integer;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_minutes(jsonb, text) IS 'Minutes of a body, 1 to 1440, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_texts(p_body jsonb, p_name text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_list jsonb := p_body -> p_name;
+BEGIN
+    IF v_list IS NULL OR v_list = 'null' THEN
+        RETURN NULL;
+    ELSIF jsonb_typeof(v_list) <> 'array' OR EXISTS (SELECT FROM jsonb_array_elements(v_list) e WHERE jsonb_typeof(e) <> 'string') OR jsonb_array_length(v_list) > 50 THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be a list of texts', format('Send {"%s": ["…", "…"]}, 50 at most.', p_name));
+    END IF;
+    RETURN ARRAY(SELECT jsonb_array_elements_text(v_list));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_texts(jsonb, text) IS 'A list of texts of a body, or NULL.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['api_appointment', 'api_appointment_latest', 'api_stats_today', 'api_utilization', 'api_performance', 'api_v1_appointments_list', 'api_v1_appointments_get',
+                 'api_v1_appointments_history', 'api_v1_appointments_conflicts', 'api_v1_appointments_rules', 'api_v1_slots_search', 'api_v1_holds_list', 'api_v1_holds_get',
+                 'api_v1_conflicts_list', 'api_v1_conflicts_get', 'api_v1_patients_search']) o
+UNION ALL
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['api_schedule', 'api_appointment_patch', 'api_appointment_cancel', 'api_v1_appointments_book', 'api_v1_appointments_patch', 'api_v1_appointments_status',
+                 'api_v1_appointments_override', 'api_v1_appointments_check', 'api_v1_holds_create', 'api_v1_holds_release', 'api_v1_conflicts_accept', 'api_v1_conflicts_override',
+                 'api_v1_conflicts_resolve', 'api_v1_conflicts_recheck']) o
+UNION ALL
+SELECT 'analyst', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_utilization', 'api_performance']) o;
+
+CREATE OR REPLACE FUNCTION radscheduler.api_appointment_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(
+            jsonb_build_object('id', a.appointment_id, 'version', a.version, 'status', a.status, 'review_reason', a.review_reason,
+                'starts_at', a.starts_at, 'ends_at', a.ends_at, 'duration_minutes', (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer,
+                'timezone', radscheduler.site_zone(p_site), 'modality', a.modality, 'modality_label', coalesce(m.label, a.modality),
+                'procedure', a.study_code, 'study_type', a.study_text, 'urgency', a.urgency, 'source', a.source, 'is_test', a.is_test,
+                'reschedule_count', a.reschedule_count, 'original_starts_at', a.original_starts_at,
+                'patient', jsonb_build_object('record', a.patient_id) || CASE WHEN p_patients THEN jsonb_build_object('patient_id', p.mrn, 'name', p.display_name,
+                    'phone', coalesce(p.phone, p.phone_as_sent), 'birth_date', p.birth_date, 'sex', p.sex) ELSE '{}' END,
+                'services', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', s.code, 'name', s.name, 'starts_at', s.starts_at, 'ends_at', s.ends_at) ORDER BY s.position), '[]')
+                             FROM radscheduler.appointment_service s WHERE s.site_id = p_site AND s.appointment_id = a.appointment_id AND s.status IS NULL),
+                'resources', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', r.code, 'name', r.name, 'kind', r.kind, 'role', ar.role) ORDER BY ar.position), '[]')
+                              FROM radscheduler.appointment_resource ar JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id
+                              WHERE ar.site_id = p_site AND ar.appointment_id = a.appointment_id AND ar.status IS NULL),
+                'conflicts', radscheduler.conflicts_of(p_site, a.appointment_id), 'created_at', a.created_at, 'updated_at', a.updated_at)
+            || CASE WHEN p_patients THEN jsonb_build_object('referring_physician', a.referring_physician, 'notes', a.notes, 'reason', a.reason,
+                'external_ids', jsonb_build_object('filler_id', a.filler_id, 'placer_id', a.placer_id, 'accession', a.accession, 'visit_number', a.visit_number,
+                    'placer_orders', coalesce(to_jsonb(a.placer_orders), '[]'), 'filler_orders', coalesce(to_jsonb(a.filler_orders), '[]'))) ELSE '{}' END
+            ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
+        LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_appointment_rows(integer, bigint[], boolean) IS 'Appointments as /api/v1 shows them, in the order of their ids given; p_patients: with who it is for.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_shown(request jsonb, p_site integer, p_appointment bigint, p_status integer) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_appointment_rows(p_site, ARRAY[p_appointment], radscheduler.api_sees_patients(request)) -> 0;
+BEGIN
+    PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
+    RETURN radscheduler.reply(p_status, v_row, jsonb_build_object('ETag', format('"%s"', v_row ->> 'version'))
+        || CASE WHEN p_status = 201 THEN jsonb_build_object('Location', '/api/v1/appointments/' || p_appointment) ELSE '{}' END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer) IS 'An answer that is one appointment, with its version as ETag (and Location where it is new); the read is audited.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_conflict_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
+    AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.conflict_id, 'code', c.code, 'severity', c.severity, 'state', c.state, 'axis', c.axis, 'resource', r.code,
+            'appointment_id', c.appointment_id, 'other_appointment_id', nullif(c.other_appointment_id, c.appointment_id),
+            'starts_at', lower(c.overlap), 'ends_at', upper(c.overlap), 'message', radscheduler.conflict_sentence(p_site, c.code, c.subject_id, c.axis, c.appointment_id),
+            'alternatives', c.alternatives, 'detected_at', c.detected_at, 'resolved_at', c.resolved_at, 'accepted_by', c.accepted_by) ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.conflict c ON c.site_id = p_site AND c.conflict_id = u.id
+        LEFT JOIN radscheduler.resource r ON c.axis = 'resource' AND r.site_id = p_site AND r.resource_id = c.subject_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_conflict_rows(integer, bigint[]) IS 'Conflicts as /api/v1 shows them, in the order of their ids given: appointment_id is the one that is flagged. No patient data.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_refusal(p_result radscheduler.booking_result, p_more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF p_result.error ->> 'sqlstate' <> '23P01' THEN
+        RAISE EXCEPTION '%', p_result.error ->> 'text' USING ERRCODE = p_result.error ->> 'sqlstate', HINT = coalesce(p_result.error ->> 'hint', '');
+    END IF;
+    RETURN radscheduler.problem(409, 'conflict', 'The time is taken', concat_ws(' ', p_result.error ->> 'text', p_result.error ->> 'detail'),
+        jsonb_build_object('conflict', p_result.error ->> 'code', 'conflicts', p_result.conflicts, 'alternatives', p_result.alternatives) || p_more);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_refusal(radscheduler.booking_result, jsonb) IS
+    'What try_book() or try_reschedule() refused, as an answer: 409 with the conflicts and free times; what was refused for another reason is raised as the error it was.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_slots_search(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET jit = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_zone  text := radscheduler.site_zone(v_site);
+    v_body  jsonb := radscheduler.api_body(request, '{constraints,duration_minutes,earliest,latest,limit,modality,patient_id,procedure,resource,without}');
+    v_limit bigint := coalesce(radscheduler.api_number(v_body, 'limit'), 10);
+    v_rows  jsonb;
+BEGIN
+    IF v_limit NOT BETWEEN 1 AND 500 THEN
+        PERFORM radscheduler.api_fault('limit', 'must be 1 to 500', 'For more, search again from a later time (earliest).');
+    END IF;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('resource', f.resource_code, 'starts_at', f.starts_at, 'ends_at', f.ends_at, 'staff', coalesce(to_jsonb(f.staff), '[]'),
+                                                 'score', f.score, 'reasons', coalesce(f.reasons, '[]')) ORDER BY f.place), '[]') INTO v_rows
+        FROM radscheduler.find_slots(radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'resource'),
+            coalesce(radscheduler.api_instant('earliest', v_body -> 'earliest', v_zone), now()), radscheduler.api_instant('latest', v_body -> 'latest', v_zone),
+            radscheduler.api_minutes(v_body, 'duration_minutes'), v_limit, radscheduler.api_text(v_body, 'patient_id'), radscheduler.api_number(v_body, 'without'),
+            radscheduler.api_text(v_body, 'procedure'), nullif(v_body -> 'constraints', 'null'))
+            WITH ORDINALITY f(resource_code, starts_at, ends_at, datetime, staff, score, reasons, place);
+    RETURN radscheduler.reply(200, jsonb_build_object('items', v_rows, 'timezone', v_zone));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_slots_search(jsonb) IS
+    'POST /api/v1/slots/search: find_slots() with its arguments as fields (limit for max_slots); its best offers, which can be booked as they are.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_hold_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan
+    AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.appointment_id, 'starts_at', a.starts_at, 'ends_at', a.ends_at, 'expires_at', a.hold_until, 'modality', a.modality,
+            'procedure', a.study_code, 'patient', CASE WHEN a.patient_id IS NOT NULL THEN jsonb_build_object('record', a.patient_id) || CASE WHEN p_patients THEN jsonb_build_object('patient_id', p.mrn, 'name', p.display_name) ELSE '{}' END END,
+            'resources', (SELECT coalesce(jsonb_agg(r.code ORDER BY ar.position), '[]') FROM radscheduler.appointment_resource ar
+                          JOIN radscheduler.resource r ON r.site_id = ar.site_id AND r.resource_id = ar.resource_id WHERE ar.site_id = p_site AND ar.appointment_id = a.appointment_id),
+            'created_at', a.created_at) ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+        LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_hold_rows(integer, bigint[], boolean) IS 'Holds as /api/v1 shows them, in the order of their ids given.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_holds_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{duration_minutes,minutes,modality,patient_id,procedure,reason,resources,starts_at}');
+    v_hold record;
+BEGIN
+    SELECT h.hold_id, h.expires_at INTO v_hold FROM radscheduler.hold(radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
+        radscheduler.api_texts(v_body, 'resources'), radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'procedure'),
+        radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_text(v_body, 'patient_id'), coalesce(radscheduler.api_minutes(v_body, 'minutes'), 10), NULL,
+        radscheduler.api_text(v_body, 'reason')) h;
+    RETURN radscheduler.reply(201, radscheduler.api_hold_rows(v_site, ARRAY[v_hold.hold_id], radscheduler.api_sees_patients(request)) -> 0,
+        jsonb_build_object('Location', '/api/v1/holds/' || v_hold.hold_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_holds_create(jsonb) IS 'POST /api/v1/holds: hold() with its arguments as fields; 201 with the hold, whose id goes into the field hold of a booking.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_live_hold(p_site integer, p_hold bigint) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM radscheduler.appointment a WHERE a.site_id = p_site AND a.appointment_id = p_hold AND a.hold_until > clock_timestamp()) THEN
+        RAISE EXCEPTION 'there is no hold % at this site', p_hold USING ERRCODE = 'no_data_found', HINT = 'It ran out, was released, or has been booked.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_live_hold(integer, bigint) IS 'Raises P0002 for a hold that is not there, or no longer.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_holds_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_live_hold(v_site, v_id);
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', v_id, '{}');
+    RETURN radscheduler.reply(200, radscheduler.api_hold_rows(v_site, ARRAY[v_id], radscheduler.api_sees_patients(request)) -> 0);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_holds_get(jsonb) IS 'GET /api/v1/holds/{id}: a hold that has not run out.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_holds_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET jit = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_limit integer := radscheduler.api_limit(request);
+    v_after bigint := coalesce((radscheduler.api_after(request, '{number}') ->> 0)::bigint, 0);
+    v_ids   bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,limit}', 'parameter');
+    v_ids := ARRAY(SELECT a.appointment_id FROM radscheduler.appointment a WHERE a.site_id = v_site AND a.hold_until > clock_timestamp() AND a.appointment_id > v_after
+                   ORDER BY a.appointment_id LIMIT v_limit + 1);
+    PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_build_object('holds', v_ids[1:v_limit]));
+    RETURN radscheduler.api_page(request, radscheduler.api_hold_rows(v_site, v_ids[1:v_limit], radscheduler.api_sees_patients(request)),
+        CASE WHEN cardinality(v_ids) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_ids[v_limit])) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_holds_list(jsonb) IS 'GET /api/v1/holds: the holds that have not run out, the oldest first.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_holds_release(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_live_hold(v_site, v_id);
+    PERFORM radscheduler.release(v_id);
+    RETURN ROW(204, NULL, NULL, NULL)::radscheduler.http_reply;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_holds_release(jsonb) IS 'DELETE /api/v1/holds/{id}: release(); 204.';
+
 DO $$
 DECLARE
     v_function text;
@@ -14926,7 +18398,7 @@ GRANT USAGE ON SCHEMA radscheduler TO PUBLIC;
 
 GRANT SELECT ON radscheduler.storage_step, radscheduler.modality_catalogue, radscheduler.procedure_catalogue, radscheduler.status_alias, radscheduler.event_rule,
                 radscheduler.warning_kind, radscheduler.conflict_kind, radscheduler.rule_kind, radscheduler.rule_parameter, radscheduler.exam_gap, radscheduler.fact_kind, radscheduler.fact_unit, radscheduler.order_rule, radscheduler.phone_region, radscheduler.role_right, radscheduler.api_scope,
-                radscheduler.profile_key, radscheduler.profile_preset TO PUBLIC;
+                radscheduler.profile_key, radscheduler.profile_preset, radscheduler.task_kind, radscheduler.task_step TO PUBLIC;
 
 SELECT radscheduler.migrate();
 

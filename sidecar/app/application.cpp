@@ -102,8 +102,12 @@ Application::Application(Settings settings)
     http_ = std::make_shared<http::Server>(io_.get_executor(), std::move(http_options), std::move(api), counters_);
 
     if (settings_.redis_url) {
-        relay_ =
-            std::make_shared<relay::Relay>(io_.get_executor(), redis::read_url(*settings_.redis_url), pool_, counters_);
+        relay::RelayOptions relay_options;
+        relay_options.url = redis::read_url(*settings_.redis_url);
+        relay_options.tls = {settings_.redis_ca, settings_.redis_certificate, settings_.redis_key};
+        relay_options.targets = targets;
+        relay_options.session = session;
+        relay_ = std::make_shared<relay::Relay>(io_.get_executor(), std::move(relay_options), pool_, counters_);
     }
     worker_ = std::make_shared<work::Worker>(executor, pool_, "hl7_out", links_at_once);
     courier_ = std::make_shared<link::Courier>(executor, worker_->desk(), settings_.link_tls_folder, counters_);

@@ -194,13 +194,18 @@ std::vector<Option> make_options() {
                      },
                      [](const Settings& settings) { return redact_url(settings.database_url); }});
     table.push_back({"REDIS_URL", flag_of("REDIS_URL"),
-                     "Redis for events, redis://[user:password@]host[:port][/db]; unset: off", true,
+                     "Redis for events, redis://[user:password@]host[:port][/db], rediss:// for TLS; unset: off", true,
                      [](Settings& settings, const std::string& value) -> Rule {
                          settings.redis_url = value;
                          auto url = redis::read_url(value);
                          return url.problem.empty() ? Rule() : Rule(url.problem);
                      },
                      [](const Settings& settings) { return redact_url(settings.redis_url.value_or("")); }});
+    table.push_back(plain_text("RADSCHED_REDIS_CA", "PEM file of certificates that Redis may show; unset: the system's",
+                               &Settings::redis_ca));
+    table.push_back(plain_text("RADSCHED_REDIS_CERT", "PEM file with the certificate shown to Redis",
+                               &Settings::redis_certificate));
+    table.push_back(plain_text("RADSCHED_REDIS_KEY", "PEM file with its key", &Settings::redis_key));
     table.push_back({"NODE_ENV", flag_of("NODE_ENV"), "development, production or test", false,
                      [](Settings& settings, const std::string& value) {
                          settings.node_env = value;

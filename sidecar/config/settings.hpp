@@ -16,6 +16,9 @@ struct Settings {
     // The guide's variables
     std::string database_url;
     std::optional<std::string> redis_url;
+    std::string redis_ca; // PEM files, for rediss://
+    std::string redis_certificate;
+    std::string redis_key;
     std::string node_env = "development";
     std::optional<std::string> jwt_secret;
     std::optional<std::string> jwt_secret_previous;

@@ -30,7 +30,9 @@ enum class StatementId {
     extend_leases,
     count_tasks,
     profile_faults,
-    relay_fetch,
+    relay_lag,
+    relay_aggregates,
+    relay_page,
     relay_advance,
     count_,
 };
@@ -105,8 +107,13 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_count_tasks", "SELECT c.kind, c.state, c.tasks, c.oldest_seconds FROM radscheduler.count_tasks() AS c"},
     {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
                           "FROM radscheduler.profile_faults($1::jsonb) AS f"},
-    {"rs_fetch",
-     "SELECT f.cursor, f.channel, f.payload FROM radscheduler.relay_fetch('redis'::text, $1::integer) AS f"},
+    {"rs_lag",
+     "SELECT (1000 * EXTRACT(epoch FROM l.lag))::bigint, l.waiting, (1000 * EXTRACT(epoch FROM l.held_lag))::bigint, "
+     "l.holder_pid, (1000 * EXTRACT(epoch FROM l.holder_age))::bigint "
+     "FROM radscheduler.relay_lag('redis'::text) AS l"},
+    {"rs_aggregates", "SELECT a.key, a.value FROM radscheduler.relay_aggregates($1::text[]) AS a"},
+    {"rs_page", "SELECT p.cursor, p.key, p.epoch_mark, p.type, p.payload "
+                "FROM radscheduler.relay_page('redis'::text, $1::integer) AS p"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
 }};
 

@@ -90,5 +90,8 @@ std::span<const Route> service_routes();     // health, metrics, sign-in, docume
 std::span<const Route> guide_routes();       // the guide's API
 std::span<const Route> appointment_routes(); // appointments, slots, holds, patients
 std::span<const Route> conflict_routes();
+std::span<const Route> setup_routes();   // resources, hours, blocks, procedures, the configuration
+std::span<const Route> message_routes(); // senders, messages, quarantine, events, figures
+std::span<const Route> access_routes();  // users, keys, audit
 
 } // namespace radscheduler::sidecar::http

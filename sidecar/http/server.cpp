@@ -135,6 +135,10 @@ private:
         if (response->status >= 500) {
             counters_.http_errors.add();
         }
+        const auto took = std::chrono::duration<double>(Clock::now() - started).count();
+        counters_.http.note({match.path.empty() ? "(none)" : match.path,
+                             match.route == nullptr ? "(other)" : match.route->method, response->status},
+                            took);
         const bool probe = match.route != nullptr && match.route->scope.empty() && response->status < 400;
         log::write(probe ? log::Level::debug : log::Level::info, "http.request", "answered",
                    {{"method", view(parser.get().method_string())},
@@ -144,7 +148,7 @@ private:
                     {"status", response->status},
                     {"bytes", response->body.size()},
                     {"sent", sent},
-                    {"duration_ms", std::chrono::duration<double, std::milli>(Clock::now() - started).count()}});
+                    {"duration_ms", took * 1000}});
         co_return sent&& keep_alive;
     }
 

@@ -19,6 +19,15 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
+class Gauge {
+public:
+    void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
 // How long messages took, by upper bound in seconds.
 class Durations {
 public:

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "obs/conflict_counts.hpp"
+#include "obs/http_counters.hpp"
 #include "obs/trigger_counts.hpp"
 #include "obs/work_counters.hpp"
 
@@ -51,12 +52,18 @@ struct Counters {
     Counter http_connections_now;
     Counter http_requests;
     Counter http_errors; // answers with status 500 and above
+    HttpCounters http;
 
     Counter db_connects;
     Counter db_connect_failures;
 
     Counter relay_published;
     Counter relay_failures;
+    Counter relay_repeated; // entries that their stream in Redis had already
+    Gauge relay_leading_now;
+    Gauge relay_waiting_now;     // events that are not published
+    Gauge relay_horizon_pid_now; // whose transaction is the oldest that writes; 0: none, or a prepared one
+    Gauge relay_horizon_ms_now;  // and how old that is
 
     WorkCounters work;
 };

@@ -75,6 +75,8 @@ struct Page {
 };
 
 // Each fills in its part.
+class HttpCounters;
+void add_http(Page& page, const HttpCounters& counters);
 struct WorkState;
 struct WorkCounters;
 void add_process(Page& page);

@@ -96,7 +96,7 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
     add_process(page);
     page.gauge("radsched_http_connections", "Open HTTP connections.",
                static_cast<double>(counters.http_connections_now.value()));
-    page.counter("radsched_http_answers_total", "HTTP requests answered.", counters.http_requests);
+    add_http(page, counters.http);
     page.counter("radsched_http_errors_total", "HTTP answers with status 500 and above.", counters.http_errors);
     auto& pool =
         page.family("radsched_pg_pool", "PostgreSQL sessions by state; waiting: users without one.", MetricType::Gauge);
@@ -110,6 +110,19 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
     page.gauge("radsched_outbox_lag_seconds", "Age of the oldest event that is not published to Redis.",
                static_cast<double>(probes.relay_lag_ms) / 1000);
     page.counter("radsched_relay_published_total", "Events published to Redis.", counters.relay_published);
+    page.counter("radsched_relay_repeated_total", "Events that were in their Redis stream already.",
+                 counters.relay_repeated);
+    page.gauge("radsched_relay_leading", "1 while this daemon is the one that publishes.",
+               static_cast<double>(counters.relay_leading_now.value()));
+    page.gauge("radsched_outbox_waiting", "Events that are not published to Redis, 100,000 at most.",
+               static_cast<double>(counters.relay_waiting_now.value()));
+    const auto holder = counters.relay_horizon_pid_now.value();
+    Page::value(page.family("radsched_event_horizon_seconds",
+                            "Age of the oldest transaction that writes, anywhere in the cluster: events since it began "
+                            "wait for it. pid: the session to end, empty when there is none.",
+                            MetricType::Gauge),
+                {{"pid", holder == 0 ? "" : std::to_string(holder)}},
+                static_cast<double>(counters.relay_horizon_ms_now.value()) / 1000);
     page.counter("radsched_relay_failures_total", "Tries to publish that failed.", counters.relay_failures);
     return prometheus::TextSerializer().Serialize(page.families);
 }

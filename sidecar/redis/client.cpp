@@ -2,9 +2,6 @@
 
 #include <array>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/write.hpp>
-
 namespace radscheduler::sidecar::redis {
 namespace {
 
@@ -13,19 +10,19 @@ constexpr Milliseconds exchange_timeout{5000};
 
 } // namespace
 
-Client::Client(const asio::any_io_executor& executor, Url url)
-    : url_(std::move(url)), resolver_(executor), socket_(executor), watchdog_(executor, [this] { interrupt(); }) {}
+Client::Client(asio::any_io_executor executor, Url url, TlsFiles tls)
+    : executor_(std::move(executor)), url_(std::move(url)), tls_(std::move(tls)),
+      watchdog_(executor_, [this] { interrupt(); }) {}
 
 void Client::interrupt() {
-    error_code ignored;
-    resolver_.cancel();
-    socket_.close(ignored);
+    if (wire_) {
+        wire_->close();
+    }
 }
 
 std::string Client::fail(std::string reason) {
-    error_code ignored;
     connected_ = false;
-    socket_.close(ignored);
+    interrupt();
     if (watchdog_.expired()) {
         reason = "no answer in time";
     }
@@ -33,20 +30,25 @@ std::string Client::fail(std::string reason) {
     return reason;
 }
 
+// The files of TLS are read for every connection, so that renewed ones are taken up.
 Task<std::string> Client::connect() {
     error_code ec;
     fail({});
+    TlsMade tls;
+    if (url_.tls) {
+        tls = make_tls(tls_);
+        if (!tls.context) {
+            co_return fail(tls.problem);
+        }
+    }
+    const auto wire = std::make_shared<Wire>(executor_, tls.context);
+    wire_ = wire;
     watchdog_.arm(connect_timeout);
     const auto port = std::to_string(url_.port);
-    const auto endpoints = co_await resolver_.async_resolve(url_.host, port, into(ec));
+    co_await wire->connect(url_.host, port, ec);
     if (ec) {
         co_return fail(ec.message());
     }
-    co_await asio::async_connect(socket_, endpoints, into(ec));
-    if (ec) {
-        co_return fail(ec.message());
-    }
-    tune(socket_);
     Exchange exchange(opening(url_));
     auto reason = co_await run(exchange);
     connected_ = reason.empty();
@@ -58,23 +60,26 @@ Task<std::string> Client::send(std::vector<Command> commands) {
         co_return std::string("not connected");
     }
     Exchange exchange(commands);
-    co_return co_await run(exchange);
+    auto reason = co_await run(exchange);
+    repeated_ = exchange.repeated();
+    co_return reason;
 }
 
 Task<std::string> Client::run(Exchange& exchange) {
+    const auto wire = wire_;
     error_code ec;
     watchdog_.arm(exchange_timeout);
-    co_await asio::async_write(socket_, asio::buffer(exchange.bytes().data(), exchange.bytes().size()), into(ec));
+    co_await wire->write(exchange.bytes(), ec);
     std::array<char, 16384> buffer;
     while (!ec && !exchange.done()) {
-        const auto size = co_await socket_.async_read_some(asio::buffer(buffer), into(ec));
+        const auto size = co_await wire->read(asio::buffer(buffer), ec);
         exchange.feed({buffer.data(), size});
     }
-    if (ec) {
+    if (ec && !exchange.done()) {
         co_return fail(ec.message());
     }
     if (exchange.failed()) {
-        co_return fail("Redis answered " + exchange.error());
+        co_return fail("Redis answered " + exchange.error() + std::string(advice(exchange.error())));
     }
     watchdog_.disarm();
     last_reply_ = Clock::now();

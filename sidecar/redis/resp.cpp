@@ -34,6 +34,31 @@ Reply convert(const redisReply& from) {
     return reply;
 }
 
+// hiredis makes room for an array before its elements are there; a length that no answer of ours has is refused.
+constexpr std::size_t most_elements = 1024;
+constexpr std::size_t most_pending = 1U << 20U;
+
+const redisReplyObjectFunctions*& default_functions() {
+    static const redisReplyObjectFunctions* functions = nullptr;
+    return functions;
+}
+
+template <class Size>
+void* make_bounded_array(const redisReadTask* task, Size elements) {
+    return static_cast<std::size_t>(elements) > most_elements ? nullptr
+                                                              : default_functions()->createArray(task, elements);
+}
+
+redisReplyObjectFunctions* bounded_functions(const redisReader& reader) {
+    static redisReplyObjectFunctions functions = [&] {
+        default_functions() = reader.fn;
+        auto bounded = *reader.fn;
+        bounded.createArray = &make_bounded_array;
+        return bounded;
+    }();
+    return &functions;
+}
+
 } // namespace
 
 std::string encode(const Command& command) {
@@ -58,14 +83,20 @@ std::string_view Reply::error_word() const {
     return kind == Kind::error ? std::string_view(text).substr(0, text.find(' ')) : std::string_view();
 }
 
+bool Reply::is_repetition() const {
+    return kind == Kind::error && text.find("The ID specified in XADD is equal or smaller") != std::string::npos;
+}
+
 RespReader::RespReader() : reader_(redisReaderCreate(), [](redisReader* reader) { redisReaderFree(reader); }) {
     if (!reader_) {
         throw std::bad_alloc();
     }
+    reader_->fn = bounded_functions(*reader_);
 }
 
 void RespReader::feed(std::string_view bytes) {
-    broken_ = broken_ || redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK;
+    broken_ = broken_ || bytes.size() + (reader_->len - reader_->pos) > most_pending ||
+              redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK;
 }
 
 std::optional<Reply> RespReader::next() {

@@ -26,8 +26,11 @@ struct Reply {
 
     // The first word of an error: NOAUTH, LOADING, READONLY ... Safe to log, unlike the rest of the text.
     std::string_view error_word() const;
+    // XADD was refused because the stream has an entry with this id or a later one.
+    bool is_repetition() const;
 };
 
+// Invariant: once broken, whatever came, it stays so; it keeps at most a mebibyte of what is not complete.
 class RespReader {
 public:
     RespReader();

@@ -17,21 +17,19 @@ Url refused(std::string rule) {
 } // namespace
 
 Url read_url(const std::string& text) {
-    constexpr std::string_view scheme = "redis://";
+    constexpr std::string_view plain = "redis://";
+    constexpr std::string_view secure = "rediss://";
     std::string_view rest(text);
-    if (rest.substr(0, 9) == "rediss://") {
-        return refused(
-            "TLS to Redis (rediss://) is not supported yet; use redis:// over a trusted network or a TLS tunnel");
+    Url url;
+    url.tls = rest.substr(0, secure.size()) == secure;
+    if (!url.tls && rest.substr(0, plain.size()) != plain) {
+        return refused("it must look like redis://user:password@host:6379/0, or begin with rediss:// for TLS");
     }
-    if (rest.substr(0, scheme.size()) != scheme) {
-        return refused("it must look like redis://user:password@host:6379/0");
-    }
-    rest.remove_prefix(scheme.size());
+    rest.remove_prefix(url.tls ? secure.size() : plain.size());
     if (rest.find('?') != std::string_view::npos || rest.find('#') != std::string_view::npos) {
         return refused("it may have no part after ? or #, as in redis://host:6379/0");
     }
 
-    Url url;
     const auto at = rest.rfind('@');
     if (at != std::string_view::npos) {
         const auto credentials = rest.substr(0, at);

@@ -12,10 +12,11 @@ struct Url {
     std::string user;
     std::string password;
     std::uint32_t database = 0;
+    bool tls = false;
     std::string problem; // what a good value would be; empty when this one is good
 };
 
-// redis://[[user]:password@]host[:port][/database]
+// redis://[[user]:password@]host[:port][/database], or rediss:// for TLS
 Url read_url(const std::string& text);
 
 } // namespace radscheduler::sidecar::redis

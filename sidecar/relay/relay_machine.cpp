@@ -13,7 +13,14 @@ RelayMachine::RelayMachine(std::size_t batch_size)
     : batch_size_(batch_size), redis_backoff_(first_wait, longest_redis_wait),
       database_backoff_(first_wait, longest_database_wait) {}
 
-RelayMachine::Step RelayMachine::rest() {
+RelayMachine::Step RelayMachine::rest(const Facts& facts) {
+    if (facts.leading && facts.stale) {
+        return {Action::refresh};
+    }
+    return wait();
+}
+
+RelayMachine::Step RelayMachine::wait() {
     if (quiet_polls_ < busy_polls) {
         ++quiet_polls_;
         return {Action::wait, busy_wait};
@@ -21,8 +28,15 @@ RelayMachine::Step RelayMachine::rest() {
     return {Action::wait, idle_wait};
 }
 
-RelayMachine::Step RelayMachine::resume(Event event, std::size_t count, std::chrono::milliseconds silence,
-                                        std::uint64_t random) {
+RelayMachine::Step RelayMachine::fetch(bool leading) {
+    if (leading) {
+        return {Action::fetch};
+    }
+    caught_up_ = true;
+    return {Action::wait, idle_wait};
+}
+
+RelayMachine::Step RelayMachine::resume(Event event, const Facts& facts, std::uint64_t random) {
     stopped_ = stopped_ || event == Event::stop;
     if (stopped_) {
         return {Action::finish};
@@ -34,23 +48,24 @@ RelayMachine::Step RelayMachine::resume(Event event, std::size_t count, std::chr
     case Event::connected:
         redis_up_ = true;
         redis_backoff_.reset();
-        return {Action::fetch};
+        return unadvanced_ ? Step{Action::advance} : fetch(facts.leading);
     case Event::connect_failed:
     case Event::publish_failed:
     case Event::ping_failed:
+    case Event::refresh_failed:
         redis_up_ = false;
         caught_up_ = false;
         return {Action::back_off, redis_backoff_.next(random)};
     case Event::fetched:
         database_backoff_.reset();
-        batch_ = count;
-        if (count > 0) {
+        batch_ = facts.count;
+        if (batch_ > 0) {
             quiet_polls_ = 0;
             caught_up_ = false;
             return {Action::publish};
         }
         caught_up_ = true;
-        return rest();
+        return rest(facts);
     case Event::published:
         unadvanced_ = true;
         return {Action::advance};
@@ -58,16 +73,18 @@ RelayMachine::Step RelayMachine::resume(Event event, std::size_t count, std::chr
         unadvanced_ = false;
         database_backoff_.reset();
         if (batch_ >= batch_size_) {
-            return {Action::fetch}; // there is more
+            return fetch(facts.leading); // there is more
         }
         caught_up_ = true;
-        return rest();
+        return rest(facts);
     case Event::fetch_failed:
     case Event::advance_failed:
         caught_up_ = false;
         return {Action::back_off, database_backoff_.next(random)};
     case Event::pinged:
-        return {Action::fetch};
+        return fetch(facts.leading);
+    case Event::refreshed:
+        return wait();
     case Event::woken:
         quiet_polls_ = 0; // the event may become visible a moment after its notification
         break;
@@ -80,7 +97,10 @@ RelayMachine::Step RelayMachine::resume(Event event, std::size_t count, std::chr
     if (!redis_up_) {
         return {Action::connect};
     }
-    return {silence >= ping_after ? Action::ping : Action::fetch};
+    if (facts.silence >= ping_after) {
+        return {Action::ping};
+    }
+    return fetch(facts.leading);
 }
 
 } // namespace radscheduler::sidecar::relay

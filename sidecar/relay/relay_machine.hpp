@@ -1,9 +1,11 @@
 // The order of the relay's steps: fetch events from PostgreSQL, publish them, then move the cursor. No I/O in here.
+// Of several daemons on one database the one that leads does so; the others keep their connection to Redis and wait.
 //
 // Invariants: the cursor moves only after every event of the batch was published, so an event may be published twice
 // but never lost. Once published, a batch is not fetched again until its cursor has moved, so that a cursor that cannot
-// be moved does not flood Redis. Nothing is fetched while Redis is away. Polling never stops, whatever the wake-up
-// channel does.
+// be moved does not flood Redis. Nothing is fetched while Redis is away, or by one that does not lead; a batch in hand
+// when the lead is lost is finished, which at worst repeats what the next leader publishes. Polling never stops,
+// whatever the wake-up channel does.
 #pragma once
 
 #include <chrono>
@@ -28,7 +30,9 @@ public:
         advance_failed,
         pinged,
         ping_failed,
-        woken,  // a notification ended a wait
+        refreshed,
+        refresh_failed,
+        woken,  // a notification, or a change of leader, ended a wait
         waited, // a wait ran to its end
         stop,
     };
@@ -38,6 +42,7 @@ public:
         publish,
         advance,
         ping,
+        refresh,  // the cached aggregates
         wait,     // until the time is up or a notification comes
         back_off, // until the time is up: notifications must not turn an outage into a storm of tries
         finish,
@@ -49,11 +54,17 @@ public:
 
     explicit RelayMachine(std::size_t batch_size);
 
-    // `count` belongs to fetched; `silence` is how long ago Redis last answered.
-    Step resume(Event event, std::size_t count, std::chrono::milliseconds silence, std::uint64_t random);
+    struct Facts {
+        std::size_t count = 0;                // of the events of fetched
+        std::chrono::milliseconds silence{0}; // how long ago Redis last answered
+        bool leading = true;
+        bool stale = false; // aggregates should be cached anew
+    };
+    Step resume(Event event, const Facts& facts, std::uint64_t random);
 
     bool redis_up() const { return redis_up_; }
-    // True when the last fetch found less than a batch and all of it was published.
+    // True when the last fetch found less than a batch and all of it was published; of one that does not lead nothing
+    // is expected.
     bool caught_up() const { return caught_up_; }
 
     static constexpr std::chrono::milliseconds busy_wait{250};
@@ -62,7 +73,9 @@ public:
     static constexpr int busy_polls = 8; // quiet polls until the relay counts as idle
 
 private:
-    Step rest();
+    Step rest(const Facts& facts);
+    Step wait();
+    Step fetch(bool leading);
 
     std::size_t batch_size_;
     Backoff redis_backoff_;

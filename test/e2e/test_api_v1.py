@@ -192,11 +192,22 @@ def test_pages_of_listed_origins_only(api):
     assert "Access-Control-Allow-Origin" not in api.second.get("/health", headers={"Origin": "https://console.example.org"}).headers
 
 
-def test_a_trace_reaches_the_audit_log(api):
-    book(api, 60, "2031-02-11T10:00:00Z")
+def test_a_trace_reaches_the_audit_log_and_tasks(api):
+    sent = {"traceparent": f"00-{TRACE[::-1]}-00f067aa0ba902b7-01"}
+    api.db.execute("INSERT INTO radscheduler.link (site_id, name) VALUES (radscheduler.current_site(), 'PACS')")
+    assert api.post("/api/v1/appointments", json=booking(60, "2031-02-11T10:00:00Z"), headers={**key(), **sent}).status_code == 201
+    assert api.db.value("SELECT t.trace_id FROM radscheduler.task t ORDER BY t.task_id DESC LIMIT 1") == TRACE[::-1]
     api.get("/api/v1/appointments?date=2031-02-11", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
     assert api.db.value("SELECT count(*) FROM radscheduler.audit_event WHERE trace_id = %s AND action = 'read'", TRACE) == 1
     assert TRACE in api.log.read_text()
+
+
+def test_metrics_name_routes_not_paths(api):
+    api.get("/api/v1/appointments/424242")
+    api.get("/some/where/else")
+    text = api.get("/metrics").text
+    assert 'radsched_http_requests_total{route="/api/v1/appointments/{id}",method="GET",code="404"}' in text and 'route="(none)",method="(other)",code="404"' in text
+    assert "424242" not in text and "/some/where" not in text and "radsched_http_request_duration_seconds_bucket" in text
 
 
 def raw(api, request):

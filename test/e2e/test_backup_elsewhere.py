@@ -2,6 +2,7 @@
 
 import re
 
+import psycopg2
 import pytest
 
 from support.backup import assert_audit_holds, assert_restored, assert_works, audit_problems, dump, highest_appointment, restore
@@ -76,12 +77,13 @@ def test_relay_goes_on(elsewhere, source, target):
     restore(target, source.file, ["pg_restore"])
     last = target.row("SELECT xid::text, seq FROM radscheduler.relay_cursor")
     waiting = target.rows("SELECT seq FROM radscheduler.event_log WHERE (xid, seq) > (%s::xid8, %s) ORDER BY xid, seq", last["xid"], last["seq"])
-    # What docs/dba.md says to do once after a restore into another cluster.
-    target.execute("UPDATE radscheduler.event_log SET xid = '3'; UPDATE radscheduler.relay_cursor SET xid = '3'")
+    place = source.row("SELECT epoch, cursor FROM radscheduler.event_head()")
     book(target)
     later = target.value("SELECT max(seq) FROM radscheduler.event_log")
     fetched = target.rows("SELECT split_part(f.cursor, '-', 2)::bigint AS seq FROM radscheduler.relay_fetch('redis', 1000) f")
     assert [row["seq"] for row in fetched] == [row["seq"] for row in waiting] + [later]
+    with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState, match="another epoch"):
+        target.execute("SELECT radscheduler.events_after(%s)", f"{place['epoch']}:{place['cursor']}")
 
 
 def test_without_roles(elsewhere, source, target):

@@ -1,7 +1,7 @@
 """What find_slots() offers can be booked: departments made at random, searched at random, and every chosen offer booked or moved to.
 
-A department has scanners with buffers, capacities, second modalities, campuses and hours of their own, technologists, blocks, exams that name no
-scanner, holds that have run out, and patients who come back. An offer is booked as it stands, with the staff it names. It must be booked without
+A department has scanners with buffers, capacities, second modalities, campuses and hours of their own, technologists, blocks, holidays, exceptions,
+hours kept for urgent exams or for some, exams that name no scanner, holds that have run out, and patients who come back. An offer is booked as it stands, with the staff it names. It must be booked without
 any conflict, critical or not. Then two sessions compete for the same offers: who is refused must no longer be offered that time.
 
 environment: SLOT_SEEDS (8) departments, SLOT_FIRST (1), the first seed, SLOT_BOOKINGS (120) offers in each.
@@ -20,9 +20,9 @@ SEEDS = int(os.environ.get("SLOT_SEEDS", "8"))
 FIRST = int(os.environ.get("SLOT_FIRST", "1"))
 BOOKINGS = int(os.environ.get("SLOT_BOOKINGS", "120"))
 FIND = ("SELECT resource_code, starts_at, ends_at, staff FROM radscheduler.find_slots(modality => %(modality)s, resource => %(resource)s, earliest => %(earliest)s,"
-        " latest => %(latest)s, duration_minutes => %(minutes)s, max_slots => %(slots)s, patient_id => %(patient)s, without => %(without)s, constraints => %(wishes)s)")
+        " latest => %(latest)s, duration_minutes => %(minutes)s, max_slots => %(slots)s, patient_id => %(patient)s, without => %(without)s, procedure => %(procedure)s, constraints => %(wishes)s)")
 BOOK = ("SELECT outcome, conflicts, error, appointment_id FROM radscheduler.try_book(%(patient)s, %(starts)s, %(modality)s, duration_minutes => %(minutes)s, resources => %(resources)s,"
-        " patient_name => 'Offered Person')")
+        " procedure => %(procedure)s, urgency => %(urgency)s, patient_name => 'Offered Person')")
 MOVE = "SELECT outcome, conflicts, error FROM radscheduler.try_reschedule(%(without)s, %(starts)s, %(minutes)s, %(resources)s)"
 
 
@@ -65,6 +65,19 @@ class Department:
             for _ in range(self.chance.randint(0, 3)):
                 starts = self.moment()
                 self.run("SELECT radscheduler.block_resource(%s, %s, %s::timestamptz + interval '70 minutes')", name, starts, starts)
+        for name in [*self.scanners, *self.people]:
+            if self.chance.random() < 0.25:
+                opens = self.chance.randint(6, 16)
+                kind = pick(("urgent", "exams", "block", "downtime"))
+                self.run("SELECT radscheduler.reserve_hours(%s, make_time(%s, %s, 0), make_time(%s, 40, 0), %s, resource => %s, procedures => %s)",
+                         pick(([1, 2, 3, 4, 5, 6, 7], [1, 5], [7])), opens, pick((0, 25)), opens + 2, kind, name, [pick(("MR-HIP", "%HEAD%"))] if kind == "exams" else None)
+            if self.chance.random() < 0.2:
+                hours = pick(([], ["09:20"]))
+                self.run("SELECT radscheduler.set_exception(%s, %s, opens => %s::time[], closes => %s::time[])", name, pick(("2031-11-01", "2031-11-02", "2031-11-04")), hours, ["21:15"] if hours else [])
+        if self.chance.random() < 0.4:
+            self.run("SELECT radscheduler.reserve_hours('{2,4}', '10:00', '12:00', 'exams', modality => %s, procedures => '{CT-HEAD-WO,%%HIP%%}', urgencies => '{stat}')", pick(("MR", "CT")))
+        if self.chance.random() < 0.4:
+            self.run("SELECT radscheduler.set_holiday('2031-11-03', 'Holiday', '{10:00}', '{14:30}')")
         self.booked = []
 
     def session(self):
@@ -91,6 +104,9 @@ class Department:
         modality, minutes = pick(("MR", "CT")), pick((10, 20, 25, 30, 45, 60, 90))
         suiting = [name for name, own in self.scanners.items() if own == modality]
         wishes = {}
+        urgency = pick((None, None, "urgent", "stat"))
+        if urgency:
+            wishes["urgency"] = urgency
         if self.chance.random() < 0.4:
             wishes["technologist"] = pick((True, True, pick(self.people)))
         if self.chance.random() < 0.3:
@@ -105,6 +121,7 @@ class Department:
             wishes["weekdays"] = [1, 5, "sat"]
         return {"modality": modality, "resource": pick(suiting) if suiting and self.chance.random() < 0.3 else None, "minutes": minutes, "earliest": self.moment(),
                 "latest": pick((None, "2031-11-12 00:00 America/New_York")), "slots": pick((1, 5, 40)), "patient": f"P{self.chance.randint(1, 12)}", "without": None,
+                "procedure": pick((None, None, "MR-HIP" if modality == "MR" else "CT-HEAD-WO")), "urgency": urgency,
                 "wishes": psycopg2.extras.Json(wishes) if wishes else None}
 
     def disturb(self):
@@ -135,7 +152,8 @@ def test_what_is_offered_can_be_booked(database, seed):
         query = department.search()
         moved = chance.choice(department.booked) if department.booked and chance.random() < 0.2 else None
         if moved:
-            query.update(without=moved["id"], patient=moved["patient"], modality=moved["modality"], resource=None)
+            # It keeps what it is.
+            query.update(without=moved["id"], patient=moved["patient"], modality=moved["modality"], resource=None, procedure=None, wishes=None)
         offers = department.run(FIND, query)
         if not offers:
             dry += 1

@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp answer}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp answer resp}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 
@@ -22,6 +22,7 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     sources="$sources $source"
 done
 sources="$sources $root/sidecar/mllp/frame_reader.cpp $root/sidecar/link/answer.cpp"
+sources="$sources $root/sidecar/redis/exchange.cpp $root/sidecar/redis/resp.cpp"
 for fuzzer in $fuzzers; do
     sources="$sources $root/test/fuzz/fuzz_$fuzzer.cpp"
 done
@@ -35,11 +36,11 @@ for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$ro
     objects="$objects $out/objects/$(basename "${source%.cpp}").o"
 done
 
-objects="$objects $out/objects/frame_reader.o $out/objects/answer.o"
+objects="$objects $out/objects/frame_reader.o $out/objects/answer.o $out/objects/exchange.o $out/objects/resp.o"
 
 for fuzzer in $fuzzers; do
     # shellcheck disable=SC2086
-    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -o "$out/fuzz_$fuzzer"
+    clang++ $flags -fsanitize=fuzzer "$out/objects/fuzz_$fuzzer.o" $objects -lhiredis -o "$out/fuzz_$fuzzer"
     mkdir -p "$out/corpus/$fuzzer"
 done
 

@@ -191,22 +191,28 @@ class Database:
 
 
 class Redis:
-    """A private redis-server without persistence."""
+    """A private redis-server without persistence; options are its own. With a folder for certificates it speaks TLS only."""
 
-    def __init__(self):
+    def __init__(self, *options, tls=None):
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process = subprocess.Popen(
-            ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir(),
-        )
+        self.url = f"{'rediss' if tls else 'redis'}://127.0.0.1:{self.port}/0"
+        self._tls = tls
+        ports = ["--port", str(self.port)] if not tls else ["--port", "0", "--tls-port", str(self.port)]
+        self._command = ["redis-server", "--bind", "127.0.0.1", *ports, "--save", "", "--appendonly", "no", *options]
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
         eventually(self._answers, what="redis-server answering")
 
     def _answers(self):
+        assert self._process.poll() is None, "redis-server ended; does it know its options?"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                if self._tls:
+                    return True
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

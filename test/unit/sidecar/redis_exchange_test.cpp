@@ -85,4 +85,43 @@ TEST(Exchange, NeverTakesALoadingServerForReady) {
     EXPECT_EQ(exchange.error(), "LOADING");
 }
 
+TEST(Exchange, TakesAnEntryThatIsThereAlreadyForDone) {
+    Exchange exchange({{"XADD", "s", "7-1", "a", "b"}, {"XADD", "s", "8-1", "a", "b"}});
+    exchange.feed("-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n");
+    EXPECT_FALSE(exchange.done());
+    exchange.feed("$3\r\n8-1\r\n");
+    EXPECT_TRUE(exchange.done());
+    EXPECT_FALSE(exchange.failed());
+    EXPECT_EQ(exchange.repeated(), 1U);
+}
+
+TEST(Exchange, TakesOtherErrorsOfAnEntryForErrors) {
+    for (const std::string error : {"OOM command not allowed when used memory > 'maxmemory'.",
+                                    "READONLY You can't write against a read only replica.",
+                                    "ERR The ID specified in XADD must be greater than 0-0", "ERR unknown command",
+                                    "WRONGTYPE Operation against a key holding the wrong kind of value"}) {
+        Exchange exchange({{"XADD", "s", "7-1", "a", "b"}});
+        exchange.feed("-" + error + "\r\n");
+        EXPECT_TRUE(exchange.failed()) << error;
+        EXPECT_EQ(exchange.repeated(), 0U);
+    }
+    EXPECT_NE(advice("OOM"), "");
+    EXPECT_EQ(advice("ERR"), "");
+}
+
+TEST(Resp, KeepsNoMoreThanItsLimitAndMakesNoHugeArrays) {
+    RespReader bulk;
+    bulk.feed("$500000000\r\n");
+    const std::string chunk(1U << 16U, 'x');
+    for (int i = 0; i < 17 && !bulk.broken(); ++i) {
+        bulk.feed(chunk);
+        EXPECT_FALSE(bulk.next());
+    }
+    EXPECT_TRUE(bulk.broken());
+    RespReader array;
+    array.feed("*1000000000\r\n");
+    EXPECT_FALSE(array.next());
+    EXPECT_TRUE(array.broken());
+}
+
 } // namespace

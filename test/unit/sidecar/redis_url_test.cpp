@@ -44,8 +44,14 @@ TEST(RedisUrl, RefusesWhatItCannotBe) {
     }
 }
 
-TEST(RedisUrl, SaysThatTlsIsNotSupportedYet) {
-    EXPECT_NE(read_url("rediss://cache").problem.find("not supported yet"), std::string::npos);
+TEST(RedisUrl, ReadsThatTlsIsWanted) {
+    const auto url = read_url("rediss://rad:secret@cache.example.org:6380/1");
+    EXPECT_EQ(url.problem, "");
+    EXPECT_TRUE(url.tls);
+    EXPECT_EQ(url.host, "cache.example.org");
+    EXPECT_EQ(url.port, 6380);
+    EXPECT_FALSE(read_url("redis://cache").tls);
+    EXPECT_NE(read_url("redisss://cache").problem, "");
 }
 
 } // namespace

@@ -13,13 +13,16 @@ using namespace std::chrono_literals;
 class Relay : public testing::Test {
 protected:
     RelayMachine::Step on(Event event, std::size_t count = 0, std::chrono::milliseconds silence = 0ms) {
-        return machine_.resume(event, count, silence, 0);
+        facts_.count = count;
+        facts_.silence = silence;
+        return machine_.resume(event, facts_, 0);
     }
     void connect() {
         on(Event::start);
         on(Event::connected);
     }
     RelayMachine machine_{500};
+    RelayMachine::Facts facts_;
 };
 
 TEST_F(Relay, PublishesBeforeItMovesTheCursor) {
@@ -56,7 +59,7 @@ TEST_F(Relay, DoesNotPublishAgainWhileTheCursorCannotBeMoved) {
     on(Event::fetched, 3);
     on(Event::published);
     for (int i = 0; i < 10; ++i) {
-        const auto step = machine_.resume(Event::advance_failed, 0, 0ms, 9'999'999'999'999'999'999ULL);
+        const auto step = machine_.resume(Event::advance_failed, facts_, 9'999'999'999'999'999'999ULL);
         ASSERT_EQ(step.action, Action::back_off);
         ASSERT_EQ(step.delay >= 1000ms, i >= 4) << i; // the waits grow
         ASSERT_FALSE(machine_.caught_up());
@@ -70,7 +73,7 @@ TEST_F(Relay, BacksOffWhileTheDatabaseIsAway) {
     connect();
     std::chrono::milliseconds longest = 0ms;
     for (int i = 0; i < 20; ++i) {
-        const auto step = machine_.resume(Event::fetch_failed, 0, 0ms, 9'999'999'999'999'999'999ULL);
+        const auto step = machine_.resume(Event::fetch_failed, facts_, 9'999'999'999'999'999'999ULL);
         ASSERT_EQ(step.action, Action::back_off);
         longest = std::max(longest, step.delay);
         ASSERT_LE(step.delay, 3000ms);
@@ -120,10 +123,58 @@ TEST_F(Relay, EndsOnStopFromEveryState) {
     for (const auto before :
          {Event::start, Event::connected, Event::fetched, Event::published, Event::publish_failed, Event::waited}) {
         RelayMachine machine(500);
-        machine.resume(before, 1, 0ms, 0);
-        EXPECT_EQ(machine.resume(Event::stop, 0, 0ms, 0).action, Action::finish);
-        EXPECT_EQ(machine.resume(Event::waited, 0, 0ms, 0).action, Action::finish);
+        facts_.count = 1;
+        machine.resume(before, facts_, 0);
+        EXPECT_EQ(machine.resume(Event::stop, facts_, 0).action, Action::finish);
+        EXPECT_EQ(machine.resume(Event::waited, facts_, 0).action, Action::finish);
     }
+}
+
+TEST_F(Relay, WaitsConnectedWhileAnotherLeads) {
+    facts_.leading = false;
+    EXPECT_EQ(on(Event::start).action, Action::connect);
+    EXPECT_EQ(on(Event::connected).action, Action::wait);
+    EXPECT_TRUE(machine_.caught_up());
+    EXPECT_EQ(on(Event::waited).action, Action::wait);
+    EXPECT_EQ(on(Event::waited, 0, RelayMachine::ping_after).action, Action::ping);
+    EXPECT_EQ(on(Event::pinged).action, Action::wait);
+    facts_.leading = true;
+    EXPECT_EQ(on(Event::woken).action, Action::fetch);
+}
+
+TEST_F(Relay, FinishesTheBatchInHandWhenTheLeadIsLost) {
+    connect();
+    on(Event::fetched, 500);
+    facts_.leading = false;
+    EXPECT_EQ(on(Event::published).action, Action::advance);
+    EXPECT_EQ(on(Event::advanced, 500).action, Action::wait);
+    EXPECT_EQ(on(Event::waited).action, Action::wait);
+}
+
+TEST_F(Relay, MovesTheCursorFirstAfterRedisCameBack) {
+    connect();
+    on(Event::fetched, 3);
+    on(Event::published);
+    on(Event::advance_failed);
+    on(Event::waited, 0, RelayMachine::ping_after);
+    on(Event::ping_failed);
+    EXPECT_EQ(on(Event::connected).action, Action::advance);
+}
+
+TEST_F(Relay, RefreshesStaleAggregatesWhenNothingWaitsToBePublished) {
+    connect();
+    facts_.stale = true;
+    EXPECT_EQ(on(Event::fetched, 500).action, Action::publish);
+    on(Event::published);
+    EXPECT_EQ(on(Event::advanced, 500).action, Action::fetch);
+    EXPECT_EQ(on(Event::fetched, 0).action, Action::refresh);
+    EXPECT_EQ(on(Event::refreshed).action, Action::wait); // whatever the facts say: no loop
+    EXPECT_EQ(on(Event::waited).action, Action::fetch);
+    EXPECT_EQ(on(Event::fetched, 0).action, Action::refresh);
+    EXPECT_EQ(on(Event::refresh_failed).action, Action::back_off);
+    EXPECT_EQ(on(Event::waited).action, Action::connect);
+    facts_.leading = false;
+    EXPECT_EQ(on(Event::connected).action, Action::wait);
 }
 
 } // namespace

@@ -1,4 +1,5 @@
--- Answers of HTTP requests that were sent with an Idempotency-Key, for whoever did not get the answer and asks again.
+-- What HTTP requests leave behind: answers of those that were sent with an Idempotency-Key, for whoever did not get the answer and asks again; and
+-- the trace that a task began in.
 
 CREATE TABLE radscheduler.idempotency_key (
     site_id      integer     NOT NULL REFERENCES radscheduler.site,
@@ -26,3 +27,6 @@ COMMENT ON COLUMN radscheduler.idempotency_key.created_at IS 'When it was answer
 
 SELECT radscheduler.audit_table('idempotency_key', 'key', 'names');
 SELECT radscheduler.secure_table('radscheduler.idempotency_key'::regclass);
+
+ALTER TABLE radscheduler.task ADD COLUMN trace_id text DEFAULT nullif(pg_catalog.current_setting('radscheduler.trace_id', true), '');
+COMMENT ON COLUMN radscheduler.task.trace_id IS 'Trace (W3C trace-id) of the request that caused it, as the session said: radscheduler.trace_id. NULL for what came as a message.';
