@@ -212,7 +212,7 @@ SELECT * FROM pg_temp.merge('{"days": [{"day": "2031-12-25", "name": "Christmas 
 SELECT c.day, r.code, c.name, c.opens, c.closes, c.day_id = :day AS is_the_same FROM radscheduler.calendar_day c LEFT JOIN radscheduler.resource r USING (site_id, resource_id) WHERE c.site_id = :site ORDER BY 1, 2 NULLS FIRST;
 SELECT r.code, w.modality, w.weekday, w.kind, w.release_hours, w.reserved_id = :stays AS is_the_same FROM radscheduler.reserved_hours w LEFT JOIN radscheduler.resource r USING (site_id, resource_id) WHERE w.site_id = :site ORDER BY w.weekday;
 SELECT m.mrn, p.effect, p.code FROM radscheduler.preview_hours('{"change": "configuration_import", "document": {"format": "radscheduler.configuration", "version": 1, "sites": [{"code": "AVAIL", "hours": [{"weekday": 1, "opens": "07:00", "closes": "19:00"}],
-    "days": [{"day": "2031-07-03", "hours": [{"opens": "07:00", "closes": "19:00"}]}]}]}}') p JOIN radscheduler.appointment a USING (appointment_id) JOIN radscheduler.patient m USING (site_id, patient_id) WHERE m.mrn LIKE 'AVHOLI_';
+    "days": [{"day": "2031-07-03", "hours": [{"opens": "07:00", "closes": "19:00"}]}]}]}}') p JOIN radscheduler.appointment a USING (appointment_id) JOIN radscheduler.patient m USING (site_id, patient_id) WHERE m.mrn LIKE 'AVHOLI_' ORDER BY m.mrn;
 SELECT DISTINCT i.action FROM radscheduler.configuration_import(radscheduler.configuration_export()) i;
 \set VERBOSITY terse
 SELECT * FROM pg_temp.merge('{"days": [{"day": "2031-12-25", "hours": [{"opens": "12:00", "closes": "10:00"}]}]}');

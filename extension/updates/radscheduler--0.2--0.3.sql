@@ -824,7 +824,7 @@ INSERT INTO radscheduler.procedure_catalogue VALUES
     ('CT-CAP-W', 'CT chest, abdomen and pelvis with contrast', 'CT', 35, 'with', 'Nothing to eat for 4 hours; water is allowed. Kidney function and allergies are checked.',
      '{CT C/A/P W,CT CAP W,CT CHEST ABD PELVIS W,CT CHEST ABDOMEN PELVIS W,CTCAPW}'),
     ('CT-STONE', 'CT abdomen and pelvis for kidney stones', 'CT', 20, 'none', NULL, '{CT FLANK PAIN,CT KUB,CT RENAL STONE,CT STONE PROTOCOL,CTKUB,CTSTONE}'),
-    ('CT-UROGRAM', 'CT urography', 'CT', 45, 'with_and_without', 'Nothing to eat for 4 hours; water is allowed. Kidney function and allergies are checked.',
+    ('CT-UROGRAM', 'CT urography without and with contrast', 'CT', 45, 'with_and_without', 'Nothing to eat for 4 hours; water is allowed. Kidney function and allergies are checked.',
      '{CT HEMATURIA,CT UROGRAM,CT UROGRAPHY,CTUROGRAM}'),
     ('CT-ENTERO-W', 'CT enterography', 'CT', 75, 'with', 'Nothing to eat for 6 hours; oral contrast is drunk for an hour before. Kidney function and allergies are checked.',
      '{CT ENTERO,CT ENTEROGRAPHY,CTENTEROW}'),
@@ -999,7 +999,7 @@ INSERT INTO radscheduler.procedure_catalogue VALUES
     ('FL-UGI', 'Fluoroscopy upper gastrointestinal series', 'RF', 45, 'none', 'Nothing to eat or drink for 8 hours.', '{FL UGI SERIES,FLUGI,RF UGI,UGI}'),
     ('FL-SBFT', 'Fluoroscopy small bowel follow-through', 'RF', 120, 'none', 'Nothing to eat or drink for 8 hours.',
      '{FL SMALL BOWEL,FLSBFT,SBFT,SMALL BOWEL SERIES,UGI SBFT}'),
-    ('FL-ENEMA', 'Fluoroscopy contrast enema', 'RF', 60, 'none', 'Bowel preparation the day before; clear liquids only.',
+    ('FL-ENEMA', 'Fluoroscopy contrast enema', 'RF', 60, 'unknown', 'Bowel preparation the day before; clear liquids only.',
      '{BARIUM ENEMA,FL BARIUM ENEMA,FL CONTRAST ENEMA,FLENEMA,RF BE}'),
     ('FL-VCUG', 'Fluoroscopy voiding cystourethrogram', 'RF', 45, 'with', 'Allergies are checked.', '{FL VOIDING CYSTOGRAM,FLVCUG,RF VCUG,VCUG}'),
     ('FL-CYSTOGRAM', 'Fluoroscopy cystogram', 'RF', 30, 'with', 'Allergies are checked.', '{CYSTOGRAM,FL CYSTO,FLCYSTOGRAM,RF CYSTOGRAM}'),
@@ -1039,7 +1039,7 @@ SELECT k.kind, o, 'SELECT' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(
                  'occupancy', 'conflict', 'appointments', 'schema_version']) o
 UNION ALL
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
-    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
+    unnest(ARRAY['find_slots', 'third_next_available', 'facts_of', 'match_procedure', 'explain_rules', 'conflicts_of', 'orders_of', 'appointments_of', 'schedule_as_of', 'appointment_as_of', 'drift_report', 'api_appointments', 'api_dashboard', 'health']) o;
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind),
@@ -1409,7 +1409,8 @@ CREATE OR REPLACE FUNCTION radscheduler.sender_of(p_application text, p_facility
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_sites integer[] := radscheduler.visible_sites();
+    v_sites   integer[] := radscheduler.visible_sites();
+    v_profile jsonb;
 BEGIN
     is_new := false;
     SELECT s.site_id, s.sender_id, radscheduler.sender_profile(s.profile, t.default_profile), NOT s.is_registered AND t.unknown_senders = 'refuse'
@@ -1425,8 +1426,14 @@ BEGIN
     IF sender_of.site_id IS NULL THEN
         PERFORM radscheduler.refuse_without_site();
     END IF;
-    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered)
-        VALUES (sender_of.site_id, p_application, p_facility, false)
+    v_profile := coalesce(nullif(current_setting('radscheduler.new_sender_profile', true), '')::jsonb, '{}');
+    PERFORM radscheduler.refuse_profile('the profile of new senders (radscheduler.new_sender_profile)', v_profile);
+    IF v_profile ? 'override_requests' THEN -- any session may set the setting
+        RAISE EXCEPTION 'the profile of new senders (radscheduler.new_sender_profile) cannot hold override_requests' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give it to the sender itself: SELECT * FROM radscheduler.set_sender(...).';
+    END IF;
+    INSERT INTO radscheduler.sender (site_id, sending_application, sending_facility, is_registered, profile)
+        VALUES (sender_of.site_id, p_application, p_facility, false, v_profile)
         ON CONFLICT DO NOTHING
         RETURNING sender.sender_id INTO sender_of.sender_id;
     IF sender_of.sender_id IS NOT NULL THEN
@@ -1441,7 +1448,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.sender_of(text, text) IS
-    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
+    'The sender known by MSH-3 and MSH-4, with its site and profile. Only sites the caller may use are looked at; where several know the pair, a registered sender goes before others, then the older. An unknown pair is recorded at the session''s site, else at the first of them, with the profile radscheduler.new_sender_profile. profile is the whole one: preset written out, over site.default_profile. is_refused: the sender is not registered, and its site refuses such (site.unknown_senders).';
 
 CREATE OR REPLACE FUNCTION radscheduler.modality_guess(p_site integer, codes text[], texts text[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -1585,6 +1592,165 @@ CREATE OR REPLACE FUNCTION radscheduler.contrast_meant(text) RETURNS text
 COMMENT ON FUNCTION radscheduler.contrast_meant(text) IS
     'What words say about an intravascular contrast agent: with, without, both (without and with), none (no word about it), unknown (words about it that are not understood or leave it open: somebody must look).';
 
+CREATE OR REPLACE FUNCTION radscheduler.contrast_agreement(p_text text, p_exam text, p_own_words text, OUT factor real, OUT told text) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT v.factor::real, v.told FROM (SELECT
+        CASE WHEN p_text = 'unknown' THEN CASE p_exam WHEN 'unknown' THEN 0.75 ELSE 0.6 END
+             WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 1 ELSE 0.75 END
+             WHEN p_exam = 'unknown' THEN 0.75
+             WHEN p_text = CASE p_exam WHEN 'none' THEN 'without' WHEN 'with_and_without' THEN 'both' ELSE p_exam END THEN 1
+             -- CT UROGRAM implies an agent; its exam is done without and with, under that very word.
+             WHEN p_text = 'with' AND p_exam = 'with_and_without' AND p_own_words = 'with' THEN 1
+             ELSE 0.3 END,
+        CASE WHEN p_text = 'unknown' THEN 'contrast: the text does not say clearly'
+             WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 'contrast: not told' ELSE 'contrast: the text does not say, the exam does' END
+             WHEN p_exam = 'unknown' THEN 'contrast: ' || p_text || ', the exam leaves it open'
+             ELSE 'contrast: ' || p_text END) v(factor, told) $$;
+
+COMMENT ON FUNCTION radscheduler.contrast_agreement(text, text, text) IS
+    'By what the score of an exam is multiplied for what a text says about contrast (contrast_meant()), what the exam is done with (procedure.contrast), and what its own words say: 1 agree, 0.3 contradict, between where one leaves it open. told says it in words.';
+
+CREATE TYPE radscheduler.study_match AS (code text, name text, modality text, score numeric, is_whole boolean, contradicts boolean, why text[]);
+
+COMMENT ON TYPE radscheduler.study_match IS 'An exam that a study text may mean: its score from 0 to 1, whether the text is its code, alias or name as a whole, whether they contradict each other, and why it was found.';
+
+COMMENT ON COLUMN radscheduler.study_match.code IS 'Code of the exam.';
+
+COMMENT ON COLUMN radscheduler.study_match.name IS 'Its name.';
+
+COMMENT ON COLUMN radscheduler.study_match.modality IS 'Its modality.';
+
+COMMENT ON COLUMN radscheduler.study_match.score IS 'How well it fits, 0 to 1.';
+
+COMMENT ON COLUMN radscheduler.study_match.is_whole IS 'Whether the text is its code, alias or name.';
+
+COMMENT ON COLUMN radscheduler.study_match.contradicts IS 'Whether contrast, side or modality contradict the text.';
+
+COMMENT ON COLUMN radscheduler.study_match.why IS 'Why it was found, and what lowered the score.';
+
+CREATE OR REPLACE FUNCTION radscheduler.match_candidates(p_site integer, p_text text, p_modality text)
+    RETURNS SETOF radscheduler.study_match
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_plain    text := upper(btrim(regexp_replace(p_text, '\s+', ' ', 'g')));
+    v_contrast text := radscheduler.contrast_meant(p_text);
+    v_said     text := radscheduler.modality_guess(p_site, '{}', ARRAY[p_text]);
+    v_told     text := coalesce(p_modality, v_said);
+    v_study    record := radscheduler.study_words(p_text);
+BEGIN
+    RETURN QUERY
+    WITH variant AS MATERIALIZED (
+        SELECT p.code, p.name, p.modality, p.contrast, v.kind, v.text, coalesce(w.words, '{}') AS words,
+               -- An alias without a side stands for an exam that has one all the same.
+               coalesce(w.side, max(w.side) FILTER (WHERE v.kind = 'name') OVER (PARTITION BY p.code)) AS side
+        FROM radscheduler.procedure p
+        CROSS JOIN LATERAL (SELECT 'code' AS kind, upper(p.code) AS text UNION ALL SELECT 'name', upper(p.name)
+                            UNION ALL SELECT 'alias', a.alias FROM radscheduler.procedure_alias a WHERE a.site_id = p.site_id AND a.code = p.code) v
+        -- A whole code has no words; of exams of another modality only what is written the same matters.
+        CROSS JOIN LATERAL radscheduler.study_words(CASE WHEN v.kind <> 'code' AND (v.kind = 'name' OR v.text ~ ' ') AND (v_told IS NULL OR p.modality = v_told) THEN v.text END) w
+        WHERE p.site_id = p_site
+    ), vocabulary AS MATERIALIZED (
+        SELECT DISTINCT w.word FROM variant v, unnest(v.words) w(word)
+    ), word AS MATERIALIZED (
+        -- A word that no exam has is read as the one it is most like.
+        SELECT w.word AS sent, coalesce(n.word, w.word) AS word, n.word IS NOT NULL AS is_misspelt
+        FROM unnest(v_study.words) w(word)
+        LEFT JOIN LATERAL (SELECT o.word FROM vocabulary o
+                           WHERE length(w.word) >= 5 AND length(o.word) >= 5 AND radscheduler.deciding_words(ARRAY[w.word]) = '{}' AND radscheduler.text_similarity(w.word, o.word) >= 0.45
+                             AND NOT EXISTS (SELECT FROM vocabulary x WHERE x.word = w.word)
+                           ORDER BY radscheduler.text_similarity(w.word, o.word) DESC, o.word COLLATE "C" LIMIT 1) n ON true
+    ), study AS (
+        SELECT coalesce(array_agg(DISTINCT w.word COLLATE "C"), '{}') AS words, count(*) FILTER (WHERE w.is_misspelt) AS misspelt FROM word w
+    ), compared AS (
+        SELECT v.*, v.text = v_plain AS is_same, s.misspelt, c.factor AS contrast_factor, c.told AS contrast_told,
+               ARRAY(SELECT unnest(v.words) INTERSECT SELECT unnest(s.words) ORDER BY 1) AS common,
+               ARRAY(SELECT unnest(v.words) EXCEPT SELECT unnest(s.words) ORDER BY 1) AS lacking, ARRAY(SELECT unnest(s.words) EXCEPT SELECT unnest(v.words) ORDER BY 1) AS surplus,
+               radscheduler.text_similarity(array_to_string(v.words, ' '), array_to_string(s.words, ' ')) AS likeness
+        FROM variant v CROSS JOIN study s
+        CROSS JOIN LATERAL radscheduler.contrast_agreement(v_contrast, v.contrast, radscheduler.contrast_meant(v.text)) c
+        WHERE v.text = v_plain OR v.words && s.words
+    ), scored AS (
+        SELECT c.*, CASE WHEN c.is_same THEN 1 ELSE 0.95 ^ c.misspelt * (0.7 * 2 * cardinality(c.common) / (2 * cardinality(c.common) + 0.5 * cardinality(c.lacking || c.surplus)) + 0.3 * c.likeness) END
+                    * CASE WHEN NOT c.is_same AND radscheduler.deciding_words(c.lacking || c.surplus) <> '{}' THEN 0.5 ELSE 1 END
+                    * CASE WHEN v_told IS NULL AND NOT c.is_same THEN 0.85 ELSE 1 END AS alike,
+               v_study.side IS NOT NULL AND c.side IS NOT NULL AND c.side <> v_study.side AND NOT (c.side = 'one' AND v_study.side IN ('left', 'right')) AS other_side,
+               coalesce(c.modality <> v_told OR v_said <> p_modality, false) AS other_modality
+        FROM compared c
+    )
+    SELECT DISTINCT ON (s.code) s.code, s.name, s.modality,
+           round((s.alike * s.contrast_factor * CASE WHEN s.other_side OR s.other_modality THEN 0.3 WHEN s.side IS NOT NULL AND v_study.side IS NULL AND NOT s.is_same THEN 0.8 ELSE 1 END)::numeric, 3) AS score,
+           s.is_same, s.other_side OR s.other_modality OR s.contrast_factor < 0.5,
+           array_remove(ARRAY[CASE WHEN s.is_same THEN s.kind ELSE 'words: ' || lower(array_to_string(s.common, ' ')) END,
+                              CASE WHEN NOT s.is_same AND s.lacking <> '{}' THEN 'only the exam: ' || lower(array_to_string(s.lacking, ' ')) END,
+                              CASE WHEN NOT s.is_same AND s.surplus <> '{}' THEN 'only the text: ' || lower(array_to_string(s.surplus, ' ')) END,
+                              CASE WHEN NOT s.is_same AND s.misspelt > 0 THEN (SELECT 'read as: ' || lower(string_agg(w.word, ' ' ORDER BY w.word COLLATE "C")) FROM word w WHERE w.is_misspelt) END,
+                              s.contrast_told,
+                              CASE WHEN v_study.side IS NOT NULL THEN 'laterality: ' || v_study.side || CASE WHEN s.side IS NULL THEN ', the exam has none' ELSE '' END END,
+                              CASE WHEN v_told IS NULL THEN 'modality: not told' ELSE 'modality: ' || v_told END], NULL)
+    FROM scored s
+    ORDER BY s.code, 4 DESC, s.is_same DESC, CASE s.kind WHEN 'code' THEN 1 WHEN 'alias' THEN 2 ELSE 3 END, s.text COLLATE "C";
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.match_candidates(integer, text, text) IS
+    'The exams of a site that have something in common with a study text, each with its best score, whether the text is its code, alias or name, whether text and exam contradict each other (contrast, side, modality), and why.';
+
+CREATE OR REPLACE FUNCTION radscheduler.match_procedure(study text, modality text DEFAULT NULL, OUT code text, OUT name text, OUT score numeric, OUT why text[],
+                                             OUT runner_up text, OUT runner_up_name text, OUT runner_up_score numeric) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site     integer := radscheduler.current_site();
+    v_modality text := radscheduler.modality_code(v_site, match_procedure.modality);
+    v_one      radscheduler.study_match;
+    v_best     radscheduler.study_match;
+    v_next     radscheduler.study_match;
+BEGIN
+    IF coalesce(match_procedure.modality, '') <> '' AND v_modality IS NULL THEN
+        RAISE EXCEPTION 'modality "%" is not known at this site', match_procedure.modality
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'radscheduler.modality_alias lists the words that are.';
+    ELSIF length(study) > 500 THEN
+        RAISE EXCEPTION 'a study text has 500 characters at most' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the text of AIS-3 or OBR-4 alone.';
+    ELSIF coalesce(btrim(study), '') = '' THEN
+        why := ARRAY['no text'];
+        RETURN;
+    END IF;
+    FOR v_one IN SELECT c.* FROM radscheduler.match_candidates(v_site, study, v_modality) c ORDER BY c.contradicts, c.score DESC, c.is_whole DESC, c.code COLLATE "C" LOOP
+        IF v_best.code IS NULL THEN
+            v_best := v_one;
+        ELSIF v_next.code IS NULL OR v_one.score > v_next.score THEN
+            v_next := v_one;
+        END IF;
+    END LOOP;
+    IF v_best.code IS NULL THEN
+        why := ARRAY['no exam has these words'];
+        RETURN;
+    END IF;
+    IF v_best.contradicts OR v_best.score < 0.6 OR NOT v_best.is_whole AND v_best.score - coalesce(v_next.score, 0) < 0.02 THEN
+        -- Nobody is chosen; who comes nearest is the runner-up.
+        why := ARRAY[CASE WHEN v_best.contradicts THEN 'exams that are alike contradict the text' WHEN v_best.score < 0.6 THEN 'no exam is near enough' ELSE 'two exams are as good' END] || v_best.why;
+        runner_up := v_best.code;
+        runner_up_name := v_best.name;
+        runner_up_score := v_best.score;
+        RETURN;
+    END IF;
+    code := v_best.code;
+    name := v_best.name;
+    score := v_best.score;
+    why := v_best.why;
+    runner_up := v_next.code;
+    runner_up_name := v_next.name;
+    runner_up_score := v_next.score;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.match_procedure(text, text) IS
+    'The exam of the session''s site that a study text means, with a score from 0 to 1, why (code, alias, name or words; contrast, laterality, modality), and the runner-up. code is NULL where none is near enough, two are as good, or the text contradicts all that are alike; the runner-up is then who comes nearest. Below 0.8 somebody should look. Raises 22023 for a modality that is not known.';
+
 CREATE OR REPLACE FUNCTION radscheduler.stock_site(p_site integer, p_procedures text[] DEFAULT '{}', p_words text[] DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
     AS $$
@@ -1701,6 +1867,79 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.add_procedure(text, text, text, integer, text, text, text[]) IS
     'Records an exam at the session''s site with the other codes that senders use for it (aliases, whatever their case); returns its code. modality is a DICOM code or a word for one, minutes NULL means the modality''s. A code that was an alias of another exam is one no longer, with a notice. Raises 22023 for a value that is not understood, 23505 for a code or alias that is taken. UPDATE and DELETE on radscheduler.procedure and procedure_alias do the rest.';
+
+DO $$
+DECLARE
+    v_similarity text;
+BEGIN
+    SELECT pg_catalog.format('%I.%I', n.nspname, p.proname) INTO STRICT v_similarity
+        FROM pg_catalog.pg_extension e
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+        JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE e.extname = 'pg_trgm' AND p.proname = 'similarity';
+    EXECUTE pg_catalog.format('CREATE FUNCTION radscheduler.text_similarity(a text, b text) RETURNS real LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN %s(a, b)', v_similarity);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.text_similarity(text, text) IS 'How alike two texts are by their trigrams, 0 to 1: similarity() of pg_trgm, wherever that is installed.';
+
+CREATE OR REPLACE FUNCTION radscheduler.study_words(p_text text, OUT words text[], OUT side text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- Whole phrases, in this order; \m and \M are the ends of words.
+    c_phrases CONSTANT text[] := '{{"\\mX RAYS?\\M",XRAY},{"\\m(C|CERV|CSP) ?SPINE\\M","CERVICAL SPINE"},{"\\m(T|THOR|DORSAL) ?SPINE\\M","THORACIC SPINE"},{"\\m(L|LUMB|LS|L S|LUMBOSACRAL) ?SPINE\\M","LUMBAR SPINE"},
+        {"\\mB L\\M",BILATERAL},{"\\m([0-9]) ?(V|VW|VWS|VIEW|VIEWS)\\M","\\1V"},{"\\mPA (AND )?LAT(ERAL)?\\M","2V"},{"\\mRUQ\\M","RIGHTUPPER QUADRANT"},{"\\mRIGHT UPPER\\M",RIGHTUPPER},
+        {"\\mIAC\\M","INTERNAL AUDITORY CANALS"},{"\\mC A P\\M|\\mCAP\\M","CHEST ABDOMEN PELVIS"},{"\\m(A P|AP)\\M","ABDOMEN PELVIS"},{"\\mABDPEL\\M","ABDOMEN PELVIS"},
+        {"\\mFOLLOW (UP|THROUGH)\\M","FOLLOW\\1"},{"\\mFINE NEEDLE ASPIRATION\\M",FNA}}';
+    c_means CONSTANT jsonb := '{"BRAIN":"HEAD","CRANIAL":"HEAD","CEREBRAL":"HEAD","THORAX":"CHEST","ABD":"ABDOMEN","ABDOMINAL":"ABDOMEN","PEL":"PELVIS","PELV":"PELVIS","PELVIC":"PELVIS",
+        "KIDNEY":"RENAL","KIDNEYS":"RENAL","SINUSES":"SINUS","HIPS":"HIP","KNEES":"KNEE","SHOULDERS":"SHOULDER","ANKLES":"ANKLE","WRISTS":"WRIST","HANDS":"HAND","FEET":"FOOT","ELBOWS":"ELBOW",
+        "BREASTS":"BREAST","RIB":"RIBS","VEINS":"VENOUS","VEIN":"VENOUS","ARTERIES":"ARTERIAL","ARTERY":"ARTERIAL","LEGS":"LEG","HEART":"CARDIAC","HEPATIC":"LIVER","TSPINE":"THORACIC SPINE",
+        "ANGIO":"ANGIOGRAPHY","ANGIOGRAM":"ANGIOGRAPHY","MRA":"ANGIOGRAPHY","CTA":"ANGIOGRAPHY","MRV":"VENOGRAPHY","CTV":"VENOGRAPHY","VENOGRAM":"VENOGRAPHY","MRCP":"CHOLANGIOPANCREATOGRAPHY",
+        "ARTHROGRAM":"ARTHROGRAPHY","ARTHRO":"ARTHROGRAPHY","BX":"BIOPSY","DX":"DIAGNOSTIC","DIAG":"DIAGNOSTIC","SCREEN":"SCREENING","TOMO":"TOMOSYNTHESIS","DBT":"TOMOSYNTHESIS",
+        "DUPLEX":"DOPPLER","ECHO":"ECHOCARDIOGRAPHY","ECHOCARDIOGRAM":"ECHOCARDIOGRAPHY","UROGRAM":"UROGRAPHY","CTU":"UROGRAPHY","MYELOGRAM":"MYELOGRAPHY","CYSTOGRAM":"CYSTOGRAPHY","HRCT":"HIGHRES CHEST",
+        "CXR":"CHEST","CALCULI":"STONE","CALCULUS":"STONE","STONES":"STONE","ESOPHAGRAM":"ESOPHAGUS","ENTERO":"ENTEROGRAPHY","PITUITARY":"SELLA","MAXILLOFACIAL":"FACE","FACIAL":"FACE"}';
+    -- Said about contrast, of the modality, or of nothing.
+    c_left_out CONSTANT text[] := '{W,WO,WWO,O,WITH,WITHOUT,C,CONTRAST,CONT,CON,IV,GAD,GADOLINIUM,GADAVIST,OMNIPAQUE,ISOVUE,PRE,POST,NON,NONCONTRAST,NC,NO,PLUS,ENHANCED,UNENHANCED,INFUSION,
+        CT,CAT,MR,MRI,XR,XRAY,CR,DR,RADIOGRAPH,RADIOGRAPHY,US,USG,ULTRASOUND,SONOGRAM,SONOGRAPHY,NM,NUC,PET,PT,PETCT,FL,RF,FLUORO,FLUOROSCOPY,IR,XA,MG,MAM,MAMMO,MAMMOGRAM,MAMMOGRAPHY,COMPUTED,TOMOGRAPHY,
+        MAGNETIC,RESONANCE,IMAGING,DEXA,DXA,BD,BMD,AND,OR,OF,THE,A,AN,IN,TO,FOR,BY,ON,EXAM,EXAMINATION,STUDY,SCAN,ROUTINE,PROTOCOL,SERIES}';
+    v_text   text := ' ' || regexp_replace(upper(left(p_text, 500)), '[^[:alnum:]]+', ' ', 'g') || ' ';
+    v_word   text;
+    v_sides  text[] := '{}';
+BEGIN
+    words := '{}';
+    FOR k IN 1 .. array_length(c_phrases, 1) LOOP
+        v_text := regexp_replace(v_text, c_phrases[k][1], c_phrases[k][2], 'g');
+    END LOOP;
+    FOREACH v_word IN ARRAY string_to_array(btrim(v_text), ' ') LOOP
+        CASE
+            WHEN v_word IN ('LEFT', 'LT', 'L') THEN v_sides := v_sides || 'left'::text;
+            WHEN v_word IN ('RIGHT', 'RT', 'R') THEN v_sides := v_sides || 'right'::text;
+            WHEN v_word IN ('BILATERAL', 'BILAT', 'BIL', 'BOTH') THEN v_sides := v_sides || 'both'::text;
+            WHEN v_word IN ('UNILATERAL', 'ONE') THEN v_sides := v_sides || 'one'::text;
+            WHEN v_word = '' OR v_word = ANY (c_left_out) THEN NULL;
+            ELSE words := words || string_to_array(coalesce(c_means ->> v_word, v_word), ' ');
+        END CASE;
+    END LOOP;
+    words := ARRAY(SELECT DISTINCT w COLLATE "C" FROM unnest(words) w ORDER BY 1);
+    side := CASE WHEN 'both' = ANY (v_sides) OR v_sides @> '{left,right}' THEN 'both' WHEN 'left' = ANY (v_sides) THEN 'left' WHEN 'right' = ANY (v_sides) THEN 'right'
+                 WHEN 'one' = ANY (v_sides) THEN 'one' END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.study_words(text) IS
+    'The words of a study text that tell which exam it is, in one spelling, without those about contrast and modality; side is left, right, both, one or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.deciding_words(p_words text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT ARRAY(SELECT w FROM unnest(p_words) w WHERE w = ANY ('{HEAD,FACE,SINUS,ORBIT,ORBITS,JAW,MANDIBLE,TEMPORAL,NECK,CHEST,LUNG,ABDOMEN,PELVIS,SPINE,CERVICAL,THORACIC,LUMBAR,SACRUM,COCCYX,SHOULDER,CLAVICLE,SCAPULA,HUMERUS,
+        ELBOW,FOREARM,WRIST,HAND,FINGER,THUMB,HIP,FEMUR,THIGH,KNEE,TIBIA,FIBULA,CALF,ANKLE,FOOT,HEEL,CALCANEUS,TOE,TOES,LEG,ARM,EXTREMITY,LIVER,PANCREAS,SPLEEN,RENAL,BLADDER,PROSTATE,BREAST,CARDIAC,CORONARY,AORTA,CAROTID,
+        THYROID,SCROTUM,TESTICLE,UTERUS,OVARY,ESOPHAGUS,SELLA,STERNUM,RIBS,SKULL,ADRENAL,ANGIOGRAPHY,VENOGRAPHY,ARTHROGRAPHY,BIOPSY,FNA,SCREENING,DIAGNOSTIC,TOMOSYNTHESIS,UROGRAPHY,MYELOGRAPHY,CYSTOGRAPHY,ENTEROGRAPHY,
+        COLONOGRAPHY,DRAINAGE,ASPIRATION,INJECTION,ABLATION,GUIDED,DOPPLER,ARTERIAL,VENOUS,ECHOCARDIOGRAPHY,CHOLANGIOPANCREATOGRAPHY,STONE,CALCIUM,PREGNANCY,INFANT}')) $$;
+
+COMMENT ON FUNCTION radscheduler.deciding_words(text[]) IS 'Of the words of study_words() those that name a part of the body or a technique: an exam with one more or one less is another exam.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_all(p_site integer, p_actions text[], p_object text, p_object_ids bigint[], p_details jsonb[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -13237,6 +13476,7 @@ BEGIN
     END IF;
     PERFORM radscheduler.expire_quarantine();
     PERFORM radscheduler.expire_replies();
+    PERFORM radscheduler.expire_stream_tickets();
     DELETE FROM radscheduler.task t WHERE t.state = 'done' AND t.updated_at < now() - interval '30 days';
     RETURN jsonb_build_object('partitions_created', to_jsonb(v_made.created), 'partitions_dropped', to_jsonb(v_dropped),
                               'postponed', to_jsonb(v_made.postponed || v_later), 'audit_events_sealed', v_sealed, 'holds_expired', v_holds, 'reservations_released', v_freed);
@@ -13686,7 +13926,8 @@ BEGIN
     END;
     IF radscheduler.not_modified(request, v_reply) THEN
         RETURN ROW(304, NULL, NULL, v_reply.headers)::radscheduler.http_reply;
-    ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 THEN
+    -- A secret is answered once and kept nowhere.
+    ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 AND p_function <> 'api_v1_api_keys_create' THEN
         PERFORM radscheduler.keep_reply(p_principal, p_key, v_hash, v_reply);
     END IF;
     RETURN v_reply;
@@ -14116,19 +14357,20 @@ INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['relay_page', 'relay_lag', 'relay_aggregates']) o UNION ALL SELECT 'admin', 'relay_lag()', 'EXECUTE';
 
 CREATE OR REPLACE FUNCTION radscheduler.event_envelope(p_epoch text, p_xid xid8, p_seq bigint, p_site text, p_type text, p_recorded_at timestamptz, p_appointment bigint, p_message bigint,
-                                            p_data jsonb) RETURNS text
+                                            p_data jsonb, p_trace text DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', p_xid::text || '-' || p_seq, 'source', '/radscheduler/' || p_site,
         'type', p_type, 'subject', coalesce('appointment/' || p_appointment, 'message/' || p_message), 'time', p_recorded_at,
         'datacontenttype', 'application/json', 'site', p_site, 'cursor', p_xid::text || '-' || p_seq, 'epoch', p_epoch, 'schemaver', '1',
+        'traceparent', '00-' || p_trace || '-' || lpad(to_hex(p_seq), 16, '0') || '-00',
         'data', p_data || jsonb_build_object('appointment_id', p_appointment, 'message_id', p_message)));
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.event_envelope(text, xid8, bigint, text, text, timestamptz, bigint, bigint, jsonb) IS
-    'An event as CloudEvents 1.0 JSON without patient data. Its id is unique within its epoch; schemaver changes when members of data change their meaning.';
+COMMENT ON FUNCTION radscheduler.event_envelope(text, xid8, bigint, text, text, timestamptz, bigint, bigint, jsonb, text) IS
+    'An event as CloudEvents 1.0 JSON without patient data. Its id is unique within its epoch; schemaver changes when members of data change their meaning; traceparent is there when a traced request caused it, its span the event itself.';
 
 CREATE OR REPLACE FUNCTION radscheduler.relay_fetch(relay text, max_events integer DEFAULT 500, OUT cursor text, OUT channel text, OUT payload text) RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
@@ -14142,7 +14384,7 @@ BEGIN
     RETURN QUERY
 SELECT e.xid::text || '-' || e.seq,
        format('radsched:{%s}:ch:%s', s.code, split_part(e.type, '.', 1)),
-       radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+       radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data, e.trace_id)
 FROM radscheduler.event_log e
 JOIN radscheduler.site s ON s.site_id = e.site_id
 WHERE (e.xid, e.seq) > (coalesce((SELECT c.xid FROM radscheduler.relay_cursor c WHERE c.relay = relay_fetch.relay), '0'::xid8),
@@ -14196,7 +14438,7 @@ BEGIN
             HINT = 'Ask event_head(), read the schedule anew, and follow from there. set_retention() says how long events are kept.';
     END IF;
     RETURN QUERY
-    SELECT e.xid::text || '-' || e.seq, v_epoch, s.code, e.type, radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data)
+    SELECT e.xid::text || '-' || e.seq, v_epoch, s.code, e.type, radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data, e.trace_id)
     FROM radscheduler.event_log e
     JOIN radscheduler.site s ON s.site_id = e.site_id
     WHERE (e.xid, e.seq) > (v_xid, v_seq) AND e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.site_id = ANY (v_sites)
@@ -16966,7 +17208,7 @@ COMMENT ON COLUMN radscheduler.task.trace_id IS 'Trace (W3C trace-id) of the req
 $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (30, 'event_epochs', $storage_step$
--- The clusters that event_log has lived in: its cursors can be compared within one of them only.
+-- The clusters that event_log has lived in: its cursors can be compared within one of them only. And the trace that an event belongs to.
 
 CREATE TABLE radscheduler.event_epoch (
     number     integer     PRIMARY KEY CHECK (number > 0),
@@ -16986,6 +17228,38 @@ SELECT radscheduler.make_append_only('radscheduler.event_epoch', true);
 ALTER TABLE radscheduler.event_epoch ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY any_row ON radscheduler.event_epoch FOR SELECT USING (true);
 COMMENT ON POLICY any_row ON radscheduler.event_epoch IS 'Read by whoever has the right, written by functions of the extension only.';
+
+ALTER TABLE radscheduler.event_log ADD COLUMN trace_id text DEFAULT pg_catalog.substring(pg_catalog.current_setting('radscheduler.trace_id', true), '^[0-9a-f]{32}$');
+COMMENT ON COLUMN radscheduler.event_log.trace_id IS 'Trace (W3C trace-id) of the request that caused it, as the session said: radscheduler.trace_id. NULL for what came as a message.';
+$storage_step$);
+
+INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (31, 'stream_tickets', $storage_step$
+-- One-time tickets for live events: a browser cannot send a header with a WebSocket or an EventSource, and a token in a URL ends up in logs.
+
+CREATE TABLE radscheduler.stream_ticket (
+    site_id       integer     NOT NULL REFERENCES radscheduler.site,
+    ticket_hash   bytea       NOT NULL,
+    principal     text        NOT NULL,
+    login         text,
+    token_version integer,
+    scopes        text[]      NOT NULL,
+    until         timestamptz,
+    expires_at    timestamptz NOT NULL,
+    PRIMARY KEY (site_id, ticket_hash)
+);
+CREATE INDEX stream_ticket_hash ON radscheduler.stream_ticket (ticket_hash);
+COMMENT ON TABLE  radscheduler.stream_ticket IS 'Tickets that were given out and not used yet (create_stream_ticket()): for 30 seconds, once. Nobody is granted this table.';
+COMMENT ON COLUMN radscheduler.stream_ticket.site_id IS 'The site whose events it opens.';
+COMMENT ON COLUMN radscheduler.stream_ticket.ticket_hash IS 'SHA-256 of the ticket, which is nowhere.';
+COMMENT ON COLUMN radscheduler.stream_ticket.principal IS 'Whose it is: user:<login>, key:<id>, empty for nobody.';
+COMMENT ON COLUMN radscheduler.stream_ticket.login IS 'Of a user whose token was signed here.';
+COMMENT ON COLUMN radscheduler.stream_ticket.token_version IS 'Of that token: the ticket counts no longer than it.';
+COMMENT ON COLUMN radscheduler.stream_ticket.scopes IS 'What its holder may do.';
+COMMENT ON COLUMN radscheduler.stream_ticket.until IS 'When the token runs out that it was given for, and with it the connection; NULL for a key.';
+COMMENT ON COLUMN radscheduler.stream_ticket.expires_at IS 'Until when it may be used.';
+
+SELECT radscheduler.audit_table('stream_ticket', 'principal', 'names');
+SELECT radscheduler.secure_table('radscheduler.stream_ticket'::regclass);
 $storage_step$);
 
 CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_list(request jsonb) RETURNS radscheduler.http_reply
@@ -18368,6 +18642,1776 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.api_v1_holds_release(jsonb) IS 'DELETE /api/v1/holds/{id}: release(); 204.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_days(request jsonb, p_zone text, p_before integer, p_most integer, OUT first date, OUT last date) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_name text;
+    v_word text;
+BEGIN
+    FOREACH v_name IN ARRAY '{from,to}'::text[] LOOP
+        v_word := radscheduler.api_word(request, v_name);
+        IF v_word !~ '^\d{4}-\d\d-\d\d$' THEN
+            PERFORM radscheduler.api_fault(v_name, 'is no day', 'Give a day of the site such as 2031-01-15.');
+        END IF;
+        PERFORM radscheduler.api_instant(v_name, request -> 'query' -> v_name, p_zone); -- there is such a day
+    END LOOP;
+    last := coalesce(radscheduler.api_word(request, 'to')::date, greatest(timezone(p_zone, now())::date, radscheduler.api_word(request, 'from')::date));
+    first := coalesce(radscheduler.api_word(request, 'from')::date, last - p_before);
+    IF last < first OR last - first >= p_most THEN
+        PERFORM radscheduler.api_fault('from', format('must be to or one of the %s days before it', p_most - 1), format('Ask for at most %s days at a time; without to the last one is today.', p_most));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_days(jsonb, text, integer, integer) IS
+    'The days that from and to name, both counted: to is today without it, from so many days before. Raises 22023 for no days, and for more than p_most.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_analytics_utilization(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_days     record := radscheduler.api_days(request, v_zone, 6, 31);
+    v_modality text := radscheduler.api_modality(v_site, 'modality', radscheduler.api_word(request, 'modality'));
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{from,modality,to}', 'parameter');
+    RETURN radscheduler.reply(200, (SELECT jsonb_build_object('from', v_days.first, 'to', v_days.last, 'timezone', v_zone, 'booked_minutes', coalesce(sum(u.booked_minutes), 0),
+            'available_minutes', coalesce(sum(u.available_minutes), 0), 'utilization', round(100.0 * sum(u.booked_minutes) / nullif(sum(u.available_minutes), 0), 1),
+            'items', coalesce(jsonb_agg(jsonb_build_object('day', u.day, 'resource', u.code, 'resource_id', u.resource_id, 'name', u.name, 'kind', u.kind, 'modality', u.modality,
+                'booked_minutes', u.booked_minutes, 'available_minutes', u.available_minutes, 'utilization', round(100.0 * u.booked_minutes / nullif(u.available_minutes, 0), 1))
+                ORDER BY u.day, u.code, u.resource_id), '[]'))
+        FROM radscheduler.utilization_of(v_site, v_days.first, v_days.last, v_modality) u));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_analytics_utilization(jsonb) IS
+    'GET /api/v1/analytics/utilization: utilization_of() from and to (days, at most 31; a week without them), of a modality: percent of available minutes that are booked, in all and for each day and scanner or room.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_analytics_appointments(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_days     record := radscheduler.api_days(request, v_zone, 6, 366);
+    v_modality text := radscheduler.api_modality(v_site, 'modality', radscheduler.api_word(request, 'modality'));
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{from,modality,to}', 'parameter');
+    RETURN radscheduler.reply(200, jsonb_build_object('from', v_days.first, 'to', v_days.last, 'timezone', v_zone, 'items', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('day', d.day, 'modality', d.modality, 'count', d.n, 'by_status', d.states, 'moved', d.moved, 'urgent', d.urgent,
+                   'no_show_rate', round(100.0 * d.missed / nullif(d.missed + d.done, 0), 1)) ORDER BY d.day, d.modality COLLATE "C"), '[]')
+        FROM (SELECT s.day, s.modality, sum(s.n) AS n, jsonb_object_agg(s.status, s.n) AS states, sum(s.moved) AS moved, sum(s.urgent) AS urgent,
+                     coalesce(sum(s.n) FILTER (WHERE s.status = 'NO_SHOW'), 0) AS missed, coalesce(sum(s.n) FILTER (WHERE s.status = 'COMPLETED'), 0) AS done
+              FROM (SELECT timezone(v_zone, a.starts_at)::date AS day, coalesce(m.label, a.modality, '') AS modality, a.status, count(*) AS n,
+                           count(*) FILTER (WHERE a.reschedule_count > 0) AS moved, count(*) FILTER (WHERE a.urgency <> 'routine') AS urgent
+                    FROM radscheduler.appointment a LEFT JOIN radscheduler.modality m ON m.site_id = a.site_id AND m.code = a.modality
+                    WHERE a.site_id = v_site AND a.starts_at >= timezone(v_zone, v_days.first::timestamp) AND a.starts_at < timezone(v_zone, (v_days.last + 1)::timestamp)
+                      AND a.status <> 'DELETED' AND a.hold_until IS NULL AND a.patient_id IS NOT NULL AND NOT a.is_test AND (v_modality IS NULL OR a.modality = v_modality)
+                    GROUP BY 1, 2, 3) s
+              GROUP BY s.day, s.modality) d)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_analytics_appointments(jsonb) IS
+    'GET /api/v1/analytics/appointments: how many from and to (days, at most 366; a week without them), by day and modality: count, by_status, moved (at least once), urgent (not routine), and no_show_rate of those that came or did not.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_analytics_messages(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_zone   text := radscheduler.site_zone(v_site);
+    v_days   record := radscheduler.api_days(request, v_zone, 6, 92);
+    v_sender bigint := radscheduler.api_count(request, 'sender');
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{from,sender,to}', 'parameter');
+    RETURN radscheduler.reply(200, jsonb_build_object('from', v_days.first, 'to', v_days.last, 'timezone', v_zone, 'items', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('day', d.day, 'sender', d.sender_id, 'application', s.sending_application, 'facility', s.sending_facility, 'count', d.n, 'by_outcome', d.outcomes,
+                   'taken', round(100.0 * d.taken / d.n, 1)) ORDER BY d.day, d.sender_id), '[]')
+        FROM (SELECT o.day, o.sender_id, sum(o.n) AS n, sum(o.taken) AS taken, jsonb_object_agg(o.outcome, o.n) AS outcomes
+              FROM (SELECT timezone(v_zone, m.received_at)::date AS day, m.sender_id, m.outcome, count(*) AS n, count(*) FILTER (WHERE m.code = 'AA') AS taken FROM radscheduler.hl7_message m
+                    WHERE m.site_id = v_site AND m.received_at >= timezone(v_zone, v_days.first::timestamp) AND m.received_at < timezone(v_zone, (v_days.last + 1)::timestamp)
+                      AND (v_sender IS NULL OR m.sender_id = v_sender) AND m.processing_id IS DISTINCT FROM 'T'
+                    GROUP BY 1, 2, 3) o
+              GROUP BY o.day, o.sender_id) d
+        LEFT JOIN radscheduler.sender s ON s.site_id = v_site AND s.sender_id = d.sender_id)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_analytics_messages(jsonb) IS
+    'GET /api/v1/analytics/messages: how many were received from and to (days, at most 92; a week without them), by day and sender: count, by_outcome, and taken: percent answered AA.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_analytics_third_next(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_zone text := radscheduler.site_zone(v_site);
+    v_from timestamptz := coalesce(radscheduler.api_instant('from', request #> '{query,from}', v_zone), now());
+    v_long bigint := radscheduler.api_count(request, 'duration_minutes');
+    v_row  record;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{duration_minutes,from,modality,procedure,resource}', 'parameter');
+    IF v_long NOT BETWEEN 1 AND 1440 THEN
+        PERFORM radscheduler.api_fault('duration_minutes', 'must be 1 to 1440', 'Leave it out for the usual length.');
+    END IF;
+    v_row := radscheduler.third_next_available(radscheduler.api_word(request, 'modality'), radscheduler.api_word(request, 'procedure'), radscheduler.api_word(request, 'resource'), v_from, v_long::integer);
+    RETURN radscheduler.reply(200, jsonb_build_object('from', v_from, 'resource', v_row.resource_code, 'starts_at', v_row.starts_at, 'ends_at', v_row.ends_at, 'days', v_row.days));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_analytics_third_next(jsonb) IS
+    'GET /api/v1/analytics/third-next-available: third_next_available() for a modality, procedure or resource, from a time on: the third free time and the days until it; null where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_audit_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site    integer := radscheduler.api_enter();
+    v_zone    text := radscheduler.site_zone(v_site);
+    v_limit   integer := radscheduler.api_limit(request);
+    v_after   jsonb := radscheduler.api_after(request, '{string,number}');
+    v_to      timestamptz := radscheduler.api_instant('to', request #> '{query,to}', v_zone);
+    v_from    timestamptz := radscheduler.api_instant('from', request #> '{query,from}', v_zone);
+    v_object  text := radscheduler.api_word(request, 'object');
+    v_of      bigint := radscheduler.api_count(request, 'object_id');
+    v_actor   text := radscheduler.api_word(request, 'actor');
+    v_trace   text := radscheduler.api_word(request, 'trace_id');
+    v_actions text[] := radscheduler.api_words(request, 'action');
+    v_items   jsonb;
+    v_last    jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{action,actor,after,from,limit,object,object_id,to,trace_id}', 'parameter');
+    IF v_of IS NOT NULL AND v_object IS NULL THEN
+        PERFORM radscheduler.api_fault('object_id', 'needs object', 'Say whose number it is: object=appointment&object_id=12.');
+    ELSIF v_to <= v_from THEN
+        PERFORM radscheduler.api_fault('to', 'must come after from', 'Leave one of them out, or give a later one.');
+    END IF;
+    -- The log is large and has an index for objects only; without one a week is looked through.
+    v_from := coalesce(v_from, CASE WHEN v_of IS NULL THEN coalesce(v_to, now()) - interval '7 days' ELSE '-infinity' END);
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.audit_id, 'recorded_at', e.recorded_at, 'role', e.role_name, 'login', e.login_name, 'actor', e.actor, 'purpose', e.purpose, 'trace_id', e.trace_id,
+               'action', e.action, 'object', e.object, 'object_id', e.object_id, 'detail', e.detail) ORDER BY e.recorded_at DESC, e.audit_id DESC), '[]') INTO v_items
+        FROM (SELECT a.* FROM radscheduler.audit_event a
+              WHERE a.site_id = v_site AND a.recorded_at >= v_from AND (v_to IS NULL OR a.recorded_at < v_to) AND a.recorded_at <= coalesce((v_after ->> 0)::timestamptz, 'infinity')
+                AND (v_after IS NULL OR (a.recorded_at, a.audit_id) < ((v_after ->> 0)::timestamptz, (v_after ->> 1)::bigint))
+                AND (v_object IS NULL OR a.object = v_object) AND (v_of IS NULL OR a.object_id = v_of) AND (v_actor IS NULL OR a.actor = v_actor)
+                AND (v_trace IS NULL OR a.trace_id = v_trace) AND (v_actions IS NULL OR a.action = ANY (v_actions))
+              ORDER BY a.recorded_at DESC, a.audit_id DESC LIMIT v_limit + 1) e;
+    PERFORM radscheduler.audit(v_site, 'read', 'audit_event', NULL, jsonb_strip_nulls(jsonb_build_object('from', nullif(v_from, '-infinity'), 'to', v_to, 'object', v_object, 'object_id', v_of,
+        'rows', least(jsonb_array_length(v_items), v_limit))));
+    v_last := v_items -> (v_limit - 1);
+    RETURN radscheduler.api_page(request, v_items - v_limit,
+        CASE WHEN jsonb_array_length(v_items) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_last -> 'recorded_at', v_last -> 'id')) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_audit_list(jsonb) IS
+    'GET /api/v1/audit: the newest first. Filters: from and to (the last 7 days unless object_id is given), action (several times), object and object_id, actor, trace_id; limit, after. No patient data; audited.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_block_rows(p_site integer, p_ids bigint[], p_reasons boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.block_id, 'resource', r.code, 'resource_id', r.resource_id, 'kind', b.kind, 'starts_at', lower(b.during), 'ends_at', upper(b.during),
+                'origin', CASE WHEN b.sender_block_id IS NULL THEN 'here' ELSE 'sender' END, 'created_at', b.created_at)
+                || CASE WHEN p_reasons THEN jsonb_build_object('reason', b.reason) ELSE '{}' END ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.resource_block b ON b.site_id = p_site AND b.block_id = u.id
+        JOIN radscheduler.resource r ON r.site_id = p_site AND r.resource_id = b.resource_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_block_rows(integer, bigint[], boolean) IS
+    'Blocks as /api/v1 shows them, in the order of their ids given. p_reasons: with the reason, which a sender may have filled with notes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_block_seen(request jsonb, p_site integer, p_block bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_block_rows(p_site, ARRAY[p_block], radscheduler.api_sees_patients(request)) -> 0;
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no block % at this site', p_block USING ERRCODE = 'no_data_found', HINT = 'It may have been lifted: GET /api/v1/blocks lists those there are.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_block_seen(jsonb, integer, bigint) IS 'One block as the caller of a request may see it; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_blocks_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_zone   text := radscheduler.site_zone(v_site);
+    v_limit  integer := radscheduler.api_limit(request);
+    v_after  jsonb := radscheduler.api_after(request, '{string,number}');
+    v_from   timestamptz := radscheduler.api_instant('from', request #> '{query,from}', v_zone);
+    v_to     timestamptz := radscheduler.api_instant('to', request #> '{query,to}', v_zone);
+    v_kinds  text[] := radscheduler.api_words(request, 'kind');
+    v_places bigint[] := (radscheduler.read_resources(v_site, radscheduler.api_words(request, 'resource'))).ids;
+    v_ids    bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,from,kind,limit,resource,to}', 'parameter');
+    IF NOT v_kinds <@ '{block,maintenance,downtime}' THEN
+        PERFORM radscheduler.api_fault('kind', 'is none of blocks', 'Use block, maintenance or downtime.');
+    ELSIF v_to <= v_from THEN
+        PERFORM radscheduler.api_fault('to', 'must come after from', 'Leave one of them out, or give a later one.');
+    END IF;
+    v_ids := ARRAY(SELECT b.block_id FROM radscheduler.resource_block b
+        WHERE b.site_id = v_site AND b.during && tstzrange(v_from, v_to) AND (v_kinds IS NULL OR b.kind = ANY (v_kinds)) AND (v_places = '{}' OR b.resource_id = ANY (v_places))
+          AND (v_after IS NULL OR (lower(b.during), b.block_id) > ((v_after ->> 0)::timestamptz, (v_after ->> 1)::bigint))
+        ORDER BY lower(b.during), b.block_id LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request, radscheduler.api_block_rows(v_site, v_ids[1:v_limit], radscheduler.api_sees_patients(request)),
+        CASE WHEN cardinality(v_ids) > v_limit THEN (SELECT radscheduler.api_cursor(jsonb_build_array(lower(b.during), b.block_id)) FROM radscheduler.resource_block b
+            WHERE b.site_id = v_site AND b.block_id = v_ids[v_limit]) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_blocks_list(jsonb) IS 'GET /api/v1/blocks: by the time they begin. Filters: from and to (time they touch), resource and kind (each several times); limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_blocks_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_block_seen(request, v_site, radscheduler.api_id(request)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_blocks_get(jsonb) IS 'GET /api/v1/blocks/{id}: one block.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_blocks_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_body     jsonb := radscheduler.api_body(request, '{ends_at,kind,reason,resource,starts_at}');
+    v_resource text := radscheduler.api_text(v_body, 'resource');
+    v_made     record;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    IF v_resource IS NULL THEN
+        PERFORM radscheduler.api_fault('resource', 'is missing', 'Name what is blocked: {"resource": "MRI1", …}.');
+    END IF;
+    v_made := radscheduler.block_resource(v_resource, radscheduler.api_instant('starts_at', v_body -> 'starts_at', v_zone), radscheduler.api_instant('ends_at', v_body -> 'ends_at', v_zone),
+                                          radscheduler.api_text(v_body, 'reason'), coalesce(radscheduler.api_text(v_body, 'kind'), 'block'));
+    RETURN radscheduler.api_tagged(201, radscheduler.api_block_seen(request, v_site, v_made.block_id) || jsonb_build_object('appointments', v_made.appointments),
+                                   '/api/v1/blocks/' || v_made.block_id, '{appointments}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_blocks_create(jsonb) IS
+    'POST /api/v1/blocks: block_resource() with resource (any of its names), starts_at, ends_at, kind (block, maintenance, downtime) and reason. 201; appointments says how many are concerned, which are flagged.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_blocks_lift(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_from timestamptz := radscheduler.api_instant('from', request #> '{query,from}', radscheduler.site_zone(v_site));
+    v_n    integer;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{from}', 'parameter');
+    PERFORM radscheduler.api_block_seen(request, v_site, v_id);
+    v_n := radscheduler.unblock_resource(v_id, v_from);
+    RETURN radscheduler.reply(200, jsonb_build_object('id', v_id, 'appointments', v_n,
+        'block', radscheduler.api_block_rows(v_site, ARRAY[v_id], radscheduler.api_sees_patients(request)) -> 0));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_blocks_lift(jsonb) IS
+    'DELETE /api/v1/blocks/{id}: unblock_resource(), from a time (query parameter from) or whole. Answers how many appointments lie in the time that is free again, and what is left of the block, or null.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_configuration_export(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+BEGIN
+    PERFORM radscheduler.api_enter();
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.configuration_export(), NULL, '{exported_at}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_configuration_export(jsonb) IS 'GET /api/v1/configuration: configuration_export() of the site.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_configuration_import(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off SET client_min_messages = warning
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_dry    boolean := coalesce(radscheduler.api_truth(request, 'dry_run'), true);
+    v_body   jsonb := coalesce(request -> 'body', 'null');
+    v_report jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{dry_run}', 'parameter');
+    IF jsonb_typeof(v_body) <> 'object' THEN
+        RAISE EXCEPTION 'the body must be a configuration document' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send what GET /api/v1/configuration answers, or one like it.';
+    END IF;
+    -- A sender of the document that is, or by default becomes, registered, and is not yet.
+    IF EXISTS (SELECT FROM jsonb_path_query(v_body, 'strict $.sites[*].senders[*] ? (@.type() == "object")', '{}', true) s(item)
+               WHERE NOT EXISTS (SELECT FROM radscheduler.sender r WHERE r.site_id = v_site AND r.sending_application = s.item ->> 'sending_application'
+                                   AND r.sending_facility = s.item ->> 'sending_facility' AND (r.is_registered OR NOT s.item ? 'is_registered'))
+                 AND s.item -> 'is_registered' IS DISTINCT FROM 'false') THEN
+        PERFORM radscheduler.api_refuse_registering(v_site);
+    END IF;
+    v_report := (SELECT coalesce(jsonb_agg(to_jsonb(r) - 'ordinality' ORDER BY r.ordinality), '[]') FROM radscheduler.configuration_import(v_body, v_dry) WITH ORDINALITY r);
+    RETURN radscheduler.reply(200, jsonb_build_object('dry_run', v_dry, 'items', v_report, 'summary',
+        (SELECT jsonb_build_object('insert', count(*) FILTER (WHERE i ->> 'action' = 'insert'), 'update', count(*) FILTER (WHERE i ->> 'action' = 'update'),
+                                   'unchanged', count(*) FILTER (WHERE i ->> 'action' = 'unchanged')) FROM jsonb_array_elements(v_report) i)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_configuration_import(jsonb) IS
+    'POST /api/v1/configuration/import: configuration_import() of the body, one row for each item. Nothing is kept unless dry_run=false is in the query. 403 for another site, and for registering a sender where there are several sites; 422 names the place in the document.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_tag(p_shown jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT left(encode(sha256(convert_to(p_shown::text, 'UTF8')), 'hex'), 20)
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_tag(jsonb) IS 'The version of something that has none: a hash of what is shown of it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_tagged(p_status integer, p_shown jsonb, p_location text DEFAULT NULL, p_passing text[] DEFAULT '{}') RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN radscheduler.reply(p_status, p_shown, jsonb_strip_nulls(jsonb_build_object('ETag', format('"%s"', radscheduler.api_tag(p_shown - p_passing)), 'Location', p_location)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_tagged(integer, jsonb, text, text[]) IS 'An answer that is one item, with api_tag() as ETag, and Location where it is new. p_passing: keys that change without anybody changing the item.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_outdated(request jsonb, p_what text, p_shown jsonb, p_passing text[] DEFAULT '{}') RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_tag text := radscheduler.api_tag(p_shown - p_passing);
+BEGIN
+    IF coalesce(request ->> 'if_match', '*') IN ('*', v_tag) THEN
+        RETURN NULL;
+    END IF;
+    RETURN radscheduler.problem(412, 'precondition_failed', 'Changed meanwhile', format('The %s is not as you read it. Look at it as it is, decide again, and give that version.', p_what),
+        jsonb_build_object('current', p_shown), jsonb_build_object('ETag', format('"%s"', v_tag)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_outdated(jsonb, text, jsonb, text[]) IS
+    'The answer 412, with the item as it is, when If-Match names another version than the present one; NULL when it names that, any (*), or there is none. Ask it under api_configuring().';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_configuring() RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    LOCK TABLE radscheduler.site IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_configuring() IS 'The first lock of whoever changes configuration: one at a time. Messages and bookings do not wait for it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_configure(p_site integer, p_list text, p_item jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_sites jsonb := jsonb_build_array(jsonb_build_object('code', (SELECT s.code FROM radscheduler.site s WHERE s.site_id = p_site))
+                         || CASE WHEN p_list IS NULL THEN p_item ELSE jsonb_build_object(p_list, jsonb_build_array(p_item)) END);
+    v_text  text;
+    v_hint  text;
+    v_parts text[];
+BEGIN
+    PERFORM radscheduler.configuration_check('document', '', jsonb_build_object('format', 'radscheduler.configuration', 'version', 1, 'sites', v_sites));
+    PERFORM radscheduler.configuration_merge(v_sites);
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS v_text = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    v_parts := regexp_match(v_text, '^sites\[0\](?:\.' || coalesce(p_list, '-') || '\[0\])?\.?(\S*) (.*)$');
+    IF v_parts IS NULL THEN
+        RAISE;
+    ELSIF v_parts[1] = '' THEN
+        RAISE EXCEPTION 'the body %', v_parts[2] USING ERRCODE = 'invalid_parameter_value', HINT = replace(v_hint, 'the document', 'the body');
+    END IF;
+    RAISE EXCEPTION '"%" %', v_parts[1], v_parts[2] USING ERRCODE = 'invalid_parameter_value', HINT = replace(v_hint, 'the document', 'the body'),
+        COLUMN = substring(v_parts[1] FROM '^[^.[]*');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_configure(integer, text, jsonb) IS
+    'Merges one item of a list (resources, procedures) into the configuration of a site, or keys of the site itself (list NULL), as configuration_import() does. Raises 22023 with the field as COLUMN.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_may_register(p_site integer) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT NOT EXISTS (SELECT FROM radscheduler.site s WHERE s.site_id <> p_site)
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_may_register(integer) IS
+    'Whether a credential of a site may register senders: only where it is the only one. A registered sender decides which site its messages go to, and the daemon''s role, not the credential, is what the trigger of sender asks.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_refuse_registering(p_site integer) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT radscheduler.api_may_register(p_site) THEN
+        RAISE EXCEPTION 'a credential of one site does not register senders in a database of several: that decides which site their messages go to' USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Send "is_registered": false, and let a DBA call radscheduler.set_sender().';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_refuse_registering(integer) IS 'Raises 42501 unless api_may_register().';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_flag(p_body jsonb, p_name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF jsonb_typeof(p_body -> p_name) NOT IN ('boolean', 'null') THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be true or false', format('Send {"%s": true}.', p_name));
+    END IF;
+    RETURN (p_body ->> p_name)::boolean;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_flag(jsonb, text) IS 'A truth value of a body, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_truth(request jsonb, p_name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_word text := radscheduler.api_word(request, p_name);
+BEGIN
+    IF v_word NOT IN ('true', 'false') THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be true or false', format('Give %s=true or %1$s=false.', p_name));
+    END IF;
+    RETURN v_word::boolean;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_truth(jsonb, text) IS 'A query parameter that is true or false, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_modality(p_site integer, p_name text, p_word text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_code text := radscheduler.modality_code(p_site, p_word);
+BEGIN
+    IF p_word IS NOT NULL AND v_code IS NULL THEN
+        PERFORM radscheduler.api_fault(p_name, 'is not known at this site', 'Use for example MRI, CT, XRAY or US.');
+    END IF;
+    RETURN v_code;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_modality(integer, text, text) IS 'The code of a modality that a parameter or field names in a word; raises 22023 for an unknown one.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_events_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_code  text := current_setting('radscheduler.site');
+    v_epoch text := radscheduler.event_epoch();
+    v_limit integer := radscheduler.api_limit(request);
+    v_after text := radscheduler.api_word(request, 'after');
+    v_place text := coalesce(regexp_replace(v_after, '^.*:', ''), '0-0');
+    v_types text[] := radscheduler.api_words(request, 'type');
+    v_of    bigint := radscheduler.api_count(request, 'appointment');
+    v_items jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,appointment,limit,type}', 'parameter');
+    IF v_after !~ '^([0-9]{1,20}-[0-9]{1,9}-[0-9]{1,10}:)?[0-9]{1,19}-[0-9]{1,18}$' THEN
+        PERFORM radscheduler.api_fault('after', 'is no cursor of an event', 'Give "next", or epoch, a colon and cursor of the last event that you have.');
+    END IF;
+    PERFORM FROM radscheduler.events_after(v_after, 1); -- 55000 for a cursor that cannot be followed any more
+    SELECT coalesce(jsonb_agg(e.payload::jsonb ORDER BY e.xid, e.seq), '[]') INTO v_items
+        FROM (SELECT l.xid, l.seq, radscheduler.event_envelope(v_epoch, l.xid, l.seq, v_code, l.type, l.recorded_at, l.appointment_id, l.message_id, l.data, l.trace_id) AS payload FROM radscheduler.event_log l
+              WHERE l.site_id = v_site AND (l.xid, l.seq) > (split_part(v_place, '-', 1)::xid8, split_part(v_place, '-', 2)::bigint)
+                AND l.xid < pg_snapshot_xmin(pg_current_snapshot()) -- of later ones some may be still to come
+                AND (v_types IS NULL OR l.type = ANY (v_types) OR split_part(l.type, '.', 1) = ANY (v_types)) AND (v_of IS NULL OR l.appointment_id = v_of)
+              ORDER BY l.xid, l.seq LIMIT v_limit + 1) e;
+    RETURN radscheduler.api_page(request, v_items - v_limit, CASE WHEN jsonb_array_length(v_items) > v_limit THEN v_epoch || ':' || (v_items -> (v_limit - 1) ->> 'cursor') END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_events_list(jsonb) IS
+    'GET /api/v1/events: what happened, the first first, as CloudEvents without patient data. after is next, or epoch:cursor of the last event seen; type a type or a family (appointment), several times; appointment; limit. next is null when there is no more now; go on later after the last event. 409 for a cursor of another epoch, or of events that are no longer kept.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_hours_row(p_site integer, p_resource bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_own jsonb := CASE WHEN p_resource IS NULL THEN radscheduler.configuration_site(p_site) ELSE radscheduler.configuration_resource(p_site, p_resource) END;
+BEGIN
+    RETURN jsonb_build_object('resource', (SELECT r.code FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource),
+        'timezone', radscheduler.site_zone(p_site), 'hours', v_own -> 'hours', 'days', v_own -> 'days', 'reserved', v_own -> 'reserved')
+        || CASE WHEN p_resource IS NULL THEN '{}' ELSE jsonb_build_object('in_force', CASE WHEN v_own -> 'hours' = '[]' THEN radscheduler.configuration_site(p_site) -> 'hours' ELSE v_own -> 'hours' END) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_hours_row(integer, bigint) IS
+    'Opening hours, days that are otherwise and kept hours as /api/v1 shows them: of the site (resource NULL), or a resource''s own, with the hours in force for it, which are the site''s where it has none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_hours_of(request jsonb, p_site integer) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    IF request #> '{params,id}' IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM radscheduler.api_resource_seen(p_site, radscheduler.api_id(request));
+    RETURN radscheduler.api_id(request);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_hours_of(jsonb, integer) IS 'The resource whose hours a request is about; NULL for the site''s own. Raises P0002 for one that is not there.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_hours_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    RETURN radscheduler.api_tagged(200, radscheduler.api_hours_row(v_site, radscheduler.api_hours_of(request, v_site)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_hours_get(jsonb) IS 'GET /api/v1/hours and /api/v1/resources/{id}/hours: hours, days and reserved as a configuration document has them, in the site''s wall time.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_hours_put(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_of    bigint := radscheduler.api_hours_of(request, v_site);
+    v_body  jsonb := radscheduler.api_body(request, '{days,hours,reserved}');
+    v_stale radscheduler.http_reply;
+BEGIN
+    IF v_body = '{}' THEN
+        PERFORM radscheduler.api_fault('hours', 'is missing, and so are "days" and "reserved"', 'Send {"hours": [{"weekday": 1, "opens": "07:00", "closes": "19:00"}, …]}; an empty list means never open, or for a resource the hours of the site.');
+    END IF;
+    PERFORM radscheduler.api_configuring();
+    v_stale := radscheduler.api_outdated(request, 'list of hours', radscheduler.api_hours_row(v_site, v_of));
+    IF v_stale.status IS NOT NULL THEN
+        RETURN v_stale;
+    ELSIF v_of IS NULL THEN
+        PERFORM radscheduler.api_configure(v_site, NULL, v_body);
+    ELSE
+        PERFORM radscheduler.api_configure(v_site, 'resources', v_body || (SELECT jsonb_build_object('code', r.code, 'kind', r.kind) FROM radscheduler.resource r
+                                                                         WHERE r.site_id = v_site AND r.resource_id = v_of));
+    END IF;
+    RETURN radscheduler.api_tagged(200, radscheduler.api_hours_row(v_site, v_of));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_hours_put(jsonb) IS
+    'PUT /api/v1/hours and /api/v1/resources/{id}/hours, with If-Match: replaces each list that is given. What is booked is not looked at again: POST /api/v1/conflicts/recheck does that.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_key_seen(p_site integer, p_key text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_row jsonb := (SELECT jsonb_build_object('id', k.key_id, 'name', k.name, 'scopes', k.scopes, 'networks', k.networks, 'expires_at', k.expires_at, 'revoked_at', k.revoked_at,
+                               'last_used_at', k.last_used_at, 'created_by', k.created_by, 'created_at', k.created_at) FROM radscheduler.api_key k WHERE k.site_id = p_site AND k.key_id = p_key);
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'this site has no API key of that id' USING ERRCODE = 'no_data_found', HINT = 'Give the eight characters after rsk_; GET /api/v1/api-keys lists them.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_key_seen(integer, text) IS 'An API key as /api/v1 shows one, without its secret; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_api_keys_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_limit  integer := radscheduler.api_limit(request);
+    v_after  text := radscheduler.api_after(request, '{string}') ->> 0;
+    v_active boolean := radscheduler.api_truth(request, 'active');
+    v_items  jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{active,after,limit}', 'parameter');
+    SELECT coalesce(jsonb_agg(radscheduler.api_key_seen(v_site, k.key_id) ORDER BY k.key_id COLLATE "C"), '[]') INTO v_items
+        FROM (SELECT x.key_id FROM radscheduler.api_key x
+              WHERE x.site_id = v_site AND (v_after IS NULL OR x.key_id COLLATE "C" > v_after)
+                AND (v_active IS NULL OR (x.revoked_at IS NULL AND (x.expires_at > now()) IS NOT FALSE) = v_active)
+              ORDER BY x.key_id COLLATE "C" LIMIT v_limit + 1) k;
+    RETURN radscheduler.api_page(request, v_items - v_limit, CASE WHEN jsonb_array_length(v_items) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_items -> (v_limit - 1) -> 'id')) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_api_keys_list(jsonb) IS 'GET /api/v1/api-keys: by id. Filter: active (neither revoked nor expired: true, false); limit, after. No secrets.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_api_keys_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.reply(200, radscheduler.api_key_seen(v_site, request #>> '{params,id}'));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_api_keys_get(jsonb) IS 'GET /api/v1/api-keys/{id}: one key, without its secret.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_api_keys_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_body     jsonb := radscheduler.api_body(request, '{expires_at,name,networks,scopes}');
+    v_expires  timestamptz := radscheduler.api_instant('expires_at', v_body -> 'expires_at', radscheduler.site_zone(v_site));
+    v_networks cidr[];
+    v_key      text;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    BEGIN
+        v_networks := radscheduler.api_texts(v_body, 'networks')::cidr[];
+    EXCEPTION WHEN invalid_text_representation THEN
+        PERFORM radscheduler.api_fault('networks', 'must be a list of networks', 'Send {"networks": ["10.1.0.0/16"]}, with no bits set to the right of the mask; without it the key counts from anywhere.');
+    END;
+    v_key := radscheduler.create_api_key(radscheduler.api_text(v_body, 'name'), radscheduler.api_texts(v_body, 'scopes'), v_expires - now(), v_networks);
+    RETURN radscheduler.reply(201, radscheduler.api_key_seen(v_site, split_part(v_key, '_', 2)) || jsonb_build_object('key', v_key),
+                              jsonb_build_object('Location', '/api/v1/api-keys/' || split_part(v_key, '_', 2)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_api_keys_create(jsonb) IS
+    'POST /api/v1/api-keys: create_api_key() with name, scopes, expires_at, networks. 201 with the key itself, this once; under an Idempotency-Key, too, it is made anew, as its answer is not kept.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_api_keys_revoke(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   text := request #>> '{params,id}';
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_key_seen(v_site, v_id);
+    PERFORM radscheduler.revoke_api_key(v_id);
+    RETURN radscheduler.reply(200, radscheduler.api_key_seen(v_site, v_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_api_keys_revoke(jsonb) IS 'DELETE /api/v1/api-keys/{id}: revoke_api_key(). The key stays in the list, with the time; 200.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_message_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.message_id, 'received_at', m.received_at, 'channel', m.channel, 'peer', m.peer, 'bytes', length(m.raw),
+                'sender', CASE WHEN s.sender_id IS NOT NULL THEN jsonb_build_object('id', s.sender_id, 'application', s.sending_application, 'facility', s.sending_facility) END,
+                'message_code', m.message_code, 'trigger_event', m.trigger_event, 'control_id', m.control_id, 'processing_id', m.processing_id, 'version_id', m.version_id,
+                'message_time', m.message_time, 'outcome', m.outcome, 'code', m.code, 'warnings', m.warnings, 'error', m.error, 'appointment_id', m.appointment_id,
+                'duplicate_of', m.duplicate_of, 'replay', CASE WHEN m.replayed_at IS NOT NULL THEN jsonb_build_object('at', m.replayed_at, 'outcome', m.replay_outcome, 'code', m.replay_code,
+                    'warnings', m.replay_warnings, 'error', m.replay_error) END) ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place)
+        JOIN radscheduler.hl7_message m ON m.site_id = p_site AND m.message_id = u.id
+        LEFT JOIN radscheduler.sender s ON s.site_id = p_site AND s.sender_id = m.sender_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_message_rows(integer, bigint[]) IS 'Messages as /api/v1 shows them, in the order of their ids given: where from, what, what became of it. Not their bytes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_message_seen(p_site integer, p_message bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_message_rows(p_site, ARRAY[p_message]) -> 0;
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no message % at this site', p_message USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/hl7/messages lists them; old ones leave by retention.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_message_seen(integer, bigint) IS 'One message as /api/v1 shows it; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_bytes(p_bytes bytea, p_charset text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN jsonb_build_object('bytes', length(p_bytes), 'base64', replace(encode(p_bytes, 'base64'), E'\n', ''),
+                              'text', coalesce(radscheduler.hl7_text(radscheduler.readable_message(p_bytes, p_charset)), radscheduler.body_text(p_bytes)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_bytes(bytea, text) IS
+    'Bytes for people and programs: as they are (base64), and as text: an HL7 message in its charset (or the sender''s) with segments ended by CR, else UTF-8, else ISO 8859-1.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_messages_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_zone     text := radscheduler.site_zone(v_site);
+    v_limit    integer := radscheduler.api_limit(request);
+    v_after    jsonb := radscheduler.api_after(request, '{string,number}');
+    v_from     timestamptz := coalesce(radscheduler.api_instant('from', request #> '{query,from}', v_zone), '-infinity');
+    v_to       timestamptz := coalesce(radscheduler.api_instant('to', request #> '{query,to}', v_zone), 'infinity');
+    v_sender   bigint := radscheduler.api_count(request, 'sender');
+    v_of       bigint := radscheduler.api_count(request, 'appointment');
+    v_control  text := radscheduler.api_word(request, 'control_id');
+    v_outcomes text[] := radscheduler.api_words(request, 'outcome');
+    v_codes    text[] := radscheduler.api_words(request, 'code');
+    v_triggers text[] := radscheduler.api_words(request, 'trigger');
+    v_at       timestamptz := (v_after ->> 0)::timestamptz;
+    v_id       bigint := (v_after ->> 1)::bigint;
+    v_ids      bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,appointment,code,control_id,from,limit,outcome,sender,to,trigger}', 'parameter');
+    IF NOT v_outcomes <@ '{applied,flagged,duplicate,stale,ignored,error,rejected}' THEN
+        PERFORM radscheduler.api_fault('outcome', 'is none of messages', 'Use applied, flagged, duplicate, stale, ignored, error or rejected.');
+    ELSIF NOT v_codes <@ '{AA,AE,AR}' THEN
+        PERFORM radscheduler.api_fault('code', 'is none of messages', 'Use AA, AE or AR.');
+    END IF;
+    v_ids := ARRAY(SELECT m.message_id FROM radscheduler.hl7_message m
+        WHERE m.site_id = v_site AND m.received_at >= v_from AND m.received_at < v_to AND m.received_at <= coalesce(v_at, 'infinity')
+          AND (v_at IS NULL OR (m.received_at, m.message_id) < (v_at, v_id))
+          AND (v_sender IS NULL OR m.sender_id = v_sender) AND (v_of IS NULL OR m.appointment_id = v_of) AND (v_control IS NULL OR m.control_id = v_control)
+          AND (v_outcomes IS NULL OR m.outcome = ANY (v_outcomes)) AND (v_codes IS NULL OR m.code = ANY (v_codes)) AND (v_triggers IS NULL OR m.trigger_event = ANY (v_triggers))
+        ORDER BY m.received_at DESC, m.message_id DESC LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request, radscheduler.api_message_rows(v_site, v_ids[1:v_limit]),
+        CASE WHEN cardinality(v_ids) > v_limit THEN (SELECT radscheduler.api_cursor(jsonb_build_array(m.received_at, m.message_id)) FROM radscheduler.hl7_message m
+            WHERE m.site_id = v_site AND m.message_id = v_ids[v_limit]) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_messages_list(jsonb) IS
+    'GET /api/v1/hl7/messages: the newest first. Filters: from and to (reception), outcome, code (AA, AE, AR), trigger (S12; each several times), sender and appointment (their numbers), control_id; limit, after. No patient data.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_messages_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_message_seen(v_site, radscheduler.api_id(request)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_messages_get(jsonb) IS 'GET /api/v1/hl7/messages/{id}: what became of one message; not its bytes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_messages_raw(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_row  record;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_message_seen(v_site, v_id);
+    SELECT m.raw, m.raw_sha256, m.ack, m.received_at, radscheduler.sender_profile(s.profile, t.default_profile) ->> 'charset' AS charset INTO v_row
+        FROM radscheduler.hl7_message m JOIN radscheduler.site t ON t.site_id = m.site_id LEFT JOIN radscheduler.sender s ON s.site_id = m.site_id AND s.sender_id = m.sender_id
+        WHERE m.site_id = v_site AND m.message_id = v_id;
+    PERFORM radscheduler.audit(v_site, 'read', 'hl7_message', v_id, '{}');
+    RETURN radscheduler.reply(200, jsonb_build_object('id', v_id, 'received_at', v_row.received_at, 'sha256', encode(v_row.raw_sha256, 'hex'))
+        || radscheduler.api_bytes(v_row.raw, v_row.charset) || jsonb_build_object('ack', radscheduler.body_text(v_row.ack)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_messages_raw(jsonb) IS 'GET /api/v1/hl7/messages/{id}/raw: the bytes as received (base64), as text, their SHA-256, and the acknowledgement as it was sent. Audited.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_message_bytes(p_body jsonb) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_text   text := radscheduler.api_text(p_body, 'message');
+    v_base64 text := radscheduler.api_text(p_body, 'base64');
+BEGIN
+    IF num_nonnulls(v_text, v_base64) <> 1 THEN
+        PERFORM radscheduler.api_fault('message', 'or "base64" must be there, and not both', 'Send {"message": "MSH|…"} with \r between segments, or {"base64": "…"} for bytes in another charset than UTF-8.');
+    ELSIF v_text IS NOT NULL THEN
+        RETURN convert_to(v_text, 'UTF8');
+    END IF;
+    BEGIN
+        RETURN decode(v_base64, 'base64');
+    EXCEPTION WHEN invalid_parameter_value THEN
+        PERFORM radscheduler.api_fault('base64', 'is not base64', 'Use the alphabet of RFC 4648, section 4.');
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_message_bytes(jsonb) IS 'The message of a body, as text (message) or bytes (base64).';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_without_patient(p_shown jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT CASE WHEN jsonb_typeof(p_shown) = 'object' THEN
+    p_shown - '{external_id,patient_id,patient_name,patient_phone,referring_physician,notes,reason,event_reason,visit_number,placer_orders,filler_orders}'::text[] ELSE p_shown END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_without_patient(jsonb) IS 'A row of shown_snapshot(), or changes of one, for those who may not see patients.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_messages_try(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_body  jsonb := radscheduler.api_body(request, '{base64,message}');
+    v_tried radscheduler.dry_run_result;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    v_tried := radscheduler.dry_run(radscheduler.api_message_bytes(v_body), 'http');
+    IF radscheduler.api_sees_patients(request) AND v_tried.appointment IS NOT NULL THEN
+        PERFORM radscheduler.audit(v_site, 'read', 'appointment', v_tried.appointment_id, '{"dry_run": true}');
+    ELSE
+        v_tried.appointment := radscheduler.api_without_patient(v_tried.appointment);
+    END IF;
+    RETURN radscheduler.reply(200, to_jsonb(v_tried) - 'ack' || jsonb_build_object('ack', radscheduler.body_text(v_tried.ack)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_messages_try(jsonb) IS
+    'POST /api/v1/hl7/messages/dry-run: dry_run() of message (text) or base64: what it would do, with nothing kept. 200 whatever it would be answered; the appointment without its patient for callers who may not see patients.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_procedure_seen(p_site integer, p_code text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.configuration_procedure(p_site, p_code);
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'this site has no procedure of that code' USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/procedures lists them; aliases are none.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_procedure_seen(integer, text) IS 'A procedure as in a configuration document; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_procedure_item(p_site integer, p_body jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_word text := radscheduler.api_text(p_body, 'modality');
+BEGIN
+    RETURN p_body || CASE WHEN v_word IS NULL THEN '{}' ELSE jsonb_build_object('modality', radscheduler.api_modality(p_site, 'modality', v_word)) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_procedure_item(integer, jsonb) IS 'A body as the item of a configuration document: the modality by code, whatever word was sent.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_procedures_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_limit    integer := radscheduler.api_limit(request);
+    v_after    text := radscheduler.api_after(request, '{string}') ->> 0;
+    v_modality text := radscheduler.api_modality(v_site, 'modality', radscheduler.api_word(request, 'modality'));
+    v_contrast text[] := radscheduler.api_words(request, 'contrast');
+    v_q        text := upper(radscheduler.api_word(request, 'q'));
+    v_codes    text[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,contrast,limit,modality,q}', 'parameter');
+    IF NOT v_contrast <@ '{none,with,with_and_without,unknown}' THEN
+        PERFORM radscheduler.api_fault('contrast', 'is not known', 'Use none, with, with_and_without or unknown.');
+    END IF;
+    v_codes := ARRAY(SELECT p.code FROM radscheduler.procedure p
+        WHERE p.site_id = v_site AND (v_modality IS NULL OR p.modality = v_modality) AND (v_contrast IS NULL OR p.contrast = ANY (v_contrast)) AND (v_after IS NULL OR p.code COLLATE "C" > v_after)
+          AND (v_q IS NULL OR strpos(upper(p.code), v_q) > 0 OR strpos(upper(p.name), v_q) > 0
+               OR EXISTS (SELECT FROM radscheduler.procedure_alias a WHERE a.site_id = v_site AND a.code = p.code AND strpos(upper(a.alias), v_q) > 0))
+        ORDER BY p.code COLLATE "C" LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request,
+        (SELECT coalesce(jsonb_agg(radscheduler.configuration_procedure(v_site, u.code) ORDER BY u.place), '[]') FROM unnest(v_codes[1:v_limit]) WITH ORDINALITY u(code, place)),
+        CASE WHEN cardinality(v_codes) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_codes[v_limit])) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_procedures_list(jsonb) IS 'GET /api/v1/procedures: by code. Filters: modality, contrast (several times), q (part of code, name or alias); limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_procedures_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_procedure_seen(v_site, request #>> '{params,code}'));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_procedures_get(jsonb) IS 'GET /api/v1/procedures/{code}: one procedure.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_procedures_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{aliases,code,contrast,minutes,modality,name,prep}');
+    v_code text := radscheduler.api_text(v_body, 'code');
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    IF EXISTS (SELECT FROM radscheduler.procedure p WHERE p.site_id = v_site AND p.code = v_code) THEN
+        RAISE EXCEPTION 'this site has a procedure of that code already' USING ERRCODE = 'unique_violation', HINT = 'PATCH it, or take another code.';
+    END IF;
+    PERFORM radscheduler.api_configure(v_site, 'procedures', radscheduler.api_procedure_item(v_site, v_body));
+    RETURN radscheduler.api_tagged(201, radscheduler.api_procedure_seen(v_site, v_code), '/api/v1/procedures/' || radscheduler.url_encoded(v_code));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_procedures_create(jsonb) IS 'POST /api/v1/procedures: code, name and modality, and minutes, contrast, prep, aliases. 201; 409 where the code is taken.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_procedures_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_code  text := request #>> '{params,code}';
+    v_body  jsonb := radscheduler.api_body(request, '{aliases,contrast,minutes,modality,name,prep}');
+    v_stale radscheduler.http_reply;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    v_stale := radscheduler.api_outdated(request, 'procedure', radscheduler.api_procedure_seen(v_site, v_code));
+    IF v_stale.status IS NOT NULL THEN
+        RETURN v_stale;
+    END IF;
+    PERFORM radscheduler.api_configure(v_site, 'procedures', radscheduler.api_procedure_item(v_site, v_body) || jsonb_build_object('code', v_code));
+    RETURN radscheduler.api_tagged(200, radscheduler.api_procedure_seen(v_site, v_code));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_procedures_patch(jsonb) IS 'PATCH /api/v1/procedures/{code}, with If-Match: what is given changes, null clears minutes and prep, aliases are replaced as a whole. What is booked keeps what it has.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_frame_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('id', q.quarantine_id, 'received_at', q.received_at, 'listener', q.listener, 'peer', q.peer, 'reason', q.reason,
+                'stream_offset', q.stream_offset, 'frame_bytes', q.frame_bytes, 'kept_bytes', length(q.raw)) ORDER BY u.place), '[]')
+        FROM unnest(p_ids) WITH ORDINALITY u(id, place) JOIN radscheduler.hl7_quarantine q ON q.site_id = p_site AND q.quarantine_id = u.id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_frame_rows(integer, bigint[]) IS 'Frames of the quarantine as /api/v1 shows them, in the order of their ids given. Not their bytes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_frame_seen(p_site integer, p_frame bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_frame_rows(p_site, ARRAY[p_frame]) -> 0;
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no frame % in quarantine at this site', p_frame USING ERRCODE = 'no_data_found', HINT = 'It may have been handed in or dropped: GET /api/v1/hl7/quarantine lists those there are.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_frame_seen(integer, bigint) IS 'One frame of the quarantine; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_quarantine_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan
+    AS $$
+DECLARE
+    v_site    integer := radscheduler.api_enter();
+    v_zone    text := radscheduler.site_zone(v_site);
+    v_limit   integer := radscheduler.api_limit(request);
+    v_after   jsonb := radscheduler.api_after(request, '{string,number}');
+    v_from    timestamptz := coalesce(radscheduler.api_instant('from', request #> '{query,from}', v_zone), '-infinity');
+    v_to      timestamptz := coalesce(radscheduler.api_instant('to', request #> '{query,to}', v_zone), 'infinity');
+    v_reasons text[] := radscheduler.api_words(request, 'reason');
+    v_ids     bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,from,limit,reason,to}', 'parameter');
+    v_ids := ARRAY(SELECT q.quarantine_id FROM radscheduler.hl7_quarantine q
+        WHERE q.site_id = v_site AND q.received_at >= v_from AND q.received_at < v_to AND (v_reasons IS NULL OR q.reason = ANY (v_reasons))
+          AND (v_after IS NULL OR (q.received_at, q.quarantine_id) < ((v_after ->> 0)::timestamptz, (v_after ->> 1)::bigint))
+        ORDER BY q.received_at DESC, q.quarantine_id DESC LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request, radscheduler.api_frame_rows(v_site, v_ids[1:v_limit]),
+        CASE WHEN cardinality(v_ids) > v_limit THEN (SELECT radscheduler.api_cursor(jsonb_build_array(q.received_at, q.quarantine_id)) FROM radscheduler.hl7_quarantine q
+            WHERE q.site_id = v_site AND q.quarantine_id = v_ids[v_limit]) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_quarantine_list(jsonb) IS 'GET /api/v1/hl7/quarantine: the newest first. Filters: from and to (reception), reason (several times); limit, after. No bytes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_quarantine_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.reply(200, radscheduler.api_frame_seen(v_site, radscheduler.api_id(request)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_quarantine_get(jsonb) IS 'GET /api/v1/hl7/quarantine/{id}: one frame, without its bytes.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_quarantine_raw(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_frame_seen(v_site, v_id);
+    PERFORM radscheduler.audit(v_site, 'read', 'hl7_quarantine', v_id, '{}');
+    RETURN (SELECT radscheduler.reply(200, jsonb_build_object('id', v_id, 'is_cut', q.frame_bytes > length(q.raw)) || radscheduler.api_bytes(q.raw, NULL))
+            FROM radscheduler.hl7_quarantine q WHERE q.site_id = v_site AND q.quarantine_id = v_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_quarantine_raw(jsonb) IS 'GET /api/v1/hl7/quarantine/{id}/raw: the bytes that were kept (base64), and as text. Audited.';
+
+CREATE OR REPLACE FUNCTION radscheduler.message_of_frame(p_bytes bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT btrim(p_bytes, '\x0b1c0d0a')
+$$;
+
+COMMENT ON FUNCTION radscheduler.message_of_frame(bytea) IS 'Bytes without the marks of a frame (0B, 1C) and line ends around them.';
+
+CREATE OR REPLACE FUNCTION radscheduler.is_at_home(p_site integer, p_bytes bytea) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_message radscheduler.hl7 := radscheduler.readable_message(p_bytes, NULL);
+    v_app     text := coalesce(radscheduler.hl7_get(v_message, 'MSH-3'), '');
+    v_place   text := coalesce(radscheduler.hl7_get(v_message, 'MSH-4'), '');
+BEGIN
+    RETURN v_message IS NULL OR NOT EXISTS (SELECT FROM radscheduler.sender s WHERE s.site_id <> p_site AND s.sending_application = v_app AND s.sending_facility = v_place)
+        OR EXISTS (SELECT FROM radscheduler.sender s WHERE s.site_id = p_site AND s.sending_application = v_app AND s.sending_facility = v_place);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.is_at_home(integer, bytea) IS
+    'Whether a message may be handed in at a site: its sender is known there, or at no other one. Frames are kept at one of the sites of a daemon that serves several, because nobody could read whose they are.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_quarantine_ingest(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_id     bigint := radscheduler.api_id(request);
+    v_row    radscheduler.hl7_quarantine;
+    v_bytes  bytea;
+    v_result radscheduler.ingest_result;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_body(request, '{}');
+    SELECT q.* INTO v_row FROM radscheduler.hl7_quarantine q WHERE q.site_id = v_site AND q.quarantine_id = v_id FOR UPDATE;
+    PERFORM radscheduler.api_frame_seen(v_site, v_id);
+    v_bytes := radscheduler.message_of_frame(v_row.raw);
+    IF v_row.frame_bytes > length(v_row.raw) THEN
+        RAISE EXCEPTION 'of this frame only the first % bytes were kept', length(v_row.raw) USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Let the sender send it again, in parts or without what makes it so large.';
+    ELSIF NOT radscheduler.is_at_home(v_site, v_bytes) THEN
+        RAISE EXCEPTION 'the sender of this frame is known at another site, and not at this one' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Copy the bytes and hand them in with a credential of that site, POST /api/hl7/raw; then drop the frame here.';
+    END IF;
+    v_result := radscheduler.ingest(v_bytes, 'mllp', v_row.peer);
+    IF v_result.code = 'AA' THEN
+        DELETE FROM radscheduler.hl7_quarantine q WHERE q.site_id = v_site AND q.quarantine_id = v_id;
+    END IF;
+    PERFORM radscheduler.audit(v_site, 'message.handed_in', 'hl7_quarantine', v_id, jsonb_build_object('message_id', v_result.message_id, 'code', v_result.code));
+    RETURN radscheduler.reply(200, jsonb_build_object('id', v_id, 'left', v_result.code = 'AA', 'outcome', v_result.outcome, 'code', v_result.code, 'message_id', v_result.message_id,
+        'appointment_id', v_result.appointment_id, 'warnings', v_result.warnings, 'conflicts', v_result.conflicts,
+        'error', (SELECT m.error FROM radscheduler.hl7_message m WHERE m.site_id = v_site AND m.message_id = v_result.message_id)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_quarantine_ingest(jsonb) IS
+    'POST /api/v1/hl7/quarantine/{id}/replay: ingest() of the bytes without the marks of the frame, as if they came now. When the message is taken (AA) the frame leaves the quarantine. 409 for a frame of which only a part was kept, or whose sender is at home elsewhere.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_quarantine_drop(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_id   bigint := radscheduler.api_id(request);
+    v_row  jsonb := radscheduler.api_frame_seen(v_site, v_id);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    IF EXISTS (SELECT FROM radscheduler.legal_hold h WHERE h.site_id = v_site AND h.lifted_at IS NULL) THEN
+        RAISE EXCEPTION 'a legal hold is in force at this site, and nobody can tell whose this frame is' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop it when the hold was lifted.';
+    END IF;
+    DELETE FROM radscheduler.hl7_quarantine q WHERE q.site_id = v_site AND q.quarantine_id = v_id;
+    PERFORM radscheduler.audit(v_site, 'message.dropped', 'hl7_quarantine', v_id, jsonb_build_object('reason', v_row -> 'reason'));
+    RETURN ROW(204, NULL, NULL, NULL)::radscheduler.http_reply;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_quarantine_drop(jsonb) IS 'DELETE /api/v1/hl7/quarantine/{id}: throws a frame away; 204. 409 while a legal hold is in force at the site.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_message_numbers(p_body jsonb, p_name text) RETURNS bigint[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_list jsonb := p_body -> p_name;
+BEGIN
+    IF v_list IS NULL OR v_list = 'null' THEN
+        RETURN NULL;
+    ELSIF jsonb_typeof(v_list) <> 'array' OR jsonb_array_length(v_list) > 1000
+          OR EXISTS (SELECT FROM jsonb_array_elements(v_list) e WHERE jsonb_typeof(e) <> 'number' OR e::text !~ '^[1-9][0-9]{0,17}$') THEN
+        PERFORM radscheduler.api_fault(p_name, 'must be a list of numbers', format('Send {"%s": [1, 2]}, 1000 at most.', p_name));
+    END IF;
+    RETURN ARRAY(SELECT e::text::bigint FROM jsonb_array_elements(v_list) e);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_message_numbers(jsonb, text) IS 'A list of ids of a body, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_messages_replay(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off SET client_min_messages = warning
+    AS $$
+DECLARE
+    v_site    integer := radscheduler.api_enter();
+    v_zone    text := radscheduler.site_zone(v_site);
+    v_body    jsonb := radscheduler.api_body(request, '{after_message,at_most,dry,from,messages,sender,to}');
+    v_ids     bigint[] := radscheduler.api_message_numbers(v_body, 'messages');
+    v_from    timestamptz := radscheduler.api_instant('from', v_body -> 'from', v_zone);
+    v_to      timestamptz := radscheduler.api_instant('to', v_body -> 'to', v_zone);
+    v_sender  bigint := radscheduler.api_number(v_body, 'sender');
+    v_dry     boolean := coalesce(radscheduler.api_flag(v_body, 'dry'), true);
+    v_after   bigint := coalesce(radscheduler.api_number(v_body, 'after_message'), 0);
+    v_limit   bigint := coalesce(radscheduler.api_number(v_body, 'at_most'), 200);
+    v_sees    boolean := radscheduler.api_sees_patients(request);
+    v_name    text;
+    v_period  tstzrange;
+    v_chosen  record;
+    v_items   jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    IF v_to <= v_from THEN
+        PERFORM radscheduler.api_fault('to', 'must come after from', 'They are times of reception; leave one of them out, or give a later one.');
+    ELSIF num_nonnulls(v_ids, v_from, v_to, v_sender) = 0 THEN
+        RAISE EXCEPTION 'say which messages are to be read again' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send messages (their numbers), from and to (reception), or sender (its number), or several of them.';
+    ELSIF v_limit NOT BETWEEN 1 AND 1000 THEN
+        PERFORM radscheduler.api_fault('at_most', 'must be 1 to 1000', 'Go on with after_message: what "next_after_message" of the answer says.');
+    ELSIF v_sender IS NOT NULL THEN
+        v_name := (SELECT concat_ws('|', s ->> 'application', s ->> 'facility') FROM radscheduler.api_sender_seen(v_site, v_sender) s);
+    END IF;
+    v_period := CASE WHEN num_nonnulls(v_from, v_to) > 0 THEN tstzrange(v_from, v_to) END;
+    v_chosen := radscheduler.replay_selection(v_site, v_ids, v_period, v_name, v_after, v_limit::integer);
+    SELECT coalesce(jsonb_agg(CASE WHEN v_sees THEN x.row ELSE x.row || jsonb_build_object('before', radscheduler.api_without_patient(x.row -> 'before'), 'after', radscheduler.api_without_patient(x.row -> 'after'),
+               'changes', radscheduler.api_without_patient(x.row -> 'changes'), 'effect', radscheduler.api_without_patient(x.row -> 'effect')) END ORDER BY x.place), '[]') INTO v_items
+        FROM (SELECT to_jsonb(r) - '{message_id,ordinality}'::text[] || jsonb_build_object('message', r.message_id) AS row, r.ordinality AS place
+              FROM radscheduler.replay(v_ids, v_period, v_name, v_dry, v_after, v_limit::integer) WITH ORDINALITY r) x;
+    IF v_sees THEN
+        PERFORM radscheduler.audit(v_site, 'read', 'appointment', NULL, jsonb_build_object('replay', v_dry, 'appointments',
+            (SELECT coalesce(jsonb_agg(DISTINCT i -> 'appointment_id') FILTER (WHERE i ->> 'appointment_id' IS NOT NULL), '[]') FROM jsonb_array_elements(v_items) i)));
+    END IF;
+    RETURN radscheduler.reply(200, jsonb_build_object('dry', v_dry, 'items', v_items, 'remaining', v_chosen.remaining,
+        'next_after_message', CASE WHEN v_chosen.remaining > 0 THEN v_chosen.ids[cardinality(v_chosen.ids)] END));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_messages_replay(jsonb) IS
+    'POST /api/v1/hl7/messages/replay: replay() of messages (numbers), from and to (reception), sender (number), each with the others about its appointment. Nothing is kept unless dry is false. at_most (200) are taken, after_message goes on. Rows without what tells the patient for callers who may not see patients.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_resource_row(p_site integer, p_resource bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (SELECT radscheduler.configuration_resource(p_site, r.resource_id) - '{hours,blocks,days,reserved}'::text[]
+                   || jsonb_build_object('id', r.resource_id, 'created_at', r.created_at,
+                                         'has_own_hours', EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id))
+            FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = p_resource);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_resource_row(integer, bigint) IS 'A resource as /api/v1 shows it: as in a configuration document, with id, created_at and has_own_hours, without its times; NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_resource_seen(p_site integer, p_resource bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_resource_row(p_site, p_resource);
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no resource % at this site', p_resource USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/resources lists them.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_resource_seen(integer, bigint) IS 'api_resource_row(); raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_resource_item(p_site integer, p_body jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_word text := radscheduler.api_text(p_body, 'modality');
+BEGIN
+    RETURN p_body || CASE WHEN v_word IS NULL THEN '{}' ELSE jsonb_build_object('modality', radscheduler.api_modality(p_site, 'modality', v_word)) END
+        || CASE WHEN p_body -> 'modalities' IS NULL THEN '{}' ELSE jsonb_build_object('modalities',
+               (SELECT coalesce(jsonb_agg(radscheduler.api_modality(p_site, 'modalities', w.word) ORDER BY w.place), '[]') FROM unnest(radscheduler.api_texts(p_body, 'modalities')) WITH ORDINALITY w(word, place))) END;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_resource_item(integer, jsonb) IS 'A body as the item of a configuration document: modalities by code, whatever word was sent.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_resources_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_limit    integer := radscheduler.api_limit(request);
+    v_after    jsonb := radscheduler.api_after(request, '{string,number}');
+    v_kinds    text[] := radscheduler.api_words(request, 'kind');
+    v_modality text := radscheduler.api_modality(v_site, 'modality', radscheduler.api_word(request, 'modality'));
+    v_active   boolean := radscheduler.api_truth(request, 'active');
+    v_known    boolean := radscheduler.api_truth(request, 'registered');
+    v_ids      bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{active,after,kind,limit,modality,registered}', 'parameter');
+    IF NOT v_kinds <@ enum_range(NULL::radscheduler.resource_kind)::text[] THEN
+        PERFORM radscheduler.api_fault('kind', 'is none of resources', 'Use equipment, room or staff.');
+    END IF;
+    v_ids := ARRAY(SELECT r.resource_id FROM radscheduler.resource r
+        WHERE r.site_id = v_site AND (v_kinds IS NULL OR r.kind::text = ANY (v_kinds)) AND (v_active IS NULL OR r.is_active = v_active) AND (v_known IS NULL OR r.is_registered = v_known)
+          AND (v_modality IS NULL OR r.modality = v_modality OR v_modality = ANY (r.modalities))
+          AND (v_after IS NULL OR (r.code COLLATE "C", r.resource_id) > (v_after ->> 0, (v_after ->> 1)::bigint))
+        ORDER BY r.code COLLATE "C", r.resource_id LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request,
+        (SELECT coalesce(jsonb_agg(radscheduler.api_resource_row(v_site, u.id) ORDER BY u.place), '[]') FROM unnest(v_ids[1:v_limit]) WITH ORDINALITY u(id, place)),
+        CASE WHEN cardinality(v_ids) > v_limit THEN (SELECT radscheduler.api_cursor(jsonb_build_array(r.code, r.resource_id)) FROM radscheduler.resource r
+            WHERE r.site_id = v_site AND r.resource_id = v_ids[v_limit]) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_resources_list(jsonb) IS 'GET /api/v1/resources: by code. Filters: kind (several times), modality, active and registered (true, false); limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_resources_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_resource_seen(v_site, radscheduler.api_id(request)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_resources_get(jsonb) IS 'GET /api/v1/resources/{id}: one resource.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_resources_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{aliases,campus,capacity,code,is_active,is_registered,kind,location,modalities,modality,name,role,setup_minutes,turnover_minutes,weight_limit_kg}');
+    v_code text := radscheduler.api_text(v_body, 'code');
+    v_kind text := radscheduler.api_text(v_body, 'kind');
+    v_id   bigint;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    IF EXISTS (SELECT FROM radscheduler.resource r WHERE r.site_id = v_site AND r.kind::text = v_kind AND r.code = v_code) THEN
+        RAISE EXCEPTION 'this site has a resource of that kind and code already' USING ERRCODE = 'unique_violation', HINT = 'PATCH it, or take another code.';
+    END IF;
+    PERFORM radscheduler.api_configure(v_site, 'resources', radscheduler.api_resource_item(v_site, v_body));
+    v_id := (SELECT r.resource_id FROM radscheduler.resource r WHERE r.site_id = v_site AND r.kind::text = v_kind AND r.code = v_code);
+    RETURN radscheduler.api_tagged(201, radscheduler.api_resource_seen(v_site, v_id), '/api/v1/resources/' || v_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_resources_create(jsonb) IS 'POST /api/v1/resources: code, kind and name, and what else a resource of a configuration document has but its times. 201; 409 where kind and code are taken.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_resources_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_id    bigint := radscheduler.api_id(request);
+    v_body  jsonb := radscheduler.api_body(request, '{aliases,campus,capacity,is_active,is_registered,location,modalities,modality,name,role,setup_minutes,turnover_minutes,weight_limit_kg}');
+    v_old   jsonb;
+    v_stale radscheduler.http_reply;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    v_old := radscheduler.api_resource_seen(v_site, v_id);
+    v_stale := radscheduler.api_outdated(request, 'resource', v_old);
+    IF v_stale.status IS NOT NULL THEN
+        RETURN v_stale;
+    END IF;
+    PERFORM radscheduler.api_configure(v_site, 'resources', radscheduler.api_resource_item(v_site, v_body) || jsonb_build_object('code', v_old -> 'code', 'kind', v_old -> 'kind'));
+    RETURN radscheduler.api_tagged(200, radscheduler.api_resource_seen(v_site, v_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_resources_patch(jsonb) IS
+    'PATCH /api/v1/resources/{id}, with If-Match: what is given changes, aliases and modalities as a whole. What is booked is not looked at again: POST /api/v1/conflicts/recheck does that.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind),
+    unnest(ARRAY['api_v1_resources_list', 'api_v1_resources_get', 'api_v1_hours_get', 'api_v1_blocks_list', 'api_v1_blocks_get', 'api_v1_procedures_list', 'api_v1_procedures_get',
+                 'api_v1_events_list']) o
+UNION ALL
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin'), ('analyst')) k(kind),
+    unnest(ARRAY['api_v1_analytics_utilization', 'api_v1_analytics_appointments', 'api_v1_analytics_messages', 'api_v1_analytics_third_next']) o
+UNION ALL
+SELECT k.kind, o || '()', 'EXECUTE' FROM (VALUES ('scheduler'), ('admin')) k(kind), unnest(ARRAY['api_v1_blocks_create', 'api_v1_blocks_lift']) o
+UNION ALL
+SELECT 'admin', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_resources_create', 'api_v1_resources_patch', 'api_v1_hours_put', 'api_v1_procedures_create', 'api_v1_procedures_patch',
+    'api_v1_senders_list', 'api_v1_senders_get', 'api_v1_senders_create', 'api_v1_senders_patch', 'api_v1_senders_report',
+    'api_v1_messages_list', 'api_v1_messages_get', 'api_v1_messages_raw', 'api_v1_messages_try', 'api_v1_messages_replay',
+    'api_v1_quarantine_list', 'api_v1_quarantine_get', 'api_v1_quarantine_raw', 'api_v1_quarantine_ingest', 'api_v1_quarantine_drop',
+    'api_v1_users_list', 'api_v1_users_get', 'api_v1_users_create', 'api_v1_users_patch', 'api_v1_api_keys_list', 'api_v1_api_keys_get', 'api_v1_api_keys_create', 'api_v1_api_keys_revoke',
+    'api_v1_configuration_export', 'api_v1_configuration_import']) o
+UNION ALL
+SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_messages_try']) o
+UNION ALL
+SELECT 'auditor', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_v1_audit_list']) o;
+
+CREATE OR REPLACE FUNCTION radscheduler.api_sender_row(p_site integer, p_sender bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object('id', s.sender_id, 'application', s.sending_application, 'facility', s.sending_facility, 'is_registered', s.is_registered,
+                'profile', s.profile, 'whole_profile', radscheduler.sender_profile(s.profile, t.default_profile), 'created_at', s.created_at)
+            FROM radscheduler.sender s JOIN radscheduler.site t ON t.site_id = s.site_id WHERE s.site_id = p_site AND s.sender_id = p_sender);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_sender_row(integer, bigint) IS 'A sender as /api/v1 shows it: its own profile and the whole one (preset written out, over the site''s); NULL when there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_sender_seen(p_site integer, p_sender bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_row jsonb := radscheduler.api_sender_row(p_site, p_sender);
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no sender % at this site', p_sender USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/senders lists them.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_sender_seen(integer, bigint) IS 'api_sender_row(); raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_put_sender(p_site integer, p_application text, p_facility text, p_body jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+    AS $$
+DECLARE
+    v_registered boolean := radscheduler.api_flag(p_body, 'is_registered');
+BEGIN
+    IF jsonb_typeof(p_body -> 'profile') NOT IN ('object', 'null') THEN
+        PERFORM radscheduler.api_fault('profile', 'must be an object', 'Send {"profile": {"timezone": "America/New_York"}}; a key that is null is removed.');
+    END IF;
+    IF v_registered AND NOT EXISTS (SELECT FROM radscheduler.sender s WHERE s.site_id = p_site AND s.sending_application = p_application AND s.sending_facility = p_facility AND s.is_registered) THEN
+        PERFORM radscheduler.api_refuse_registering(p_site);
+    END IF;
+    RETURN (radscheduler.set_sender(p_application, p_facility, coalesce(nullif(p_body -> 'profile', 'null'), '{}'), v_registered, coalesce(radscheduler.api_flag(p_body, 'replace'), false))).sender_id;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_put_sender(integer, text, text, jsonb) IS 'set_sender() with profile, replace and is_registered of a body; returns the sender''s id. Raises 42501 for a registration that a credential may not make.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_senders_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_limit integer := radscheduler.api_limit(request);
+    v_after bigint := (radscheduler.api_after(request, '{number}') ->> 0)::bigint;
+    v_known boolean := radscheduler.api_truth(request, 'registered');
+    v_ids   bigint[];
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{after,limit,registered}', 'parameter');
+    v_ids := ARRAY(SELECT s.sender_id FROM radscheduler.sender s
+        WHERE s.site_id = v_site AND (v_after IS NULL OR s.sender_id > v_after) AND (v_known IS NULL OR s.is_registered = v_known) ORDER BY s.sender_id LIMIT v_limit + 1);
+    RETURN radscheduler.api_page(request,
+        (SELECT coalesce(jsonb_agg(radscheduler.api_sender_row(v_site, u.id) ORDER BY u.place), '[]') FROM unnest(v_ids[1:v_limit]) WITH ORDINALITY u(id, place)),
+        CASE WHEN cardinality(v_ids) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_ids[v_limit])) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_senders_list(jsonb) IS 'GET /api/v1/senders: the first recorded first. Filter: registered (true, false); limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_senders_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_sender_seen(v_site, radscheduler.api_id(request)));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_senders_get(jsonb) IS 'GET /api/v1/senders/{id}: one sender with its profile.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_senders_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site     integer := radscheduler.api_enter();
+    v_body     jsonb := radscheduler.api_body(request, '{application,facility,is_registered,profile}');
+    v_app      text := coalesce(radscheduler.api_text(v_body, 'application'), '');
+    v_facility text := coalesce(radscheduler.api_text(v_body, 'facility'), '');
+    v_id       bigint;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    IF EXISTS (SELECT FROM radscheduler.sender s WHERE s.site_id = v_site AND s.sending_application = v_app AND s.sending_facility = v_facility) THEN
+        RAISE EXCEPTION 'this site has a sender of that application and facility already' USING ERRCODE = 'unique_violation', HINT = 'PATCH it.';
+    END IF;
+    v_id := radscheduler.api_put_sender(v_site, v_app, v_facility, jsonb_build_object('is_registered', radscheduler.api_may_register(v_site)) || v_body);
+    RETURN radscheduler.api_tagged(201, radscheduler.api_sender_seen(v_site, v_id), '/api/v1/senders/' || v_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_senders_create(jsonb) IS
+    'POST /api/v1/senders: application (MSH-3), facility (MSH-4), profile. Registered where the site is the only one, else not: 403 for is_registered then. 201; 409 where the pair is known.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_senders_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site  integer := radscheduler.api_enter();
+    v_id    bigint := radscheduler.api_id(request);
+    v_body  jsonb := radscheduler.api_body(request, '{is_registered,profile,replace}');
+    v_old   jsonb;
+    v_stale radscheduler.http_reply;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM radscheduler.api_configuring();
+    v_old := radscheduler.api_sender_seen(v_site, v_id);
+    v_stale := radscheduler.api_outdated(request, 'sender', v_old);
+    IF v_stale.status IS NOT NULL THEN
+        RETURN v_stale;
+    END IF;
+    PERFORM radscheduler.api_put_sender(v_site, v_old ->> 'application', v_old ->> 'facility', v_body);
+    RETURN radscheduler.api_tagged(200, radscheduler.api_sender_seen(v_site, v_id));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_senders_patch(jsonb) IS
+    'PATCH /api/v1/senders/{id}, with If-Match: keys of profile are set, null removes one, replace: true makes the profile exactly this; is_registered. Past messages are not read again: POST /api/v1/hl7/messages/replay does that.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_senders_report(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_zone   text := radscheduler.site_zone(v_site);
+    v_row    jsonb := radscheduler.api_sender_seen(v_site, radscheduler.api_id(request));
+    v_until  timestamptz := coalesce(radscheduler.api_instant('to', request #> '{query,to}', v_zone), now());
+    v_since  timestamptz := coalesce(radscheduler.api_instant('from', request #> '{query,from}', v_zone), v_until - interval '30 days');
+    v_sample bigint := coalesce(radscheduler.api_count(request, 'sample'), 500);
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{from,sample,to}', 'parameter');
+    IF v_until <= v_since THEN
+        PERFORM radscheduler.api_fault('from', 'must come before to', 'Without to it is now; without both the last 30 days are meant.');
+    ELSIF v_sample NOT BETWEEN 1 AND 5000 THEN
+        PERFORM radscheduler.api_fault('sample', 'must be 1 to 5000', 'So many of the newest messages are read field by field.');
+    END IF;
+    RETURN radscheduler.reply(200, jsonb_build_object('sender', v_row, 'from', v_since, 'to', v_until, 'items',
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('section', r.section, 'item', r.item, 'count', r.n, 'share', r.share, 'detail', r.detail, 'setting', r.setting) ORDER BY r.place), '[]')
+         FROM radscheduler.sender_report(concat_ws('|', v_row ->> 'application', v_row ->> 'facility'), v_since, v_until, v_sample::integer)
+              WITH ORDINALITY r(site, sender_name, section, item, n, share, detail, setting, place))));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_senders_report(jsonb) IS
+    'GET /api/v1/senders/{id}/report: sender_report() of messages received from and to (the last 30 days), sample of them field by field. Shapes and codes, no values of patients.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_user_seen(p_site integer, p_user bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+    AS $$
+DECLARE
+    v_row jsonb := (SELECT to_jsonb(u) - '{site_id,user_id,password_hash,token_version}'::text[] || jsonb_build_object('id', u.user_id)
+                    FROM radscheduler.app_user u WHERE u.site_id = p_site AND u.user_id = p_user);
+BEGIN
+    IF v_row IS NULL THEN
+        RAISE EXCEPTION 'there is no user % at this site', p_user USING ERRCODE = 'no_data_found', HINT = 'GET /api/v1/users lists them.';
+    END IF;
+    RETURN v_row;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_user_seen(integer, bigint) IS 'A user as /api/v1 shows one; raises P0002 where there is none.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_users_list(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site   integer := radscheduler.api_enter();
+    v_limit  integer := radscheduler.api_limit(request);
+    v_after  text := radscheduler.api_after(request, '{string}') ->> 0;
+    v_active boolean := radscheduler.api_truth(request, 'active');
+    v_items  jsonb;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{active,after,limit}', 'parameter');
+    SELECT coalesce(jsonb_agg(radscheduler.api_user_seen(v_site, u.user_id) ORDER BY u.login COLLATE "C"), '[]') INTO v_items
+        FROM (SELECT x.user_id, x.login FROM radscheduler.app_user x
+              WHERE x.site_id = v_site AND (v_active IS NULL OR x.is_active = v_active) AND (v_after IS NULL OR x.login COLLATE "C" > v_after) ORDER BY x.login COLLATE "C" LIMIT v_limit + 1) u;
+    RETURN radscheduler.api_page(request, v_items - v_limit, CASE WHEN jsonb_array_length(v_items) > v_limit THEN radscheduler.api_cursor(jsonb_build_array(v_items -> (v_limit - 1) -> 'login')) END);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_users_list(jsonb) IS 'GET /api/v1/users: by login. Filter: active (true, false); limit, after.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_users_get(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    RETURN radscheduler.api_tagged(200, radscheduler.api_user_seen(v_site, radscheduler.api_id(request)), NULL, '{failures,closed_until,last_login_at}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_users_get(jsonb) IS 'GET /api/v1/users/{id}: one user.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_users_create(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{login,name,password_hash,scopes}');
+    v_id   bigint;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    v_id := radscheduler.create_user(radscheduler.api_text(v_body, 'login'), radscheduler.api_text(v_body, 'name'), radscheduler.api_text(v_body, 'password_hash'), radscheduler.api_texts(v_body, 'scopes'));
+    RETURN radscheduler.api_tagged(201, radscheduler.api_user_seen(v_site, v_id), '/api/v1/users/' || v_id, '{failures,closed_until,last_login_at}');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_users_create(jsonb) IS 'POST /api/v1/users: create_user() with login, name, scopes and password_hash (as crypt(3) writes it). 201; 409 where the login is taken.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_v1_users_patch(request jsonb) RETURNS radscheduler.http_reply
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    c_passing CONSTANT text[] := '{failures,closed_until,last_login_at}';
+    v_site    integer := radscheduler.api_enter();
+    v_id      bigint := radscheduler.api_id(request);
+    v_body    jsonb := radscheduler.api_body(request, '{is_active,name,password_hash,scopes}');
+    v_old     jsonb;
+    v_stale   radscheduler.http_reply;
+BEGIN
+    PERFORM radscheduler.api_known(request -> 'query', '{}', 'parameter');
+    PERFORM FROM radscheduler.app_user u WHERE u.site_id = v_site AND u.user_id = v_id FOR UPDATE;
+    v_old := radscheduler.api_user_seen(v_site, v_id);
+    v_stale := radscheduler.api_outdated(request, 'user', v_old, c_passing);
+    IF v_stale.status IS NOT NULL THEN
+        RETURN v_stale;
+    END IF;
+    PERFORM radscheduler.set_user(v_old ->> 'login', radscheduler.api_text(v_body, 'name'), radscheduler.api_text(v_body, 'password_hash'), radscheduler.api_texts(v_body, 'scopes'), radscheduler.api_flag(v_body, 'is_active'));
+    RETURN radscheduler.api_tagged(200, radscheduler.api_user_seen(v_site, v_id), NULL, c_passing);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_v1_users_patch(jsonb) IS
+    'PATCH /api/v1/users/{id}, with If-Match: set_user() with name, scopes, is_active and password_hash (as crypt(3) writes it). All but a new name makes earlier tokens count no longer.';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_facet(p_site integer, p_modality text, p_resources bigint[], p_from timestamptz, p_to timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone text := radscheduler.site_zone(p_site);
+BEGIN
+    RETURN jsonb_strip_nulls(jsonb_build_object(
+        'm', (SELECT jsonb_agg(w) FROM (SELECT upper(p_modality) WHERE p_modality IS NOT NULL UNION SELECT a.alias FROM radscheduler.modality_alias a WHERE a.site_id = p_site AND a.code = p_modality) u(w)),
+        'r', (SELECT jsonb_agg(DISTINCT n.word) FROM radscheduler.resource r
+              CROSS JOIN LATERAL (SELECT r.resource_id::text UNION ALL SELECT upper(r.code)
+                                  UNION ALL SELECT a.alias FROM radscheduler.resource_alias a WHERE a.site_id = p_site AND a.resource_id = r.resource_id) n(word)
+              WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)),
+        'l', (SELECT jsonb_agg(DISTINCT upper(r.location)) FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources) AND r.location IS NOT NULL),
+        'f', CASE WHEN isfinite(p_from) THEN floor(extract(epoch FROM p_from) * 1000)::bigint END,
+        't', CASE WHEN isfinite(p_to) THEN floor(extract(epoch FROM p_to) * 1000)::bigint END,
+        'a', CASE WHEN isfinite(p_from) THEN to_char(timezone(v_zone, p_from), 'YYYY-MM-DD') END,
+        'b', CASE WHEN isfinite(p_to) THEN to_char(timezone(v_zone, greatest(p_from, p_to - interval '1 microsecond')), 'YYYY-MM-DD') END));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_facet(integer, text, bigint[], timestamptz, timestamptz) IS
+    'What a filter can ask of one side of an event: m names of its modality, r names and numbers of its resources, l their locations, f and t its time in milliseconds, a and b its first and last day at the site. What there is none of is left out.';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_facets(p_site integer, p_appointment bigint, p_data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off
+    AS $$
+BEGIN
+    RETURN coalesce((SELECT jsonb_agg(f.facet) FROM (
+        SELECT radscheduler.live_facet(p_site, h.snapshot #>> '{appointment,modality}', ARRAY(SELECT (r ->> 'resource_id')::bigint FROM jsonb_array_elements(h.snapshot -> 'resources') r),
+                                       (h.snapshot #>> '{appointment,starts_at}')::timestamptz, (h.snapshot #>> '{appointment,ends_at}')::timestamptz) AS facet
+        FROM radscheduler.appointment_history h
+        WHERE p_data ? 'version' AND h.site_id = p_site AND h.appointment_id = p_appointment AND h.version BETWEEN (p_data ->> 'version')::integer - 1 AND (p_data ->> 'version')::integer
+        UNION ALL
+        SELECT radscheduler.live_facet(p_site, a.modality, ARRAY(SELECT r.resource_id FROM radscheduler.appointment_resource r WHERE r.site_id = p_site AND r.appointment_id = a.appointment_id),
+                                       a.starts_at, a.ends_at)
+        FROM radscheduler.appointment a
+        WHERE NOT p_data ? 'version' AND a.site_id = p_site AND a.appointment_id IN (p_appointment, (p_data ->> 'with')::bigint)
+        UNION ALL
+        SELECT radscheduler.live_facet(p_site, (SELECT r.modality FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = (p_data ->> 'resource_id')::bigint),
+                                       ARRAY[(p_data ->> 'resource_id')::bigint], (p_data ->> 'from')::timestamptz, (p_data ->> 'until')::timestamptz)
+        WHERE p_data ? 'resource_id'
+        UNION ALL
+        SELECT radscheduler.live_facet(p_site, p_data ->> 'modality', '{}', NULL, NULL) WHERE p_appointment IS NULL AND p_data ? 'modality') f), '[]');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_facets(integer, bigint, jsonb) IS
+    'The sides of an event (live_facet shape): of an appointment its new version and the one before, so that whoever follows a scanner hears of what leaves it; of a conflict both appointments; of a block its resource. Empty for what lies nowhere in the schedule.';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_events(after text, max_events integer, with_facets boolean, at_site integer DEFAULT NULL,
+    OUT cursor text, OUT site_id integer, OUT type text, OUT appointment_id bigint, OUT conflict_id bigint, OUT payload text, OUT facets text) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_xid   xid8 := split_part(live_events.after, '-', 1)::xid8;
+    v_seq   bigint := split_part(live_events.after, '-', 2)::bigint;
+    v_sites integer[] := radscheduler.visible_sites();
+    v_epoch text := radscheduler.event_epoch();
+BEGIN
+    RETURN QUERY
+    SELECT e.xid::text || '-' || e.seq, e.site_id, e.type, e.appointment_id, (e.data ->> 'conflict_id')::bigint,
+           radscheduler.event_envelope(v_epoch, e.xid, e.seq, s.code, e.type, e.recorded_at, e.appointment_id, e.message_id, e.data),
+           CASE WHEN live_events.with_facets THEN radscheduler.live_facets(e.site_id, e.appointment_id, e.data)::text END
+    FROM (SELECT l.* FROM radscheduler.event_log l
+          WHERE (l.xid, l.seq) > (v_xid, v_seq) AND l.xid < pg_snapshot_xmin(pg_current_snapshot())
+            AND l.site_id = ANY (v_sites) AND (live_events.at_site IS NULL OR l.site_id = live_events.at_site)
+          ORDER BY l.xid, l.seq LIMIT live_events.max_events) e
+    JOIN radscheduler.site s ON s.site_id = e.site_id
+    ORDER BY e.xid, e.seq;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_events(text, integer, boolean, integer) IS
+    'For the daemon: the events after a cursor, of its sites or one of them, in order, as CloudEvents 1.0 JSON without patient data; with_facets adds what filters ask about (live_facets()).';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_backlog(p_epoch text, p_cursor text, p_site integer, OUT state text, OUT behind integer) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off
+    AS $$
+DECLARE
+    c_most CONSTANT integer := 100000;
+    v_xid  xid8 := split_part(p_cursor, '-', 1)::xid8;
+    v_seq  bigint := split_part(p_cursor, '-', 2)::bigint;
+BEGIN
+    PERFORM radscheduler.require_site(p_site);
+    behind := 0;
+    IF p_epoch <> radscheduler.event_epoch() OR v_xid >= pg_snapshot_xmax(pg_current_snapshot()) THEN
+        state := 'epoch_changed';
+    ELSIF EXISTS (SELECT FROM radscheduler.event_log e WHERE (e.xid, e.seq) <= (v_xid, v_seq))
+        -- Somebody who began when there was nothing has missed nothing as long as the first event of all is there.
+        OR v_xid = '0' AND coalesce((SELECT e.seq FROM radscheduler.event_log e ORDER BY e.xid, e.seq LIMIT 1), 1) = 1 THEN
+        behind := (SELECT count(*) FROM (SELECT FROM radscheduler.event_log e WHERE (e.xid, e.seq) > (v_xid, v_seq) AND e.site_id = p_site LIMIT c_most + 1) u);
+        state := CASE WHEN behind > c_most THEN 'cursor_expired' ELSE 'ok' END;
+    ELSE
+        state := 'cursor_expired';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_backlog(text, text, integer) IS
+    'Whether a site''s events can be followed from a cursor on without a gap: ok, and how many there are; cursor_expired when some after it may have been dropped (set_retention()) or there are more than 100,000; epoch_changed when it is of another cluster or from before a restore. A NULL epoch is not compared.';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_expand(p_scopes text[], p_appointments bigint[], p_conflicts bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_site    integer := radscheduler.api_enter();
+    v_request jsonb := jsonb_build_object('scopes', to_jsonb(coalesce(p_scopes, '{}')));
+    v_rows    jsonb := '[]';
+    v_clashes jsonb := '[]';
+BEGIN
+    IF radscheduler.api_may(v_request, 'appointments:read') THEN
+        v_rows := radscheduler.api_appointment_rows(v_site, p_appointments, radscheduler.api_sees_patients(v_request));
+        v_clashes := radscheduler.api_conflict_rows(v_site, p_conflicts);
+        PERFORM radscheduler.audit(v_site, 'read', 'appointment', (r ->> 'id')::bigint, '{"channel": "events"}') FROM jsonb_array_elements(v_rows) r;
+    END IF;
+    RETURN jsonb_build_object('appointments', (SELECT coalesce(jsonb_object_agg(r ->> 'id', r), '{}') FROM jsonb_array_elements(v_rows) r),
+                              'conflicts', (SELECT coalesce(jsonb_object_agg(c ->> 'id', c), '{}') FROM jsonb_array_elements(v_clashes) c));
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_expand(text[], bigint[], bigint[]) IS
+    'For the daemon, in the name of a follower with these scopes: appointments and conflicts of the site by id, as they are now and as /api/v1 shows them to that follower; nothing without appointments:read. Every appointment shown is audited as read.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights)
+SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['create_stream_ticket', 'redeem_stream_ticket', 'live_enter', 'live_lapsed', 'live_events', 'live_backlog']) o
+UNION ALL
+SELECT k.kind, 'live_expand()', 'EXECUTE' FROM (VALUES ('reader'), ('scheduler'), ('admin')) k(kind);
+
+CREATE OR REPLACE FUNCTION radscheduler.create_stream_ticket(p_principal text, p_login text, p_version integer, p_scopes text[], p_until timestamptz) RETURNS text
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+DECLARE
+    v_ticket text := radscheduler.random_word(43);
+BEGIN
+    INSERT INTO radscheduler.stream_ticket (site_id, ticket_hash, principal, login, token_version, scopes, until, expires_at)
+        VALUES (radscheduler.api_site(), sha256(convert_to(v_ticket, 'UTF8')), coalesce(p_principal, ''), p_login, p_version, coalesce(p_scopes, '{}'), p_until, now() + interval '30 seconds');
+    RETURN v_ticket;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.create_stream_ticket(text, text, integer, text[], timestamptz) IS
+    'For the daemon: a ticket for live events of the site HTTP works for, good once and for 30 seconds, in the name of whoever asked for it; the connection ends at p_until.';
+
+CREATE OR REPLACE FUNCTION radscheduler.redeem_stream_ticket(p_ticket text, OUT site text, OUT principal text, OUT login text, OUT token_version integer, OUT scopes text[], OUT until timestamptz) RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET radscheduler.audit_changes = off
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH used AS (DELETE FROM radscheduler.stream_ticket t WHERE t.ticket_hash = sha256(convert_to(p_ticket, 'UTF8')) AND t.site_id = ANY (radscheduler.visible_sites()) RETURNING *)
+    SELECT s.code, u.principal, u.login, u.token_version, u.scopes, u.until FROM used u JOIN radscheduler.site s ON s.site_id = u.site_id
+    WHERE u.expires_at > now() AND (u.until > now()) IS NOT FALSE;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.redeem_stream_ticket(text) IS 'For the daemon: who a ticket was given to; no row when there is none, it was used, or its time is up. It is gone afterwards, whatever the answer.';
+
+CREATE OR REPLACE FUNCTION radscheduler.expire_stream_tickets() RETURNS void
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DELETE FROM radscheduler.stream_ticket t WHERE t.expires_at < now()
+$$;
+
+COMMENT ON FUNCTION radscheduler.expire_stream_tickets() IS 'Drops tickets that nobody used; maintain() calls it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_enter(OUT site_id integer, OUT site text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    site_id := radscheduler.api_site();
+    site := (SELECT s.code FROM radscheduler.site s WHERE s.site_id = live_enter.site_id);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_enter() IS 'The one site whose events a connection is shown: that of its credential, else the one HTTP works for (api_site()).';
+
+CREATE OR REPLACE FUNCTION radscheduler.live_lapsed(p_sites integer[], p_principals text[], p_logins text[], p_versions integer[]) RETURNS SETOF integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT u.place::integer FROM unnest(p_sites, p_principals, p_logins, p_versions) WITH ORDINALITY u(site, principal, login, version, place)
+    WHERE NOT coalesce(u.site = ANY (radscheduler.visible_sites()), false)
+       OR u.principal LIKE 'key:%' AND NOT EXISTS (SELECT FROM radscheduler.api_key k
+              WHERE k.site_id = u.site AND k.key_id = substr(u.principal, 5) AND k.revoked_at IS NULL AND (k.expires_at > now()) IS NOT FALSE)
+       OR u.login <> '' AND NOT EXISTS (SELECT FROM radscheduler.app_user a WHERE a.site_id = u.site AND a.login = u.login AND a.is_active AND a.token_version = u.version)
+    ORDER BY 1;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.live_lapsed(integer[], text[], text[], integer[]) IS
+    'For the daemon, of connections side by side: the places (from 1) of those whose key was revoked or has expired, whose user was closed or got a new token version, or whose site is no longer the daemon''s.';
 
 DO $$
 DECLARE

