@@ -17231,6 +17231,20 @@ COMMENT ON POLICY any_row ON radscheduler.event_epoch IS 'Read by whoever has th
 
 ALTER TABLE radscheduler.event_log ADD COLUMN trace_id text DEFAULT pg_catalog.substring(pg_catalog.current_setting('radscheduler.trace_id', true), '^[0-9a-f]{32}$');
 COMMENT ON COLUMN radscheduler.event_log.trace_id IS 'Trace (W3C trace-id) of the request that caused it, as the session said: radscheduler.trace_id. NULL for what came as a message.';
+
+DO $$
+DECLARE
+    v_column record;
+BEGIN
+    FOR v_column IN
+        SELECT i.inhrelid::pg_catalog.regclass AS partition, pg_catalog.col_description(a.attrelid, a.attnum) AS comment
+        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhparent AND a.attname = 'trace_id'
+        WHERE i.inhparent = 'radscheduler.event_log'::pg_catalog.regclass
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.trace_id IS %L', v_column.partition, v_column.comment);
+    END LOOP;
+END
+$$;
 $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (31, 'stream_tickets', $storage_step$
