@@ -70,8 +70,7 @@ std::vector<Option> access_options() {
     table.push_back(name("RADSCHED_HTTP_TLS_CERT", "--http-tls-cert",
                          "PEM file with the certificate of the HTTP listener; unset: plain",
                          &Settings::http_tls_certificate));
-    table.push_back(
-        name("RADSCHED_HTTP_TLS_KEY", "--http-tls-key", "PEM file with its key", &Settings::http_tls_key));
+    table.push_back(name("RADSCHED_HTTP_TLS_KEY", "--http-tls-key", "PEM file with its key", &Settings::http_tls_key));
     table.push_back({"RADSCHED_CORS_ORIGINS", "--cors-origins",
                      "origins whose pages may ask the HTTP API, separated by commas; unset: none", false,
                      [](Settings& settings, const std::string& value) -> Rule {

@@ -10,11 +10,10 @@ void add_http(Page& page, const HttpCounters& counters) {
                                      MetricType::Counter);
         for (const auto& [key, count] : answers) {
             const auto& [route, method, status] = key;
-            Page::value(requests,
-                        {{"route", std::string(route)},
-                         {"method", std::string(method)},
-                         {"code", std::to_string(status)}},
-                        static_cast<double>(count));
+            Page::value(
+                requests,
+                {{"route", std::string(route)}, {"method", std::string(method)}, {"code", std::to_string(status)}},
+                static_cast<double>(count));
         }
     }
     page.durations("radsched_http_request_duration_seconds", "Time from the header of a request to its answer.",
