@@ -86,7 +86,7 @@ def test_a_lone_booking_is_told_soon(place, links):
 
 def test_copies_are_byte_for_byte_and_in_order(place, links):
     with Receiver() as receiver:
-        links.add("COPIES", receiver.port, kind="hl7_copy")
+        links.add("PACSCOPY", receiver.port, kind="hl7_copy")
         sent = []
         bookings = [Booking(application="COPIED", facility="LINKS") for _ in range(10)]
         with place.mllp() as client:
@@ -97,7 +97,7 @@ def test_copies_are_byte_for_byte_and_in_order(place, links):
             assert client.send(bookings[0].message("S99")).code == "AR"
             sent.append(bookings[0].message("S15", "CANCELLED", segment_end="\r\n").encode())
             assert client.send(sent[-1]).code == "AA"
-        links.wait_until_sent("COPIES")
+        links.wait_until_sent("PACSCOPY")
         assert receiver.messages == sent
 
 
