@@ -1,9 +1,10 @@
-// One-dimensional arrays in PostgreSQL's binary format, for parameters of type bytea[] and text[].
+// One-dimensional arrays as parameters: bytea[] and text[] in PostgreSQL's binary format, arrays of any type as text.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace radscheduler::sidecar::db {
 
@@ -46,5 +47,18 @@ private:
     std::string bytes_;
     std::uint32_t count_ = 0;
 };
+
+// {"a","b"}, for a parameter sent as text.
+inline std::string array_text(const std::vector<std::string>& list) {
+    std::string text = "{";
+    for (const auto& one : list) {
+        text += text.size() > 1 ? ",\"" : "\"";
+        for (const char c : one) {
+            text += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+        }
+        text += '"';
+    }
+    return text + "}";
+}
 
 } // namespace radscheduler::sidecar::db

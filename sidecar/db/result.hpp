@@ -3,6 +3,8 @@
 // names.
 #pragma once
 
+#include <charconv>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +33,14 @@ public:
     // The text of a column; nothing for SQL NULL. Valid as long as these rows are.
     std::optional<std::string_view> text(int row, int column) const;
     std::string text_or(int row, int column, std::string_view otherwise) const;
+    // A number; zero for SQL NULL and for what is none.
+    template <class Number = std::int64_t>
+    Number number(int row, int column) const {
+        Number value{};
+        const auto digits = text(row, column).value_or("");
+        std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return value;
+    }
     // The bytes of a bytea column; empty for SQL NULL.
     Payload bytes(int row, int column) const;
 

@@ -1,7 +1,5 @@
 #include "http/api.hpp"
 
-#include <charconv>
-
 #include "app/version.hpp"
 #include "http/call.hpp"
 #include "http/documents.hpp"
@@ -28,13 +26,10 @@ Response json_response(unsigned status, std::string body) {
 // An http_reply(status, content_type, body, headers).
 Response from_reply(const db::Rows& rows) {
     Response response;
-    const auto status = rows.text_or(0, 0, "");
-    unsigned number = 0;
-    std::from_chars(status.data(), status.data() + status.size(), number);
-    if (number < 200 || number > 599) {
+    response.status = rows.number<unsigned>(0, 0);
+    if (response.status < 200 || response.status > 599) {
         return internal_error();
     }
-    response.status = number;
     response.content_type = rows.text_or(0, 1, "");
     response.body = Payload(rows.text_or(0, 2, ""));
     response.headers = read_headers(rows.text_or(0, 3, "{}"));

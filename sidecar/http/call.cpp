@@ -67,7 +67,7 @@ std::string call_json(const Request& request) {
         params[name] = value;
     }
     object["params"] = std::move(params);
-    object["query"] = nlohmann::json::parse(to_json(read_query(request.query.view())));
+    object["query"] = to_object(read_query(request.query.view()));
     if (!request.if_match.empty()) {
         object["if_match"] = text_or_question(version_of(request.if_match));
     }

@@ -1,7 +1,6 @@
 #include "http/doorkeeper.hpp"
 
 #include <array>
-#include <charconv>
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +14,7 @@
 #include "auth/strict_json.hpp"
 #include "http/problem.hpp"
 #include "obs/log.hpp"
+#include "obs/text.hpp"
 
 namespace radscheduler::sidecar::http {
 namespace {
@@ -33,28 +33,9 @@ auth::Rate request_rate(std::size_t rate) {
             Milliseconds(rate == 0 ? 1 : std::max<std::size_t>(1000 / rate, 1))};
 }
 
-std::vector<std::string> words(const std::string& text) {
-    std::vector<std::string> list;
-    for (std::size_t at = 0; at < text.size();) {
-        const auto end = std::min(text.find(' ', at), text.size());
-        if (end > at) {
-            list.push_back(text.substr(at, end - at));
-        }
-        at = end + 1;
-    }
-    return list;
-}
-
 std::string text_of(const nlohmann::json& body, const char* key) {
     const auto found = body.find(key);
     return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-long number(const db::Rows& rows, int row, int column) {
-    const auto text = rows.text_or(row, column, "0");
-    long value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
 }
 
 std::string random_session() {
@@ -207,8 +188,8 @@ Task<Response> Doorkeeper::login(const Request& request) {
         co_return problem(409, "site_needed", "Which site?",
                           "This login is known at several sites. Say which with \"site\".");
     }
-    if (rows.count() == 1 && number(rows, 0, 6) > 0) {
-        co_return too_many(std::chrono::seconds(number(rows, 0, 6)),
+    if (rows.count() == 1 && rows.number(0, 6) > 0) {
+        co_return too_many(std::chrono::seconds(rows.number(0, 6)),
                            "After several wrong passwords this login is closed for a while. Wait as Retry-After says.");
     }
     // Somebody unknown takes as long as a wrong password.
@@ -233,7 +214,7 @@ Task<Response> Doorkeeper::login(const Request& request) {
     claims.site = home;
     claims.scopes = words(rows.text_or(0, 4, ""));
     claims.session = random_session();
-    claims.version = number(rows, 0, 5);
+    claims.version = rows.number(0, 5);
     claims.issued = now();
     claims.expires = claims.issued + token_life;
     co_return token_reply(claims, auth::sign(claims, options_.keys, options_.rules));

@@ -68,12 +68,16 @@ bool Query::repeats() const {
     return std::any_of(parameters.begin(), parameters.end(), [](const auto& one) { return one.second.size() > 1; });
 }
 
-std::string to_json(const Query& query) {
+nlohmann::json to_object(const Query& query) {
     nlohmann::json object = nlohmann::json::object();
     for (const auto& [name, values] : query.parameters) {
         object[name] = values.size() == 1 ? nlohmann::json(values.front()) : nlohmann::json(values);
     }
-    return object.dump();
+    return object;
+}
+
+std::string to_json(const Query& query) {
+    return to_object(query).dump();
 }
 
 } // namespace radscheduler::sidecar::http

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace radscheduler::sidecar::http {
 
 // %XX to bytes; with `form`, + to a blank. Nothing when a % is not followed by two hexadecimal digits.
@@ -23,6 +25,7 @@ struct Query {
 Query read_query(std::string_view text);
 
 // {"name":"value","repeated":["value","value"],...}
+nlohmann::json to_object(const Query& query);
 std::string to_json(const Query& query);
 
 } // namespace radscheduler::sidecar::http

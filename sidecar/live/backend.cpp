@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <nlohmann/json.hpp>
 
@@ -10,45 +9,13 @@
 #include "db/array.hpp"
 #include "http/problem.hpp"
 #include "obs/log.hpp"
+#include "obs/text.hpp"
 
 namespace radscheduler::sidecar::live {
 namespace {
 
 const db::RunOptions ask_now{Milliseconds(5000), db::WhenDown::fail, Milliseconds(10'000)};
 constexpr std::size_t longest_ticket = 64;
-
-template <class Number>
-Number number(const db::Rows& rows, int row, int column) {
-    Number value{};
-    const auto text = rows.text_or(row, column, "0");
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
-
-std::vector<std::string> words(const std::string& text) {
-    std::vector<std::string> list;
-    for (std::size_t at = 0; at < text.size();) {
-        const auto end = std::min(text.find(' ', at), text.size());
-        if (end > at) {
-            list.push_back(text.substr(at, end - at));
-        }
-        at = end + 1;
-    }
-    return list;
-}
-
-// {"a","b"} as PostgreSQL reads it.
-std::string array_of(const std::vector<std::string>& list) {
-    std::string text = "{";
-    for (const auto& one : list) {
-        text += text.size() > 1 ? ",\"" : "\"";
-        for (const char c : one) {
-            text += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
-        }
-        text += '"';
-    }
-    return text + "}";
-}
 
 db::Param text_or_null(const std::string& text) {
     return text.empty() ? db::Param::null() : db::Param::text(text);
@@ -68,7 +35,7 @@ void tell(const db::DbError& error, std::string_view what) {
 EventPtr read_event(const db::Rows& rows, int row) {
     auto event = std::make_shared<Event>();
     event->cursor = read_cursor(rows.text_or(row, 0, "")).value_or(Cursor{});
-    event->site = number<int>(rows, row, 1);
+    event->site = rows.number<int>(row, 1);
     event->type = rows.text_or(row, 2, "");
     event->appointment = rows.text_or(row, 3, "");
     event->conflict = rows.text_or(row, 4, "");
@@ -133,7 +100,7 @@ Task<Backend::Admission> Backend::admit(std::string authorization, std::string a
     principal.login = rows.text_or(0, 2, "");
     principal.version = rows.text_or(0, 3, "");
     principal.scopes = words(rows.text_or(0, 4, ""));
-    const auto until = number<std::int64_t>(rows, 0, 5);
+    const auto until = rows.number<std::int64_t>(0, 5);
     if (until > 0) {
         principal.expires = std::chrono::sys_seconds(std::chrono::seconds(until));
     }
@@ -156,7 +123,7 @@ Task<Backend::Admission> Backend::enter(auth::Principal principal) {
         co_return user_changed();
     }
     Caller caller;
-    caller.site = number<int>(rows, 0, 0);
+    caller.site = rows.number<int>(0, 0);
     principal.site = rows.text_or(0, 1, "");
     caller.principal = std::move(principal);
     co_return caller;
@@ -164,7 +131,7 @@ Task<Backend::Admission> Backend::enter(auth::Principal principal) {
 
 Task<http::Response> Backend::ticket(const auth::Principal& who) {
     const auto scopes =
-        array_of(who.kind == auth::Principal::Kind::nobody ? std::vector<std::string>(1, "*") : who.scopes);
+        db::array_text(who.kind == auth::Principal::Kind::nobody ? std::vector<std::string>(1, "*") : who.scopes);
     const auto until = who.expires ? std::to_string(who.expires->time_since_epoch().count()) : std::string();
     auto params = in_the_name_of(who);
     params.push_back(db::Param::text(scopes));
@@ -226,14 +193,14 @@ Task<std::optional<Backend::Located>> Backend::locate(const Place& place, int si
     const auto state = rows.text_or(0, 0, "");
     Located located;
     located.where = state == "ok" ? Where::ok : state == "epoch_changed" ? Where::epoch_changed : Where::cursor_expired;
-    located.behind = number<std::size_t>(rows, 0, 1);
+    located.behind = rows.number<std::size_t>(0, 1);
     co_return located;
 }
 
 Task<Backend::Expanded> Backend::expand(const Caller& who, const Feed::Expansion& ids, std::string& json) {
-    const auto scopes = array_of(who.principal.scopes);
-    const auto appointments = array_of(ids.appointments);
-    const auto conflicts = array_of(ids.conflicts);
+    const auto scopes = db::array_text(who.principal.scopes);
+    const auto appointments = db::array_text(ids.appointments);
+    const auto conflicts = db::array_text(ids.conflicts);
     auto params = in_the_name_of(who.principal);
     params.push_back(db::Param::text(scopes));
     params.push_back(db::Param::text(appointments));
@@ -262,10 +229,10 @@ Task<std::vector<std::size_t>> Backend::lapsed(const std::vector<Caller>& caller
         logins.push_back(caller.principal.login);
         versions.push_back(caller.principal.version.empty() ? "0" : caller.principal.version);
     }
-    const auto site_list = array_of(sites);
-    const auto name_list = array_of(names);
-    const auto login_list = array_of(logins);
-    const auto version_list = array_of(versions);
+    const auto site_list = db::array_text(sites);
+    const auto name_list = db::array_text(names);
+    const auto login_list = db::array_text(logins);
+    const auto version_list = db::array_text(versions);
     const std::array<db::Param, 4> params{db::Param::text(site_list), db::Param::text(name_list),
                                           db::Param::text(login_list), db::Param::text(version_list)};
     const auto result = co_await db::run(pool_, db::StatementId::live_lapsed, params, ask_now);
@@ -276,7 +243,7 @@ Task<std::vector<std::size_t>> Backend::lapsed(const std::vector<Caller>& caller
     }
     const auto& rows = std::get<db::Rows>(result);
     for (int row = 0; row < rows.count(); ++row) {
-        places.push_back(number<std::size_t>(rows, row, 0) - 1);
+        places.push_back(rows.number<std::size_t>(row, 0) - 1);
     }
     co_return places;
 }

@@ -1,5 +1,6 @@
 #include "obs/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <ctime>
@@ -89,6 +90,18 @@ std::string_view trim(std::string_view text) {
         return {};
     }
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+std::vector<std::string> words(std::string_view text) {
+    std::vector<std::string> list;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = std::min(text.find(' ', at), text.size());
+        if (end > at) {
+            list.emplace_back(text.substr(at, end - at));
+        }
+        at = end + 1;
+    }
+    return list;
 }
 
 } // namespace radscheduler::sidecar

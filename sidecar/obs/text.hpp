@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace radscheduler::sidecar {
 
@@ -18,5 +19,8 @@ std::string sha256_hex(std::string_view bytes);
 
 std::string lower_ascii(std::string_view text);
 std::string_view trim(std::string_view text);
+
+// What stands between blanks.
+std::vector<std::string> words(std::string_view text);
 
 } // namespace radscheduler::sidecar

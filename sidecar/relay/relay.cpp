@@ -82,7 +82,7 @@ Task<void> Relay::measure() {
 }
 
 void Relay::note(const db::Rows& rows) {
-    const auto number = [&](int column) { return std::strtoll(rows.text_or(0, column, "0").c_str(), nullptr, 10); };
+    const auto number = [&](int column) { return rows.number(0, column); };
     const auto lag = number(0);
     const auto held = number(2);
     const auto holder = static_cast<std::uint64_t>(number(3));

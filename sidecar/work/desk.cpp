@@ -6,6 +6,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "db/array.hpp"
 #include "net/backoff.hpp"
 
 namespace radscheduler::sidecar::work {
@@ -19,15 +20,6 @@ std::string own_name() {
     return fmt::format("radschedulerd {} {} {:016x}", host.data(), ::getpid(), random_number());
 }
 
-std::string array_of(const std::vector<std::string>& numbers) {
-    std::string list = "{";
-    for (const auto& number : numbers) {
-        list += list.size() > 1 ? "," : "";
-        list += number;
-    }
-    return list + "}";
-}
-
 // Rows of claim_tasks() in their order: those of one queue follow each other.
 std::vector<Run> runs_of(const db::Rows& rows) {
     std::vector<Run> runs;
@@ -36,7 +28,7 @@ std::vector<Run> runs_of(const db::Rows& rows) {
         auto queue = rows.text_or(row, 3, "");
         ClaimedTask task;
         task.id = {rows.text_or(row, 0, ""), rows.text_or(row, 1, "")};
-        task.attempts = std::atoi(rows.text_or(row, 4, "0").c_str());
+        task.attempts = rows.number<int>(row, 4);
         task.payload = Payload(rows.text_or(row, 6, "{}"));
         task.link = rows.text_or(row, 7, "");
         const bool follows = !runs.empty() && runs.back().kind == kind && runs.back().queue == queue &&
@@ -99,7 +91,7 @@ Task<std::variant<bool, db::DbError>> Desk::finish(TaskId task, int attempts, st
 }
 
 Task<std::optional<db::DbError>> Desk::release(std::vector<std::string> numbers) {
-    const auto list = array_of(numbers);
+    const auto list = db::array_text(numbers);
     const std::array<db::Param, 2> params{db::Param::text(worker_), db::Param::text(list)};
     auto result = co_await db::run(pool_, db::StatementId::release_tasks, params, patient);
     auto* error = std::get_if<db::DbError>(&result);
@@ -107,7 +99,7 @@ Task<std::optional<db::DbError>> Desk::release(std::vector<std::string> numbers)
 }
 
 Task<std::optional<db::DbError>> Desk::sign_of_life(std::vector<std::string> numbers) {
-    const auto list = array_of(numbers);
+    const auto list = db::array_text(numbers);
     const std::array<db::Param, 2> params{db::Param::text(worker_), db::Param::text(list)};
     auto result = co_await db::run(pool_, db::StatementId::extend_leases, params, patient);
     auto* error = std::get_if<db::DbError>(&result);
