@@ -4,8 +4,10 @@ Everything listens on free ports of 127.0.0.1 or on sockets under build/; nothin
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -31,10 +33,18 @@ KEEP_LOGS = os.environ.get("RADSCHED_KEEP_LOGS")
 LOGS = pathlib.Path(KEEP_LOGS) if KEEP_LOGS else REPO / "build" / "daemon-logs"
 
 
+# Below what the kernel hands to connections (net.ipv4.ip_local_port_range) and what scripts/lib.sh gives to clusters; from a
+# place that differs between runs, and each once.
+_PORTS = itertools.cycle(sorted(range(10_000, 20_000), key=lambda port, first=random.randrange(10_000, 20_000): (port < first, port)))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays free until the test listens on it: a connection made meanwhile never gets one of these."""
+    for port in itertools.islice(_PORTS, 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+    raise AssertionError("a thousand ports in a row are in use")
 
 
 def eventually(check, seconds=15.0, what="the condition"):
