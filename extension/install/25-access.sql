@@ -195,13 +195,19 @@ CREATE FUNCTION radscheduler.acting() RETURNS regrole
 COMMENT ON FUNCTION radscheduler.acting() IS
     'The role whose rights narrow the caller''s: current_user, where that is neither the caller nor a superuser; else 0. Raises 42501 while PostgreSQL maintains an object for its owner (autovacuum, REFRESH, CREATE INDEX), unless the owner does it himself.';
 
+CREATE FUNCTION radscheduler.is_unbound(p_role oid) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'rad_is_unbound' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION radscheduler.is_unbound(oid) IS 'Whether row-level security does not bind a role: a superuser, or one with BYPASSRLS.';
+
 CREATE FUNCTION radscheduler.is_everywhere(p_role oid) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     -- pg_authid, not the view pg_roles: this is asked for every message and every query over records.
-    RETURN EXISTS (SELECT FROM pg_authid r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
-        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+    IF radscheduler.is_unbound(p_role) THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
                    WHERE g.site_id IS NULL AND pg_has_role(p_role, r.oid, 'USAGE'));
 END
 $$;
@@ -222,8 +228,9 @@ CREATE FUNCTION radscheduler.sees_every_site() RETURNS boolean
 COMMENT ON FUNCTION radscheduler.sees_every_site() IS
     'Whether the caller may use every site, present and future: a superuser, a role with BYPASSRLS, or one granted the site *.';
 
+-- Asked for every message, request and query over records: planned once, not anew for each.
 CREATE FUNCTION radscheduler.sites_for(p_acting oid) RETURNS integer[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
     AS $$
 DECLARE
     v_caller oid := radscheduler.caller();
@@ -231,15 +238,14 @@ DECLARE
     v_whole  boolean := radscheduler.is_everywhere(v_caller);
 BEGIN
     IF v_whole AND p_acting = 0 THEN
-        RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code
-                     UNION ALL SELECT 0 WHERE v_code IS NULL);
+        RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code) || CASE WHEN v_code IS NULL THEN '{0}'::integer[] ELSE '{}' END;
     END IF;
     RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s
                  WHERE (v_code IS NULL OR s.code = v_code)
-                   AND (v_whole OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                   AND (v_whole OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
                                            WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')))
                    AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting)
-                        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+                        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
                                    WHERE g.site_id = s.site_id AND pg_has_role(p_acting, r.oid, 'USAGE'))));
 END
 $$;

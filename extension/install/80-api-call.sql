@@ -59,10 +59,12 @@ CREATE FUNCTION radscheduler.api_call(p_function text, request jsonb, p_body byt
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
-    v_function   regprocedure := to_regprocedure(format('radscheduler.%I(jsonb)', p_function));
+    v_function   oid := (SELECT p.oid FROM pg_proc p WHERE p.proname = p_function AND p.pronamespace = 'radscheduler'::regnamespace
+                             AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype AND p.prorettype = 'radscheduler.http_reply'::regtype);
     v_hash       bytea := CASE WHEN p_key IS NOT NULL THEN sha256(convert_to(p_function || ' ' || (request ->> 'path') || ' ', 'UTF8') || coalesce(p_body, '')) END;
+    v_site       integer := CASE WHEN p_key IS NOT NULL THEN radscheduler.api_site() END;
     v_reply      radscheduler.http_reply;
-    v_json       jsonb;
+    v_is_read    boolean := false;
     v_state      text;
     v_message    text;
     v_detail     text;
@@ -70,28 +72,28 @@ DECLARE
     v_column     text;
     v_constraint text;
 BEGIN
-    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL OR (SELECT p.prorettype FROM pg_proc p WHERE p.oid = v_function) <> 'radscheduler.http_reply'::regtype THEN
+    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL THEN
         RAISE EXCEPTION 'this is no function of the API' USING ERRCODE = 'undefined_function', HINT = 'Daemon and extension may be of different versions: ALTER EXTENSION radscheduler UPDATE, or install the daemon that belongs to it.';
     ELSIF NOT has_function_privilege(radscheduler.caller(), v_function, 'EXECUTE') THEN
         RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', 'The database role of this daemon may not do this, whatever the credential says. A DBA can allow it: radscheduler.grant_role() (docs/security.md).');
     END IF;
-    IF length(p_body) > 0 THEN
-        v_json := radscheduler.body_json(p_body);
-        IF v_json IS NULL THEN
-            RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not JSON in UTF-8 (RFC 8259), or has the character U+0000. Check quotes, commas and braces.');
-        END IF;
-        request := request || jsonb_build_object('body', v_json);
-    END IF;
     IF p_key IS NOT NULL THEN
-        v_reply := radscheduler.kept_reply(p_principal, p_key, v_hash);
+        v_reply := radscheduler.kept_reply(v_site, p_principal, p_key, v_hash);
         IF v_reply.status IS NOT NULL THEN
             RETURN v_reply;
         END IF;
     END IF;
     BEGIN
+        IF length(p_body) > 0 THEN
+            request := request || jsonb_build_object('body', convert_from(p_body, 'UTF8')::jsonb);
+        END IF;
+        v_is_read := true;
         EXECUTE format('SELECT * FROM radscheduler.%I($1)', p_function) INTO v_reply USING request;
     EXCEPTION WHEN integrity_constraint_violation OR data_exception OR no_data_found OR insufficient_privilege OR object_not_in_prerequisite_state
                 OR undefined_object OR feature_not_supported OR program_limit_exceeded THEN
+        IF NOT v_is_read THEN
+            RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not JSON in UTF-8 (RFC 8259), or has the character U+0000. Check quotes, commas and braces.');
+        END IF;
         GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT,
             v_column = COLUMN_NAME, v_constraint = CONSTRAINT_NAME;
         RETURN radscheduler.problem_of_error(request, v_state, v_message, v_detail, v_hint, v_column, v_constraint);
@@ -100,7 +102,7 @@ BEGIN
         RETURN ROW(304, NULL, NULL, v_reply.headers)::radscheduler.http_reply;
     -- A secret is answered once and kept nowhere.
     ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 AND p_function <> 'api_v1_api_keys_create' THEN
-        PERFORM radscheduler.keep_reply(p_principal, p_key, v_hash, v_reply);
+        PERFORM radscheduler.keep_reply(v_site, p_principal, p_key, v_hash, v_reply);
     END IF;
     RETURN v_reply;
 END

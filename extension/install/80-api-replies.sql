@@ -7,8 +7,10 @@ DECLARE
     v_sites integer[] := array_remove(radscheduler.visible_sites(), 0);
     v_site  integer;
 BEGIN
-    IF cardinality(v_sites) < 2 THEN
-        RETURN radscheduler.current_site();
+    IF cardinality(v_sites) = 1 THEN
+        RETURN v_sites[1];
+    ELSIF v_sites = '{}' THEN
+        RETURN radscheduler.current_site(); -- which says why there is none
     END IF;
     SELECT s.site_id INTO v_site FROM radscheduler.sender s
         WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites)

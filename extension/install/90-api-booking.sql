@@ -35,23 +35,19 @@ CREATE FUNCTION radscheduler.api_v1_appointments_book(request jsonb) RETURNS rad
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
     AS $$
 DECLARE
-    v_site  integer := radscheduler.api_enter();
-    v_body  jsonb := radscheduler.api_body(request, '{duration_minutes,hold,modality,notes,override_reason,patient_id,patient_name,patient_phone,procedure,reason,referring_physician,resources,starts_at,study_type,urgency}');
-    v_shown radscheduler.http_reply;
-    r       radscheduler.booking_result;
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{duration_minutes,hold,resources,starts_at}', '{modality,notes,override_reason,patient_id,patient_name,patient_phone,procedure,reason,referring_physician,study_type,urgency}');
+    r      radscheduler.booking_result;
 BEGIN
     PERFORM radscheduler.api_check_override(request, v_body);
-    r := radscheduler.try_book(radscheduler.api_text(v_body, 'patient_id'), radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
-        radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'procedure'), radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
-        radscheduler.api_text(v_body, 'patient_name'), radscheduler.api_text(v_body, 'patient_phone'), radscheduler.api_text(v_body, 'referring_physician'), radscheduler.api_text(v_body, 'urgency'),
-        radscheduler.api_text(v_body, 'notes'), radscheduler.api_text(v_body, 'study_type'), radscheduler.api_number(v_body, 'hold'), radscheduler.api_text(v_body, 'override_reason'),
-        NULL, radscheduler.api_text(v_body, 'reason'));
+    r := radscheduler.try_book(v_body ->> 'patient_id', radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
+        v_body ->> 'modality', v_body ->> 'procedure', radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
+        v_body ->> 'patient_name', v_body ->> 'patient_phone', v_body ->> 'referring_physician', v_body ->> 'urgency',
+        v_body ->> 'notes', v_body ->> 'study_type', radscheduler.api_number(v_body, 'hold'), v_body ->> 'override_reason', NULL, v_body ->> 'reason');
     IF r.outcome = 'refused' THEN
         RETURN radscheduler.api_refusal(r);
     END IF;
-    v_shown := radscheduler.api_shown(request, v_site, r.appointment_id, 201);
-    v_shown.body := (v_shown.body::jsonb || jsonb_build_object('warnings', r.warnings))::text;
-    RETURN v_shown;
+    RETURN radscheduler.api_shown(request, v_site, r.appointment_id, 201, jsonb_build_object('warnings', r.warnings));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_v1_appointments_book(jsonb) IS
@@ -63,14 +59,13 @@ CREATE FUNCTION radscheduler.api_v1_appointments_patch(request jsonb) RETURNS ra
 DECLARE
     v_site   integer := radscheduler.api_enter();
     v_id     bigint := radscheduler.api_id(request);
-    v_body   jsonb := radscheduler.api_body(request, '{duration_minutes,notes,override_reason,reason,referring_physician,resources,starts_at,study_type,urgency}');
+    v_body   jsonb := radscheduler.api_body(request, '{duration_minutes,resources,starts_at}', '{notes,override_reason,reason,referring_physician,study_type,urgency}');
     v_names  text[] := radscheduler.api_texts(v_body, 'resources');
     v_amends jsonb := v_body - '{duration_minutes,override_reason,reason,resources,starts_at}'::text[];
     v_answer radscheduler.http_reply;
     r        radscheduler.booking_result;
 BEGIN
     PERFORM radscheduler.api_check_override(request, v_body);
-    PERFORM radscheduler.api_text(v_body, k) FROM unnest('{notes,override_reason,reason,referring_physician,study_type,urgency}'::text[]) k;
     PERFORM radscheduler.api_seen(v_site, v_id);
     PERFORM radscheduler.lock_booking(v_site, v_id, CASE WHEN v_names IS NOT NULL THEN (radscheduler.read_resources(v_site, v_names)).ids END, NULL, NULL);
     v_answer := radscheduler.api_stale(request, v_site, v_id);

@@ -113,12 +113,16 @@ CREATE FUNCTION radscheduler.api_instant(p_name text, p_value jsonb, p_zone text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    -- A plus that was not written %2B arrives as a space.
-    v_text text := regexp_replace(p_value #>> '{}', '(:\d\d(\.\d+)?) (\d\d:\d\d)$', '\1+\3');
+    v_text text := p_value #>> '{}';
 BEGIN
-    IF p_value IS NULL OR p_value = 'null' THEN
+    IF v_text IS NULL THEN
         RETURN NULL;
-    ELSIF jsonb_typeof(p_value) <> 'string' OR v_text !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)?)?$' THEN
+    ELSIF v_text ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$' THEN
+        RETURN v_text::timestamptz; -- as programs write it
+    END IF;
+    -- A plus that was not written %2B arrives as a space.
+    v_text := regexp_replace(v_text, '(:\d\d(\.\d+)?) (\d\d:\d\d)$', '\1+\3');
+    IF jsonb_typeof(p_value) <> 'string' OR v_text !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)?)?$' THEN
         PERFORM radscheduler.api_fault(p_name, 'is no time', 'Send RFC 3339 such as 2031-01-15T10:00:00-05:00; without offset it is the site''s wall time, a day alone its midnight.');
     END IF;
     RETURN CASE length(v_text) WHEN 10 THEN timezone(p_zone, v_text::timestamp) ELSE radscheduler.to_instant(upper(radscheduler.json_time(v_text)), p_zone) END;
@@ -127,23 +131,6 @@ EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format OR invalid_tim
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_instant(text, jsonb, text) IS 'A time of a request: RFC 3339; without offset in the zone given, a day alone is its midnight. NULL for null.';
-
-CREATE FUNCTION radscheduler.api_body(request jsonb, p_known text[]) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_body jsonb := coalesce(request -> 'body', 'null');
-BEGIN
-    IF jsonb_typeof(v_body) = 'null' THEN
-        v_body := '{}';
-    ELSIF jsonb_typeof(v_body) <> 'object' THEN
-        RAISE EXCEPTION 'the body must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"key": value, …}.';
-    END IF;
-    PERFORM radscheduler.api_known(v_body, p_known, 'field');
-    RETURN v_body;
-END
-$$;
-COMMENT ON FUNCTION radscheduler.api_body(jsonb, text[]) IS 'The body of a request, an object with known fields only; without a body {}. Raises 22023.';
 
 CREATE FUNCTION radscheduler.api_text(p_body jsonb, p_name text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -156,6 +143,32 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_text(jsonb, text) IS 'A text of a body, or NULL.';
+
+-- Texts here rather than one by one: a booking has eleven of them.
+CREATE FUNCTION radscheduler.api_body(request jsonb, p_known text[], p_texts text[] DEFAULT '{}') RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_body   jsonb := coalesce(request -> 'body', 'null');
+    v_strays boolean;
+    v_wrong  text;
+BEGIN
+    IF jsonb_typeof(v_body) = 'null' THEN
+        v_body := '{}';
+    ELSIF jsonb_typeof(v_body) <> 'object' THEN
+        RAISE EXCEPTION 'the body must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"key": value, …}.';
+    END IF;
+    SELECT bool_or(e.key <> ALL (p_known) AND e.key <> ALL (p_texts)), min(e.key) FILTER (WHERE e.key = ANY (p_texts) AND jsonb_typeof(e.value) NOT IN ('string', 'null'))
+        INTO v_strays, v_wrong FROM jsonb_each(v_body) e;
+    IF v_strays THEN
+        PERFORM radscheduler.api_known(v_body, ARRAY(SELECT k FROM unnest(p_known || p_texts) k ORDER BY k), 'field');
+    ELSIF v_wrong IS NOT NULL THEN
+        PERFORM radscheduler.api_text(v_body, v_wrong);
+    END IF;
+    RETURN v_body;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.api_body(jsonb, text[], text[]) IS 'The body of a request, an object with known fields only, of which p_texts (known too) are texts or null; without a body {}. Raises 22023.';
 
 CREATE FUNCTION radscheduler.api_number(p_body jsonb, p_name text) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -172,11 +185,13 @@ COMMENT ON FUNCTION radscheduler.api_number(jsonb, text) IS 'A whole number of a
 CREATE FUNCTION radscheduler.api_minutes(p_body jsonb, p_name text) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_minutes bigint := radscheduler.api_number(p_body, p_name);
 BEGIN
-    IF radscheduler.api_number(p_body, p_name) NOT BETWEEN 1 AND 1440 THEN
+    IF v_minutes NOT BETWEEN 1 AND 1440 THEN
         PERFORM radscheduler.api_fault(p_name, 'must be 1 to 1440 minutes', format('Send {"%s": 30}.', p_name));
     END IF;
-    RETURN radscheduler.api_number(p_body, p_name)::integer;
+    RETURN v_minutes;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_minutes(jsonb, text) IS 'Minutes of a body, 1 to 1440, or NULL.';

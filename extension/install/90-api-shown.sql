@@ -2,14 +2,14 @@
 -- schedule without them: no name, number, phone, notes, nor numbers of other systems.
 
 CREATE FUNCTION radscheduler.api_appointment_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 BEGIN
     RETURN (
         SELECT coalesce(jsonb_agg(
             jsonb_build_object('id', a.appointment_id, 'version', a.version, 'status', a.status, 'review_reason', a.review_reason,
                 'starts_at', a.starts_at, 'ends_at', a.ends_at, 'duration_minutes', (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer,
-                'timezone', radscheduler.site_zone(p_site), 'modality', a.modality, 'modality_label', coalesce(m.label, a.modality),
+                'timezone', coalesce(t.timezone, radscheduler.default_zone()), 'modality', a.modality, 'modality_label', coalesce(m.label, a.modality),
                 'procedure', a.study_code, 'study_type', a.study_text, 'urgency', a.urgency, 'source', a.source, 'is_test', a.is_test,
                 'reschedule_count', a.reschedule_count, 'original_starts_at', a.original_starts_at,
                 'patient', jsonb_build_object('record', a.patient_id) || CASE WHEN p_patients THEN jsonb_build_object('patient_id', p.mrn, 'name', p.display_name,
@@ -26,24 +26,27 @@ BEGIN
             ORDER BY u.place), '[]')
         FROM unnest(p_ids) WITH ORDINALITY u(id, place)
         JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+        JOIN radscheduler.site t ON t.site_id = p_site
         LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality);
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_appointment_rows(integer, bigint[], boolean) IS 'Appointments as /api/v1 shows them, in the order of their ids given; p_patients: with who it is for.';
 
-CREATE FUNCTION radscheduler.api_shown(request jsonb, p_site integer, p_appointment bigint, p_status integer) RETURNS radscheduler.http_reply
+CREATE FUNCTION radscheduler.api_shown(request jsonb, p_site integer, p_appointment bigint, p_status integer, p_more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_row jsonb := radscheduler.api_appointment_rows(p_site, ARRAY[p_appointment], radscheduler.api_sees_patients(request)) -> 0;
 BEGIN
-    PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
-    RETURN radscheduler.reply(p_status, v_row, jsonb_build_object('ETag', format('"%s"', v_row ->> 'version'))
+    IF p_status <> 201 THEN -- who made it has an event that says so
+        PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
+    END IF;
+    RETURN radscheduler.reply(p_status, v_row || p_more, jsonb_build_object('ETag', format('"%s"', v_row ->> 'version'))
         || CASE WHEN p_status = 201 THEN jsonb_build_object('Location', '/api/v1/appointments/' || p_appointment) ELSE '{}' END);
 END
 $$;
-COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer) IS 'An answer that is one appointment, with its version as ETag (and Location where it is new); the read is audited.';
+COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer, jsonb) IS 'An answer that is one appointment, and more beside it, with its version as ETag (and Location where it is new); the read is audited, unless the appointment is new: then the event of its making tells who saw it.';
 
 CREATE FUNCTION radscheduler.api_conflict_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off

@@ -1,6 +1,10 @@
-// Whose session this is: caller(), acting(), and whether row triggers audit.
+// Whose session this is: caller(), acting(), is_unbound(), and whether row triggers audit.
 #include "guard.hpp"
 #include "settings.hpp"
+
+extern "C" {
+#include "utils/acl.h"
+}
 
 namespace radscheduler::pg {
 
@@ -23,6 +27,12 @@ RAD_FUNCTION(rad_acting) {
                             "records cannot be read while PostgreSQL maintains an object for its owner", {},
                             "SET ROLE to the owner of the materialized view or index, and do it again.");
     *result = ObjectIdGetDatum(is_caller || superuser_arg(acting) ? InvalidOid : acting);
+    return true;
+}
+
+// Out of the system cache: a query of pg_authid costs more than what is asked for its sake.
+RAD_FUNCTION(rad_is_unbound) {
+    *result = BoolGetDatum(has_bypassrls_privilege(PG_GETARG_OID(0)));
     return true;
 }
 

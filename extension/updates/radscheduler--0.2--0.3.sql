@@ -1205,14 +1205,42 @@ INSERT INTO radscheduler.role_right (kind, object, rights, columns) VALUES
     ('public', 'siu_parse()', 'EXECUTE', ''),
     ('public', 'siu_read()', 'EXECUTE', '');
 
+CREATE OR REPLACE FUNCTION radscheduler.is_unbound(p_role oid) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'rad_is_unbound' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION radscheduler.is_unbound(oid) IS 'Whether row-level security does not bind a role: a superuser, or one with BYPASSRLS.';
+
 CREATE OR REPLACE FUNCTION radscheduler.is_everywhere(p_role oid) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     -- pg_authid, not the view pg_roles: this is asked for every message and every query over records.
-    RETURN EXISTS (SELECT FROM pg_authid r WHERE r.oid = p_role AND (r.rolsuper OR r.rolbypassrls))
-        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_roles r ON r.rolname = g.role_name
+    IF radscheduler.is_unbound(p_role) THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
                    WHERE g.site_id IS NULL AND pg_has_role(p_role, r.oid, 'USAGE'));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION radscheduler.sites_for(p_acting oid) RETURNS integer[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    AS $$
+DECLARE
+    v_caller oid := radscheduler.caller();
+    v_code   text := nullif(current_setting('radscheduler.site', true), '');
+    v_whole  boolean := radscheduler.is_everywhere(v_caller);
+BEGIN
+    IF v_whole AND p_acting = 0 THEN
+        RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE v_code IS NULL OR s.code = v_code) || CASE WHEN v_code IS NULL THEN '{0}'::integer[] ELSE '{}' END;
+    END IF;
+    RETURN ARRAY(SELECT s.site_id FROM radscheduler.site s
+                 WHERE (v_code IS NULL OR s.code = v_code)
+                   AND (v_whole OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
+                                           WHERE g.site_id = s.site_id AND pg_has_role(v_caller, r.oid, 'USAGE')))
+                   AND (p_acting = 0 OR radscheduler.is_everywhere(p_acting)
+                        OR EXISTS (SELECT FROM radscheduler.site_grant g JOIN pg_authid r ON r.rolname = g.role_name
+                                   WHERE g.site_id = s.site_id AND pg_has_role(p_acting, r.oid, 'USAGE'))));
 END
 $$;
 
@@ -13887,10 +13915,12 @@ CREATE OR REPLACE FUNCTION radscheduler.api_call(p_function text, request jsonb,
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
     AS $$
 DECLARE
-    v_function   regprocedure := to_regprocedure(format('radscheduler.%I(jsonb)', p_function));
+    v_function   oid := (SELECT p.oid FROM pg_proc p WHERE p.proname = p_function AND p.pronamespace = 'radscheduler'::regnamespace
+                             AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype AND p.prorettype = 'radscheduler.http_reply'::regtype);
     v_hash       bytea := CASE WHEN p_key IS NOT NULL THEN sha256(convert_to(p_function || ' ' || (request ->> 'path') || ' ', 'UTF8') || coalesce(p_body, '')) END;
+    v_site       integer := CASE WHEN p_key IS NOT NULL THEN radscheduler.api_site() END;
     v_reply      radscheduler.http_reply;
-    v_json       jsonb;
+    v_is_read    boolean := false;
     v_state      text;
     v_message    text;
     v_detail     text;
@@ -13898,28 +13928,28 @@ DECLARE
     v_column     text;
     v_constraint text;
 BEGIN
-    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL OR (SELECT p.prorettype FROM pg_proc p WHERE p.oid = v_function) <> 'radscheduler.http_reply'::regtype THEN
+    IF p_function !~ '^api_[a-z0-9_]+$' OR v_function IS NULL THEN
         RAISE EXCEPTION 'this is no function of the API' USING ERRCODE = 'undefined_function', HINT = 'Daemon and extension may be of different versions: ALTER EXTENSION radscheduler UPDATE, or install the daemon that belongs to it.';
     ELSIF NOT has_function_privilege(radscheduler.caller(), v_function, 'EXECUTE') THEN
         RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', 'The database role of this daemon may not do this, whatever the credential says. A DBA can allow it: radscheduler.grant_role() (docs/security.md).');
     END IF;
-    IF length(p_body) > 0 THEN
-        v_json := radscheduler.body_json(p_body);
-        IF v_json IS NULL THEN
-            RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not JSON in UTF-8 (RFC 8259), or has the character U+0000. Check quotes, commas and braces.');
-        END IF;
-        request := request || jsonb_build_object('body', v_json);
-    END IF;
     IF p_key IS NOT NULL THEN
-        v_reply := radscheduler.kept_reply(p_principal, p_key, v_hash);
+        v_reply := radscheduler.kept_reply(v_site, p_principal, p_key, v_hash);
         IF v_reply.status IS NOT NULL THEN
             RETURN v_reply;
         END IF;
     END IF;
     BEGIN
+        IF length(p_body) > 0 THEN
+            request := request || jsonb_build_object('body', convert_from(p_body, 'UTF8')::jsonb);
+        END IF;
+        v_is_read := true;
         EXECUTE format('SELECT * FROM radscheduler.%I($1)', p_function) INTO v_reply USING request;
     EXCEPTION WHEN integrity_constraint_violation OR data_exception OR no_data_found OR insufficient_privilege OR object_not_in_prerequisite_state
                 OR undefined_object OR feature_not_supported OR program_limit_exceeded THEN
+        IF NOT v_is_read THEN
+            RETURN radscheduler.problem(400, 'invalid_json', 'Not JSON', 'The body is not JSON in UTF-8 (RFC 8259), or has the character U+0000. Check quotes, commas and braces.');
+        END IF;
         GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL, v_hint = PG_EXCEPTION_HINT,
             v_column = COLUMN_NAME, v_constraint = CONSTRAINT_NAME;
         RETURN radscheduler.problem_of_error(request, v_state, v_message, v_detail, v_hint, v_column, v_constraint);
@@ -13928,7 +13958,7 @@ BEGIN
         RETURN ROW(304, NULL, NULL, v_reply.headers)::radscheduler.http_reply;
     -- A secret is answered once and kept nowhere.
     ELSIF p_key IS NOT NULL AND v_reply.status BETWEEN 200 AND 299 AND p_function <> 'api_v1_api_keys_create' THEN
-        PERFORM radscheduler.keep_reply(p_principal, p_key, v_hash, v_reply);
+        PERFORM radscheduler.keep_reply(v_site, p_principal, p_key, v_hash, v_reply);
     END IF;
     RETURN v_reply;
 END
@@ -13937,21 +13967,20 @@ $$;
 COMMENT ON FUNCTION radscheduler.api_call(text, jsonb, bytea, text, text) IS
     'For the daemon: asks a function of the API (api_…) with a request {params, query, if_match, if_none_match, scopes, path} and a body of JSON bytes, with an Idempotency-Key of a principal where one was sent. A function that the caller may not call itself is a 403. Raises only what is no fault of the request: 40001, 40P01, 57014, 53xxx and bugs.';
 
-CREATE OR REPLACE FUNCTION radscheduler.kept_reply(p_principal text, p_key text, p_hash bytea) RETURNS radscheduler.http_reply
+CREATE OR REPLACE FUNCTION radscheduler.kept_reply(p_site integer, p_principal text, p_key text, p_hash bytea) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
     AS $$
 DECLARE
-    v_site integer := radscheduler.api_site();
-    v_row  record;
+    v_row record;
 BEGIN
     IF length(p_key) NOT BETWEEN 1 AND 255 THEN
         RETURN radscheduler.problem(400, 'invalid_idempotency_key', 'Bad Idempotency-Key', 'An Idempotency-Key has 1 to 255 characters. Use a UUID for each thing to be done, and the same one when you repeat it.');
-    ELSIF NOT pg_try_advisory_xact_lock(hashtextextended('radscheduler idempotency ' || v_site || ' ' || coalesce(p_principal, '') || ' ' || p_key, 0)) THEN
+    ELSIF NOT pg_try_advisory_xact_lock(hashtextextended('radscheduler idempotency ' || p_site || ' ' || coalesce(p_principal, '') || ' ' || p_key, 0)) THEN
         RETURN radscheduler.problem(409, 'request_in_progress', 'Still being done', 'A request with this Idempotency-Key is being worked on. Ask again in a moment for its answer.', '{}', '{"Retry-After": "1"}');
     END IF;
     SELECT k.request_hash, k.status, k.content_type, k.body, k.headers INTO v_row
         FROM radscheduler.idempotency_key k
-        WHERE k.site_id = v_site AND k.principal = coalesce(p_principal, '') AND k.key = p_key AND k.created_at > now() - interval '24 hours';
+        WHERE k.site_id = p_site AND k.principal = coalesce(p_principal, '') AND k.key = p_key AND k.created_at > now() - interval '24 hours';
     IF NOT FOUND THEN
         RETURN NULL;
     ELSIF v_row.request_hash <> p_hash THEN
@@ -13961,21 +13990,21 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.kept_reply(text, text, bytea) IS
-    'The answer under an Idempotency-Key of a principal: the kept one, 409 while the first is being worked on (from whichever daemon), 422 for another request, 400 for no key; NULL when the request is to be done, which the transaction then has to itself.';
+COMMENT ON FUNCTION radscheduler.kept_reply(integer, text, text, bytea) IS
+    'The answer under an Idempotency-Key of a principal of a site: the kept one, 409 while the first is being worked on (from whichever daemon), 422 for another request, 400 for no key; NULL when the request is to be done, which the transaction then has to itself.';
 
-CREATE OR REPLACE FUNCTION radscheduler.keep_reply(p_principal text, p_key text, p_hash bytea, p_reply radscheduler.http_reply) RETURNS void
+CREATE OR REPLACE FUNCTION radscheduler.keep_reply(p_site integer, p_principal text, p_key text, p_hash bytea, p_reply radscheduler.http_reply) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET radscheduler.audit_changes = off
     AS $$
 BEGIN
     INSERT INTO radscheduler.idempotency_key AS k (site_id, principal, key, request_hash, status, content_type, body, headers)
-        VALUES (radscheduler.api_site(), coalesce(p_principal, ''), p_key, p_hash, p_reply.status, p_reply.content_type, p_reply.body, p_reply.headers)
+        VALUES (p_site, coalesce(p_principal, ''), p_key, p_hash, p_reply.status, p_reply.content_type, p_reply.body, p_reply.headers)
         ON CONFLICT ON CONSTRAINT idempotency_key_pkey DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status, content_type = excluded.content_type,
             body = excluded.body, headers = excluded.headers, created_at = now();
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.keep_reply(text, text, bytea, radscheduler.http_reply) IS 'Keeps an answer for kept_reply(); one older than 24 hours under the same key gives way.';
+COMMENT ON FUNCTION radscheduler.keep_reply(integer, text, text, bytea, radscheduler.http_reply) IS 'Keeps an answer for kept_reply(); one older than 24 hours under the same key gives way.';
 
 CREATE OR REPLACE FUNCTION radscheduler.expire_replies() RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -13984,6 +14013,25 @@ DELETE FROM radscheduler.idempotency_key k WHERE k.created_at < now() - interval
 $$;
 
 COMMENT ON FUNCTION radscheduler.expire_replies() IS 'Drops the answers kept for longer than 24 hours; maintain() calls it.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_site() RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_sites integer[] := array_remove(radscheduler.visible_sites(), 0);
+    v_site  integer;
+BEGIN
+    IF cardinality(v_sites) = 1 THEN
+        RETURN v_sites[1];
+    ELSIF v_sites = '{}' THEN
+        RETURN radscheduler.current_site(); -- which says why there is none
+    END IF;
+    SELECT s.site_id INTO v_site FROM radscheduler.sender s
+        WHERE s.sending_application = 'API' AND s.sending_facility = '' AND s.site_id = ANY (v_sites)
+        ORDER BY s.is_registered DESC, s.sender_id LIMIT 1;
+    RETURN coalesce(v_site, (SELECT min(v) FROM unnest(v_sites) v));
+END
+$$;
 
 CREATE OR REPLACE FUNCTION radscheduler.problem(status integer, code text, title text, detail text, more jsonb DEFAULT '{}', headers jsonb DEFAULT NULL) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -17174,10 +17222,11 @@ $storage_step$);
 
 INSERT INTO radscheduler.storage_step (version, topic, script) VALUES (29, 'requests', $storage_step$
 -- What HTTP requests leave behind: answers of those that were sent with an Idempotency-Key, for whoever did not get the answer and asks again; and
--- the trace that a task began in.
+-- the trace that a task began in. Every booking over HTTP writes a row here, so it costs little: no foreign key, whose check would lock the row of the
+-- site in each transaction, and an index by time that has an entry for each stretch of the table only.
 
 CREATE TABLE radscheduler.idempotency_key (
-    site_id      integer     NOT NULL REFERENCES radscheduler.site,
+    site_id      integer     NOT NULL,
     principal    text        NOT NULL,
     key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     request_hash bytea       NOT NULL,
@@ -17188,9 +17237,9 @@ CREATE TABLE radscheduler.idempotency_key (
     created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (site_id, principal, key)
 );
-CREATE INDEX idempotency_key_created ON radscheduler.idempotency_key (created_at);
+CREATE INDEX idempotency_key_created ON radscheduler.idempotency_key USING brin (created_at);
 COMMENT ON TABLE  radscheduler.idempotency_key IS 'What was answered to requests with an Idempotency-Key that did something, written in the transaction that did it, kept for 24 hours. Answers may hold patient data: nobody is granted this table.';
-COMMENT ON COLUMN radscheduler.idempotency_key.site_id IS 'Site.';
+COMMENT ON COLUMN radscheduler.idempotency_key.site_id IS 'Site the request was for.';
 COMMENT ON COLUMN radscheduler.idempotency_key.principal IS 'Whose key it is: user:<login>, key:<id>, empty for nobody. Two callers may choose the same.';
 COMMENT ON COLUMN radscheduler.idempotency_key.key IS 'The key as sent.';
 COMMENT ON COLUMN radscheduler.idempotency_key.request_hash IS 'SHA-256 of what was asked: another request under the same key is refused.';
@@ -17495,23 +17544,19 @@ CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_book(request jsonb) 
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
     AS $$
 DECLARE
-    v_site  integer := radscheduler.api_enter();
-    v_body  jsonb := radscheduler.api_body(request, '{duration_minutes,hold,modality,notes,override_reason,patient_id,patient_name,patient_phone,procedure,reason,referring_physician,resources,starts_at,study_type,urgency}');
-    v_shown radscheduler.http_reply;
-    r       radscheduler.booking_result;
+    v_site integer := radscheduler.api_enter();
+    v_body jsonb := radscheduler.api_body(request, '{duration_minutes,hold,resources,starts_at}', '{modality,notes,override_reason,patient_id,patient_name,patient_phone,procedure,reason,referring_physician,study_type,urgency}');
+    r      radscheduler.booking_result;
 BEGIN
     PERFORM radscheduler.api_check_override(request, v_body);
-    r := radscheduler.try_book(radscheduler.api_text(v_body, 'patient_id'), radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
-        radscheduler.api_text(v_body, 'modality'), radscheduler.api_text(v_body, 'procedure'), radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
-        radscheduler.api_text(v_body, 'patient_name'), radscheduler.api_text(v_body, 'patient_phone'), radscheduler.api_text(v_body, 'referring_physician'), radscheduler.api_text(v_body, 'urgency'),
-        radscheduler.api_text(v_body, 'notes'), radscheduler.api_text(v_body, 'study_type'), radscheduler.api_number(v_body, 'hold'), radscheduler.api_text(v_body, 'override_reason'),
-        NULL, radscheduler.api_text(v_body, 'reason'));
+    r := radscheduler.try_book(v_body ->> 'patient_id', radscheduler.api_instant('starts_at', v_body -> 'starts_at', radscheduler.site_zone(v_site)),
+        v_body ->> 'modality', v_body ->> 'procedure', radscheduler.api_minutes(v_body, 'duration_minutes'), radscheduler.api_texts(v_body, 'resources'),
+        v_body ->> 'patient_name', v_body ->> 'patient_phone', v_body ->> 'referring_physician', v_body ->> 'urgency',
+        v_body ->> 'notes', v_body ->> 'study_type', radscheduler.api_number(v_body, 'hold'), v_body ->> 'override_reason', NULL, v_body ->> 'reason');
     IF r.outcome = 'refused' THEN
         RETURN radscheduler.api_refusal(r);
     END IF;
-    v_shown := radscheduler.api_shown(request, v_site, r.appointment_id, 201);
-    v_shown.body := (v_shown.body::jsonb || jsonb_build_object('warnings', r.warnings))::text;
-    RETURN v_shown;
+    RETURN radscheduler.api_shown(request, v_site, r.appointment_id, 201, jsonb_build_object('warnings', r.warnings));
 END
 $$;
 
@@ -17524,14 +17569,13 @@ CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_patch(request jsonb)
 DECLARE
     v_site   integer := radscheduler.api_enter();
     v_id     bigint := radscheduler.api_id(request);
-    v_body   jsonb := radscheduler.api_body(request, '{duration_minutes,notes,override_reason,reason,referring_physician,resources,starts_at,study_type,urgency}');
+    v_body   jsonb := radscheduler.api_body(request, '{duration_minutes,resources,starts_at}', '{notes,override_reason,reason,referring_physician,study_type,urgency}');
     v_names  text[] := radscheduler.api_texts(v_body, 'resources');
     v_amends jsonb := v_body - '{duration_minutes,override_reason,reason,resources,starts_at}'::text[];
     v_answer radscheduler.http_reply;
     r        radscheduler.booking_result;
 BEGIN
     PERFORM radscheduler.api_check_override(request, v_body);
-    PERFORM radscheduler.api_text(v_body, k) FROM unnest('{notes,override_reason,reason,referring_physician,study_type,urgency}'::text[]) k;
     PERFORM radscheduler.api_seen(v_site, v_id);
     PERFORM radscheduler.lock_booking(v_site, v_id, CASE WHEN v_names IS NOT NULL THEN (radscheduler.read_resources(v_site, v_names)).ids END, NULL, NULL);
     v_answer := radscheduler.api_stale(request, v_site, v_id);
@@ -18348,12 +18392,16 @@ CREATE OR REPLACE FUNCTION radscheduler.api_instant(p_name text, p_value jsonb, 
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    -- A plus that was not written %2B arrives as a space.
-    v_text text := regexp_replace(p_value #>> '{}', '(:\d\d(\.\d+)?) (\d\d:\d\d)$', '\1+\3');
+    v_text text := p_value #>> '{}';
 BEGIN
-    IF p_value IS NULL OR p_value = 'null' THEN
+    IF v_text IS NULL THEN
         RETURN NULL;
-    ELSIF jsonb_typeof(p_value) <> 'string' OR v_text !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)?)?$' THEN
+    ELSIF v_text ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$' THEN
+        RETURN v_text::timestamptz; -- as programs write it
+    END IF;
+    -- A plus that was not written %2B arrives as a space.
+    v_text := regexp_replace(v_text, '(:\d\d(\.\d+)?) (\d\d:\d\d)$', '\1+\3');
+    IF jsonb_typeof(p_value) <> 'string' OR v_text !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)?)?$' THEN
         PERFORM radscheduler.api_fault(p_name, 'is no time', 'Send RFC 3339 such as 2031-01-15T10:00:00-05:00; without offset it is the site''s wall time, a day alone its midnight.');
     END IF;
     RETURN CASE length(v_text) WHEN 10 THEN timezone(p_zone, v_text::timestamp) ELSE radscheduler.to_instant(upper(radscheduler.json_time(v_text)), p_zone) END;
@@ -18363,24 +18411,6 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.api_instant(text, jsonb, text) IS 'A time of a request: RFC 3339; without offset in the zone given, a day alone is its midnight. NULL for null.';
-
-CREATE OR REPLACE FUNCTION radscheduler.api_body(request jsonb, p_known text[]) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    v_body jsonb := coalesce(request -> 'body', 'null');
-BEGIN
-    IF jsonb_typeof(v_body) = 'null' THEN
-        v_body := '{}';
-    ELSIF jsonb_typeof(v_body) <> 'object' THEN
-        RAISE EXCEPTION 'the body must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"key": value, …}.';
-    END IF;
-    PERFORM radscheduler.api_known(v_body, p_known, 'field');
-    RETURN v_body;
-END
-$$;
-
-COMMENT ON FUNCTION radscheduler.api_body(jsonb, text[]) IS 'The body of a request, an object with known fields only; without a body {}. Raises 22023.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_text(p_body jsonb, p_name text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -18394,6 +18424,32 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.api_text(jsonb, text) IS 'A text of a body, or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_body(request jsonb, p_known text[], p_texts text[] DEFAULT '{}') RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_body   jsonb := coalesce(request -> 'body', 'null');
+    v_strays boolean;
+    v_wrong  text;
+BEGIN
+    IF jsonb_typeof(v_body) = 'null' THEN
+        v_body := '{}';
+    ELSIF jsonb_typeof(v_body) <> 'object' THEN
+        RAISE EXCEPTION 'the body must be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Send {"key": value, …}.';
+    END IF;
+    SELECT bool_or(e.key <> ALL (p_known) AND e.key <> ALL (p_texts)), min(e.key) FILTER (WHERE e.key = ANY (p_texts) AND jsonb_typeof(e.value) NOT IN ('string', 'null'))
+        INTO v_strays, v_wrong FROM jsonb_each(v_body) e;
+    IF v_strays THEN
+        PERFORM radscheduler.api_known(v_body, ARRAY(SELECT k FROM unnest(p_known || p_texts) k ORDER BY k), 'field');
+    ELSIF v_wrong IS NOT NULL THEN
+        PERFORM radscheduler.api_text(v_body, v_wrong);
+    END IF;
+    RETURN v_body;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_body(jsonb, text[], text[]) IS 'The body of a request, an object with known fields only, of which p_texts (known too) are texts or null; without a body {}. Raises 22023.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_number(p_body jsonb, p_name text) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -18411,11 +18467,13 @@ COMMENT ON FUNCTION radscheduler.api_number(jsonb, text) IS 'A whole number of a
 CREATE OR REPLACE FUNCTION radscheduler.api_minutes(p_body jsonb, p_name text) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_minutes bigint := radscheduler.api_number(p_body, p_name);
 BEGIN
-    IF radscheduler.api_number(p_body, p_name) NOT BETWEEN 1 AND 1440 THEN
+    IF v_minutes NOT BETWEEN 1 AND 1440 THEN
         PERFORM radscheduler.api_fault(p_name, 'must be 1 to 1440 minutes', format('Send {"%s": 30}.', p_name));
     END IF;
-    RETURN radscheduler.api_number(p_body, p_name)::integer;
+    RETURN v_minutes;
 END
 $$;
 
@@ -18452,14 +18510,14 @@ UNION ALL
 SELECT 'analyst', o || '()', 'EXECUTE' FROM unnest(ARRAY['api_utilization', 'api_performance']) o;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_appointment_rows(p_site integer, p_ids bigint[], p_patients boolean) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 BEGIN
     RETURN (
         SELECT coalesce(jsonb_agg(
             jsonb_build_object('id', a.appointment_id, 'version', a.version, 'status', a.status, 'review_reason', a.review_reason,
                 'starts_at', a.starts_at, 'ends_at', a.ends_at, 'duration_minutes', (extract(epoch FROM a.ends_at - a.starts_at) / 60)::integer,
-                'timezone', radscheduler.site_zone(p_site), 'modality', a.modality, 'modality_label', coalesce(m.label, a.modality),
+                'timezone', coalesce(t.timezone, radscheduler.default_zone()), 'modality', a.modality, 'modality_label', coalesce(m.label, a.modality),
                 'procedure', a.study_code, 'study_type', a.study_text, 'urgency', a.urgency, 'source', a.source, 'is_test', a.is_test,
                 'reschedule_count', a.reschedule_count, 'original_starts_at', a.original_starts_at,
                 'patient', jsonb_build_object('record', a.patient_id) || CASE WHEN p_patients THEN jsonb_build_object('patient_id', p.mrn, 'name', p.display_name,
@@ -18476,6 +18534,7 @@ BEGIN
             ORDER BY u.place), '[]')
         FROM unnest(p_ids) WITH ORDINALITY u(id, place)
         JOIN radscheduler.appointment a ON a.site_id = p_site AND a.appointment_id = u.id
+        JOIN radscheduler.site t ON t.site_id = p_site
         LEFT JOIN radscheduler.patient p ON p.site_id = p_site AND p.patient_id = a.patient_id
         LEFT JOIN radscheduler.modality m ON m.site_id = p_site AND m.code = a.modality);
 END
@@ -18483,19 +18542,21 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.api_appointment_rows(integer, bigint[], boolean) IS 'Appointments as /api/v1 shows them, in the order of their ids given; p_patients: with who it is for.';
 
-CREATE OR REPLACE FUNCTION radscheduler.api_shown(request jsonb, p_site integer, p_appointment bigint, p_status integer) RETURNS radscheduler.http_reply
+CREATE OR REPLACE FUNCTION radscheduler.api_shown(request jsonb, p_site integer, p_appointment bigint, p_status integer, p_more jsonb DEFAULT '{}') RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     v_row jsonb := radscheduler.api_appointment_rows(p_site, ARRAY[p_appointment], radscheduler.api_sees_patients(request)) -> 0;
 BEGIN
-    PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
-    RETURN radscheduler.reply(p_status, v_row, jsonb_build_object('ETag', format('"%s"', v_row ->> 'version'))
+    IF p_status <> 201 THEN -- who made it has an event that says so
+        PERFORM radscheduler.audit(p_site, 'read', 'appointment', p_appointment, '{}');
+    END IF;
+    RETURN radscheduler.reply(p_status, v_row || p_more, jsonb_build_object('ETag', format('"%s"', v_row ->> 'version'))
         || CASE WHEN p_status = 201 THEN jsonb_build_object('Location', '/api/v1/appointments/' || p_appointment) ELSE '{}' END);
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer) IS 'An answer that is one appointment, with its version as ETag (and Location where it is new); the read is audited.';
+COMMENT ON FUNCTION radscheduler.api_shown(jsonb, integer, bigint, integer, jsonb) IS 'An answer that is one appointment, and more beside it, with its version as ETag (and Location where it is new); the read is audited, unless the appointment is new: then the event of its making tells who saw it.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_conflict_rows(p_site integer, p_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_generic_plan SET jit = off
