@@ -1,6 +1,6 @@
 -- One lock order for every writer: keys that the request itself names, ascending; then resources and patients, ascending; then rows of one's own;
 -- then, when something is in doubt, the settling of conflicts and rows of others in one statement by id (settle()). Exams that name no scanner
--- lock all of their modality's pool (pool_scanners()). A class of its own for each phase (7421007 statements on the appointments view, 7421006 unknown senders, 7421001 names, 7421003 the
+-- lock all of their modality's pool (pool_scanners()). A class of its own for each phase (7421008 changes to hours, 7421007 statements on the appointments view, 7421006 unknown senders, 7421001 names, 7421003 the
 -- recording of unknown resources, 7421002 subjects, 7421005 settling) keeps them apart, so that a hash collision can only make two writers wait
 -- for each other in turn, never in a ring. Everybody may read pg_locks, so keys are made with a secret of the database: they tell nobody whose
 -- appointment is being changed, and nobody can take one to hold up a patient.
@@ -38,6 +38,24 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.lock_new_resources(integer) IS 'Between the phases: the transaction lock of a site under which unknown resources are recorded.';
+
+CREATE FUNCTION radscheduler.lock_hours(p_sites integer[], p_alone boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_key integer;
+BEGIN
+    FOR v_key IN SELECT DISTINCT radscheduler.lock_key('hours/' || s.id, k.secret) FROM radscheduler.lock_secret k, unnest(p_sites) s(id) WHERE s.id IS NOT NULL ORDER BY 1 LOOP
+        IF p_alone THEN
+            PERFORM pg_advisory_xact_lock(7421008, v_key);
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(7421008, v_key);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION radscheduler.lock_hours(integer[], boolean) IS
+    'Before all phases: the transaction locks of sites under which their hours are written. Shared by changes, which take the other locks after it; alone for a preview, which takes none of them, writes several changes in the order it was given, and gives it back with them. Who books takes none.';
 
 CREATE FUNCTION radscheduler.lock_subjects(p_site integer, resources bigint[], patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -13,6 +13,9 @@ DECLARE
     v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
     v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
     v_row      record;
+    v_common   tstzmultirange;
+    v_modality text;
+    v_kept     tstzmultirange := '{}';
     v_open     tstzmultirange;
     v_taken    tstzmultirange;
     v_near     tstzrange;
@@ -20,15 +23,33 @@ DECLARE
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
-               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality,
+               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id)
+               OR EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.resource_id = r.resource_id) AS has_hours,
+               v_reserved AND EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.resource_id = r.resource_id) AS has_reserved,
+               (SELECT range_agg(b.during) FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && v_window) AS blocked
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
     LOOP
-        v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
+        -- Most have nothing of their own: what counts for the site and for the modality is asked for once.
+        IF v_row.has_hours THEN
+            v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
+        ELSE
+            v_common := coalesce(v_common, radscheduler.open_hours(p_site, NULL, p_from, p_until, p_always));
+            v_open := v_common;
+        END IF;
         CONTINUE WHEN isempty(v_open);
-        v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
-                                     WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
-        IF v_reserved THEN
-            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, v_row.modality, p_from, p_until, p_exam) w), '{}');
+        IF v_row.blocked IS NOT NULL THEN
+            v_open := v_open - v_row.blocked;
+        END IF;
+        IF v_reserved AND v_row.modality IS DISTINCT FROM v_modality THEN
+            v_modality := v_row.modality;
+            v_kept := coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, NULL, v_modality, p_from, p_until, p_exam) w), '{}');
+        END IF;
+        IF v_row.has_reserved THEN
+            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, NULL, p_from, p_until, p_exam) w), '{}');
+        END IF;
+        IF v_row.modality IS NOT NULL AND NOT isempty(v_kept) THEN
+            v_open := v_open - v_kept;
         END IF;
         FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
             v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);

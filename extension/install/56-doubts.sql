@@ -2,7 +2,7 @@
 -- a rule, stand in an overbooked lane, overlap one that does, or have a conflict that may have vanished, is looked at closely by settle().
 -- It may doubt what turns out to be in order; it must never pass over what is not. Each probe that it saves is saved by every booking.
 
-CREATE FUNCTION radscheduler.doubtful(p_site integer, p_appointments bigint[]) RETURNS bigint[]
+CREATE FUNCTION radscheduler.doubtful(p_site integer, p_appointments bigint[], p_clinical boolean DEFAULT true) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -16,7 +16,8 @@ BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
            EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
            -- As clinical_scope() says it.
-           CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
+           CASE WHEN NOT p_clinical THEN 'off'
+                WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
                   OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END,
            EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site), EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site)
         INTO v_zone, v_travel, v_has_hours, v_clinical, v_has_days, v_reserved FROM radscheduler.site s WHERE s.site_id = p_site;
@@ -82,5 +83,5 @@ BEGIN
         SELECT c.other_appointment_id FROM radscheduler.conflict c WHERE c.site_id = p_site AND c.other_appointment_id = ANY (p_appointments) AND c.state <> 'resolved') d(id));
 END
 $$;
-COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
-    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';
+COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[], boolean) IS
+    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked (and p_clinical) the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';

@@ -48,6 +48,7 @@ DECLARE
     v_doubted  bigint[] := '{}';
     v_open     bigint[];
 BEGIN
+    PERFORM radscheduler.lock_hours(ARRAY[p_site], false);
     -- One resource: as block_resource(). Else all are concerned, so this waits for those who write and lets nobody begin, as recheck_conflicts() does.
     IF v_resource IS NOT NULL THEN
         PERFORM radscheduler.lock_subjects(p_site, ARRAY[v_resource], NULL);

@@ -32,6 +32,8 @@ DECLARE
     v_after jsonb;
 BEGIN
     BEGIN
+        PERFORM radscheduler.lock_hours(v_site || ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE s.site_id = ANY (radscheduler.visible_sites())
+                    AND s.code IN (SELECT c #>> '{}' FROM jsonb_path_query(v_list, '$[*].document.sites[*].code') c)), true);
         FOR v_one IN SELECT e.value FROM jsonb_array_elements(v_list) WITH ORDINALITY e(value, n) ORDER BY e.n LOOP
             IF v_one ->> 'change' = 'configuration_import' THEN
                 PERFORM radscheduler.configuration_import(v_one -> 'document', dry_run => false);
@@ -66,7 +68,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION radscheduler.preview_hours(jsonb) IS
-    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours, block_resource or configuration_import (all of its document, at this site), the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept. Raises as the change itself would.';
+    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours, block_resource or configuration_import (all of its document, at this site), the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept; previews and changes of one site wait for each other. Raises as the change itself would.';
 
 CREATE FUNCTION radscheduler.release_reserved() RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

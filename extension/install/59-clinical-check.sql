@@ -115,6 +115,7 @@ BEGIN
         SELECT p.appointment_id, p.code, p.verdict, NULL, p.patient_id, p.other_appointment_id, 'patient', p.overlap, p.sentence, p.inputs, c.level, c.takes_time
         FROM radscheduler.clinical_pairs(v_cases, v_some, v_pairs) p
         JOIN seen c ON c.appointment_id = p.appointment_id
+        WHERE cardinality(v_cases) > 1
     )
     SELECT f.appointment_id, f.code, f.verdict,
            CASE WHEN f.verdict = 'pass' OR r.chosen = 'off' OR NOT f.takes_time OR r.chosen IS NULL AND f.level = 'off' THEN NULL

@@ -4,16 +4,23 @@
 CREATE FUNCTION radscheduler.conflicts_now(p_site integer, p_appointment bigint) RETURNS radscheduler.conflict_found[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_clinical text := radscheduler.clinical_scope(p_site);
+    v_plain    boolean;
 BEGIN
-    IF radscheduler.doubtful(p_site, ARRAY[p_appointment]) IS NULL THEN
+    IF v_clinical <> 'all' AND radscheduler.doubtful(p_site, ARRAY[p_appointment]) IS NULL THEN
         RETURN '{}';
     END IF;
+    -- Where the clinical rules are asked of everybody, mostly nothing else is in doubt, and to ask the other rules takes longer than to find that out.
+    v_plain := v_clinical = 'off' OR radscheduler.doubtful(p_site, ARRAY[p_appointment], false) IS NOT NULL;
     RETURN ARRAY(
         SELECT ROW(f.code, f.severity, f.axis, r.code, CASE f.appointment_id WHEN p_appointment THEN f.other_appointment_id ELSE f.appointment_id END, lower(f.overlap), upper(f.overlap),
                    radscheduler.conflict_sentence(p_site, f.code, f.subject_id, f.axis, p_appointment))::radscheduler.conflict_found
-        FROM (SELECT * FROM radscheduler.conflict_pairs(p_site, ARRAY[p_appointment])
+        FROM (SELECT * FROM radscheduler.conflict_pairs(p_site, ARRAY[p_appointment]) WHERE v_plain
               UNION ALL
-              SELECT * FROM radscheduler.rule_conflicts(p_site, ARRAY[p_appointment])) f
+              SELECT * FROM radscheduler.rule_conflicts(p_site, ARRAY[p_appointment]) WHERE v_plain
+              UNION ALL
+              SELECT * FROM radscheduler.clinical_conflicts(p_site, ARRAY[p_appointment]) WHERE NOT v_plain) f
         LEFT JOIN radscheduler.resource r ON f.axis = 'resource' AND r.site_id = p_site AND r.resource_id = f.subject_id
         ORDER BY f.severity DESC, f.code, r.code, f.overlap, f.other_appointment_id);
 END

@@ -1,6 +1,6 @@
 -- The import of a configuration document: access, lists, names, report. Every item is written (as configuration_export() would) before and after,
 -- and the difference is what is reported: nothing is told that did not happen. A dry run does the same work and takes it back, so it fails
--- where the real run would. Locks: the table site first (one import at a time), a site's senders, then the lock under which unknown resources
+-- where the real run would. Locks: the hours of its sites (7421008), the table site (one import at a time), a site's senders, then the lock under which unknown resources
 -- are recorded (7421003), then its other lists; a message being read takes its sender before that lock too.
 
 CREATE FUNCTION radscheduler.configuration_item(p_item text, p_site integer, p_value jsonb) RETURNS jsonb
@@ -212,6 +212,7 @@ DECLARE
     v_rule   text;
     v_table  text;
 BEGIN
+    PERFORM radscheduler.lock_hours(radscheduler.configuration_sites(p_sites), false);
     LOCK TABLE radscheduler.site IN SHARE ROW EXCLUSIVE MODE;
     v_ids := radscheduler.configuration_sites(p_sites);
     FOR v_i IN 1 .. jsonb_array_length(p_sites) LOOP

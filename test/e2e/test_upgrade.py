@@ -93,6 +93,58 @@ def test_update(cluster, fresh, old, tmp_path):
     copy.close()
 
 
+@pytest.fixture(params=RELEASED)
+def bare(cluster, request):
+    """A database of a released version with rows, and with no more around it than that version needed."""
+    make_roles(cluster)
+    database = install(cluster, "upgrade_bare", request.param, is_ready=False)
+    database.message = fill(database)
+    yield database
+    database.close()
+
+
+def extensions(database):
+    return {row["extname"]: row["extversion"] for row in database.rows("SELECT extname, extversion FROM pg_extension")}
+
+
+def test_what_the_newest_needs_is_asked_for(bare):
+    before = extensions(bare)
+    assert "pg_trgm" not in before and "btree_gist" in before
+    rows = fingerprints(bare)
+    with pytest.raises(psycopg2.errors.UndefinedObject, match='required extension "pg_trgm" is not installed'):
+        bare.execute("ALTER EXTENSION radscheduler UPDATE")
+    assert extensions(bare) == before
+    assert_same(rows, fingerprints(bare))
+    assert ingest(bare, Booking().message()) == "applied"
+
+    columns = {table: names for table, names in record_columns(bare).items() if table not in GROWING}
+    rows = fingerprints(bare, columns)
+    bare.execute("CREATE EXTENSION pg_trgm")
+    bare.execute("ALTER EXTENSION radscheduler UPDATE")
+    assert extensions(bare)["radscheduler"] == VERSION
+    assert_same(rows, fingerprints(bare, columns))
+    assert bare.value("SELECT radscheduler.text_similarity('KNEE', 'KNEE')") == 1
+    assert_works(bare, highest_appointment(bare), bare.message)
+    # From now on the two belong together.
+    with pytest.raises(psycopg2.errors.DependentObjectsStillExist):
+        bare.execute("DROP EXTENSION pg_trgm")
+
+
+def test_a_dump_of_a_database_without_it_is_restored_where_it_is(cluster, bare, tmp_path):
+    """The dump names no version, so CREATE EXTENSION in it makes the newest, and does not install what that needs."""
+    dump(bare, tmp_path / "dump", "-Fc")
+    copy = Database.create(cluster, "upgrade_bare_copy", extension=False)
+    told = restore(copy, tmp_path / "dump", ["pg_restore"], exit_on_error=False)
+    assert 'required extension "pg_trgm" is not installed' in told and "HINT:  Use CREATE EXTENSION ... CASCADE" in told
+    copy.close()
+    copy = Database.create(cluster, "upgrade_bare_copy", extension=False)
+    copy.execute("CREATE EXTENSION pg_trgm")
+    restore(copy, tmp_path / "dump", ["pg_restore"])
+    assert copy.value("SELECT radscheduler.migrate()") > 0
+    assert_works(copy, highest_appointment(copy), bare.message)
+    copy.close()
+
+
 def test_messages_come_during_the_update(old):
     """Sessions opened before go on through it and after it. Where the two lock each other out, one is told to try again and nothing is lost."""
     acknowledged, failures, done = [], [], threading.Event()

@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp answer live}
+fuzzers=${*:-scan path escape charset message siu timestamp ack batch continuation json edit validate mllp resp answer live study}
 out=$root/build/fuzz
 mkdir -p "$out/objects"
 

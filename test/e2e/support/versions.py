@@ -10,8 +10,11 @@ VERSION = re.search(r"default_version = '(.*?)'", (EXTENSION / "radscheduler.con
 RELEASED = [match.group(1) for path in sorted(UPDATES.glob("radscheduler--*.sql")) if (match := re.fullmatch(r"radscheduler--([\d.]+)\.sql", path.name))]
 
 
-def install(cluster, name, version):
-    """A new database with that version; the library is the present one, as after an installation before ALTER EXTENSION UPDATE."""
+def install(cluster, name, version, is_ready=True):
+    """A new database with that version; the library is the present one, as after an installation before ALTER EXTENSION UPDATE. is_ready: what the
+    newest version needs is there too, and not only what that one did."""
     database = Database.create(cluster, name, extension=False)
+    if is_ready:
+        database.execute("CREATE EXTENSION pg_trgm")
     database.execute(f"CREATE EXTENSION radscheduler VERSION '{version}' CASCADE")
     return database
