@@ -1516,6 +1516,25 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.lock_hours(p_sites integer[], p_alone boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_key integer;
+BEGIN
+    FOR v_key IN SELECT DISTINCT radscheduler.lock_key('hours/' || s.id, k.secret) FROM radscheduler.lock_secret k, unnest(p_sites) s(id) WHERE s.id IS NOT NULL ORDER BY 1 LOOP
+        IF p_alone THEN
+            PERFORM pg_advisory_xact_lock(7421008, v_key);
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(7421008, v_key);
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.lock_hours(integer[], boolean) IS
+    'Before all phases: the transaction locks of sites under which their hours are written. Shared by changes, which take the other locks after it; alone for a preview, which takes none of them, writes several changes in the order it was given, and gives it back with them. Who books takes none.';
+
 CREATE OR REPLACE FUNCTION radscheduler.lock_subjects(p_site integer, resources bigint[], patients bigint[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -1620,24 +1639,27 @@ CREATE OR REPLACE FUNCTION radscheduler.contrast_meant(text) RETURNS text
 COMMENT ON FUNCTION radscheduler.contrast_meant(text) IS
     'What words say about an intravascular contrast agent: with, without, both (without and with), none (no word about it), unknown (words about it that are not understood or leave it open: somebody must look).';
 
-CREATE OR REPLACE FUNCTION radscheduler.contrast_agreement(p_text text, p_exam text, p_own_words text, OUT factor real, OUT told text) RETURNS record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT v.factor::real, v.told FROM (SELECT
-        CASE WHEN p_text = 'unknown' THEN CASE p_exam WHEN 'unknown' THEN 0.75 ELSE 0.6 END
-             WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 1 ELSE 0.75 END
-             WHEN p_exam = 'unknown' THEN 0.75
-             WHEN p_text = CASE p_exam WHEN 'none' THEN 'without' WHEN 'with_and_without' THEN 'both' ELSE p_exam END THEN 1
-             -- CT UROGRAM implies an agent; its exam is done without and with, under that very word.
-             WHEN p_text = 'with' AND p_exam = 'with_and_without' AND p_own_words = 'with' THEN 1
-             ELSE 0.3 END,
-        CASE WHEN p_text = 'unknown' THEN 'contrast: the text does not say clearly'
-             WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 'contrast: not told' ELSE 'contrast: the text does not say, the exam does' END
-             WHEN p_exam = 'unknown' THEN 'contrast: ' || p_text || ', the exam leaves it open'
-             ELSE 'contrast: ' || p_text END) v(factor, told) $$;
+CREATE OR REPLACE FUNCTION radscheduler.contrast_factor(p_text text, p_exam text, p_own_words text) RETURNS real
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN p_text = 'unknown' THEN CASE p_exam WHEN 'unknown' THEN 0.75 ELSE 0.6 END
+                WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 1 ELSE 0.75 END
+                WHEN p_exam = 'unknown' THEN 0.75
+                WHEN p_text = CASE p_exam WHEN 'none' THEN 'without' WHEN 'with_and_without' THEN 'both' ELSE p_exam END THEN 1
+                
+                WHEN p_text = 'with' AND p_exam = 'with_and_without' AND p_own_words = 'with' THEN 1
+                ELSE 0.3 END;
 
-COMMENT ON FUNCTION radscheduler.contrast_agreement(text, text, text) IS
-    'By what the score of an exam is multiplied for what a text says about contrast (contrast_meant()), what the exam is done with (procedure.contrast), and what its own words say: 1 agree, 0.3 contradict, between where one leaves it open. told says it in words.';
+COMMENT ON FUNCTION radscheduler.contrast_factor(text, text, text) IS
+    'By what the score of an exam is multiplied for what a text says about contrast (contrast_meant()), what the exam is done with (procedure.contrast), and what its own words say: 1 agree, 0.3 contradict, between where one leaves it open.';
+
+CREATE OR REPLACE FUNCTION radscheduler.contrast_told(p_text text, p_exam text, p_own_words text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN p_text = 'unknown' THEN 'contrast: the text does not say clearly'
+                WHEN p_text = 'none' THEN CASE WHEN p_exam = 'unknown' OR p_own_words = 'none' THEN 'contrast: not told' ELSE 'contrast: the text does not say, the exam does' END
+                WHEN p_exam = 'unknown' THEN 'contrast: ' || p_text || ', the exam leaves it open'
+                ELSE 'contrast: ' || p_text END;
+
+COMMENT ON FUNCTION radscheduler.contrast_told(text, text, text) IS 'contrast_factor() in words.';
 
 CREATE TYPE radscheduler.study_match AS (code text, name text, modality text, score numeric, is_whole boolean, contradicts boolean, why text[]);
 
@@ -1659,7 +1681,7 @@ COMMENT ON COLUMN radscheduler.study_match.why IS 'Why it was found, and what lo
 
 CREATE OR REPLACE FUNCTION radscheduler.match_candidates(p_site integer, p_text text, p_modality text)
     RETURNS SETOF radscheduler.study_match
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -1667,56 +1689,60 @@ DECLARE
     v_contrast text := radscheduler.contrast_meant(p_text);
     v_said     text := radscheduler.modality_guess(p_site, '{}', ARRAY[p_text]);
     v_told     text := coalesce(p_modality, v_said);
-    v_study    record := radscheduler.study_words(p_text);
+    v_words    text[] := radscheduler.study_words(p_text);
+    v_side     text := radscheduler.study_side(p_text);
 BEGIN
     RETURN QUERY
     WITH variant AS MATERIALIZED (
-        SELECT p.code, p.name, p.modality, p.contrast, v.kind, v.text, coalesce(w.words, '{}') AS words,
-               -- An alias without a side stands for an exam that has one all the same.
-               coalesce(w.side, max(w.side) FILTER (WHERE v.kind = 'name') OVER (PARTITION BY p.code)) AS side
+        SELECT p.code, p.name, p.modality, p.contrast, v.kind, v.text, m.is_read, w.text AS told, coalesce(radscheduler.study_words(w.text), '{}') AS words
         FROM radscheduler.procedure p
+        -- Of exams of another modality only what is written the same matters.
+        CROSS JOIN LATERAL (SELECT v_told IS NULL OR p.modality = v_told AS is_read) m
         CROSS JOIN LATERAL (SELECT 'code' AS kind, upper(p.code) AS text UNION ALL SELECT 'name', upper(p.name)
                             UNION ALL SELECT 'alias', a.alias FROM radscheduler.procedure_alias a WHERE a.site_id = p.site_id AND a.code = p.code) v
-        -- A whole code has no words; of exams of another modality only what is written the same matters.
-        CROSS JOIN LATERAL radscheduler.study_words(CASE WHEN v.kind <> 'code' AND (v.kind = 'name' OR v.text ~ ' ') AND (v_told IS NULL OR p.modality = v_told) THEN v.text END) w
+        -- A whole code has no words.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.is_read AND (v.kind = 'name' OR v.kind = 'alias' AND strpos(v.text, ' ') > 0) THEN v.text END AS text OFFSET 0) w
         WHERE p.site_id = p_site
     ), vocabulary AS MATERIALIZED (
         SELECT DISTINCT w.word FROM variant v, unnest(v.words) w(word)
     ), word AS MATERIALIZED (
         -- A word that no exam has is read as the one it is most like.
         SELECT w.word AS sent, coalesce(n.word, w.word) AS word, n.word IS NOT NULL AS is_misspelt
-        FROM unnest(v_study.words) w(word)
+        FROM unnest(v_words) w(word)
         LEFT JOIN LATERAL (SELECT o.word FROM vocabulary o
-                           WHERE length(w.word) >= 5 AND length(o.word) >= 5 AND radscheduler.deciding_words(ARRAY[w.word]) = '{}' AND radscheduler.text_similarity(w.word, o.word) >= 0.45
+                           WHERE length(w.word) >= 5 AND length(o.word) >= 5 AND NOT radscheduler.has_deciding_word(ARRAY[w.word]) AND radscheduler.text_similarity(w.word, o.word) >= 0.45
                              AND NOT EXISTS (SELECT FROM vocabulary x WHERE x.word = w.word)
                            ORDER BY radscheduler.text_similarity(w.word, o.word) DESC, o.word COLLATE "C" LIMIT 1) n ON true
     ), study AS (
         SELECT coalesce(array_agg(DISTINCT w.word COLLATE "C"), '{}') AS words, count(*) FILTER (WHERE w.is_misspelt) AS misspelt FROM word w
     ), compared AS (
-        SELECT v.*, v.text = v_plain AS is_same, s.misspelt, c.factor AS contrast_factor, c.told AS contrast_told,
-               ARRAY(SELECT unnest(v.words) INTERSECT SELECT unnest(s.words) ORDER BY 1) AS common,
-               ARRAY(SELECT unnest(v.words) EXCEPT SELECT unnest(s.words) ORDER BY 1) AS lacking, ARRAY(SELECT unnest(s.words) EXCEPT SELECT unnest(v.words) ORDER BY 1) AS surplus,
+        SELECT v.*, v.text = v_plain AS is_same, s.misspelt, radscheduler.contrast_factor(v_contrast, v.contrast, radscheduler.contrast_meant(v.text)) AS contrast_factor,
+               radscheduler.contrast_told(v_contrast, v.contrast, radscheduler.contrast_meant(v.text)) AS contrast_told,
+               -- An alias without a side stands for an exam that has one all the same.
+               coalesce(radscheduler.study_side(v.told), CASE WHEN v.is_read THEN radscheduler.study_side(v.name) END) AS side,
+               -- Both lists are in order.
+               ARRAY(SELECT w FROM unnest(v.words) w WHERE w = ANY (s.words)) AS common,
+               ARRAY(SELECT w FROM unnest(v.words) w WHERE w <> ALL (s.words)) AS lacking, ARRAY(SELECT w FROM unnest(s.words) w WHERE w <> ALL (v.words)) AS surplus,
                radscheduler.text_similarity(array_to_string(v.words, ' '), array_to_string(s.words, ' ')) AS likeness
         FROM variant v CROSS JOIN study s
-        CROSS JOIN LATERAL radscheduler.contrast_agreement(v_contrast, v.contrast, radscheduler.contrast_meant(v.text)) c
         WHERE v.text = v_plain OR v.words && s.words
     ), scored AS (
         SELECT c.*, CASE WHEN c.is_same THEN 1 ELSE 0.95 ^ c.misspelt * (0.7 * 2 * cardinality(c.common) / (2 * cardinality(c.common) + 0.5 * cardinality(c.lacking || c.surplus)) + 0.3 * c.likeness) END
-                    * CASE WHEN NOT c.is_same AND radscheduler.deciding_words(c.lacking || c.surplus) <> '{}' THEN 0.5 ELSE 1 END
+                    * CASE WHEN NOT c.is_same AND radscheduler.has_deciding_word(c.lacking || c.surplus) THEN 0.5 ELSE 1 END
                     * CASE WHEN v_told IS NULL AND NOT c.is_same THEN 0.85 ELSE 1 END AS alike,
-               v_study.side IS NOT NULL AND c.side IS NOT NULL AND c.side <> v_study.side AND NOT (c.side = 'one' AND v_study.side IN ('left', 'right')) AS other_side,
+               v_side IS NOT NULL AND c.side IS NOT NULL AND c.side <> v_side AND NOT (c.side = 'one' AND v_side IN ('left', 'right')) AS other_side,
                coalesce(c.modality <> v_told OR v_said <> p_modality, false) AS other_modality
         FROM compared c
     )
     SELECT DISTINCT ON (s.code) s.code, s.name, s.modality,
-           round((s.alike * s.contrast_factor * CASE WHEN s.other_side OR s.other_modality THEN 0.3 WHEN s.side IS NOT NULL AND v_study.side IS NULL AND NOT s.is_same THEN 0.8 ELSE 1 END)::numeric, 3) AS score,
+           round((s.alike * s.contrast_factor * CASE WHEN s.other_side OR s.other_modality THEN 0.3 WHEN s.side IS NOT NULL AND v_side IS NULL AND NOT s.is_same THEN 0.8 ELSE 1 END)::numeric, 3) AS score,
            s.is_same, s.other_side OR s.other_modality OR s.contrast_factor < 0.5,
            array_remove(ARRAY[CASE WHEN s.is_same THEN s.kind ELSE 'words: ' || lower(array_to_string(s.common, ' ')) END,
                               CASE WHEN NOT s.is_same AND s.lacking <> '{}' THEN 'only the exam: ' || lower(array_to_string(s.lacking, ' ')) END,
                               CASE WHEN NOT s.is_same AND s.surplus <> '{}' THEN 'only the text: ' || lower(array_to_string(s.surplus, ' ')) END,
                               CASE WHEN NOT s.is_same AND s.misspelt > 0 THEN (SELECT 'read as: ' || lower(string_agg(w.word, ' ' ORDER BY w.word COLLATE "C")) FROM word w WHERE w.is_misspelt) END,
                               s.contrast_told,
-                              CASE WHEN v_study.side IS NOT NULL THEN 'laterality: ' || v_study.side || CASE WHEN s.side IS NULL THEN ', the exam has none' ELSE '' END END,
+                              CASE WHEN v_side IS NOT NULL THEN 'laterality: ' || v_side || CASE WHEN s.side IS NULL THEN ', the exam has none' ELSE '' END END,
                               CASE WHEN v_told IS NULL THEN 'modality: not told' ELSE 'modality: ' || v_told END], NULL)
     FROM scored s
     ORDER BY s.code, 4 DESC, s.is_same DESC, CASE s.kind WHEN 'code' THEN 1 WHEN 'alias' THEN 2 ELSE 3 END, s.text COLLATE "C";
@@ -1912,62 +1938,25 @@ $$;
 
 COMMENT ON FUNCTION radscheduler.text_similarity(text, text) IS 'How alike two texts are by their trigrams, 0 to 1: similarity() of pg_trgm, wherever that is installed.';
 
-CREATE OR REPLACE FUNCTION radscheduler.study_words(p_text text, OUT words text[], OUT side text) RETURNS record
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    -- Whole phrases, in this order; \m and \M are the ends of words.
-    c_phrases CONSTANT text[] := '{{"\\mX RAYS?\\M",XRAY},{"\\m(C|CERV|CSP) ?SPINE\\M","CERVICAL SPINE"},{"\\m(T|THOR|DORSAL) ?SPINE\\M","THORACIC SPINE"},{"\\m(L|LUMB|LS|L S|LUMBOSACRAL) ?SPINE\\M","LUMBAR SPINE"},
-        {"\\mB L\\M",BILATERAL},{"\\m([0-9]) ?(V|VW|VWS|VIEW|VIEWS)\\M","\\1V"},{"\\mPA (AND )?LAT(ERAL)?\\M","2V"},{"\\mRUQ\\M","RIGHTUPPER QUADRANT"},{"\\mRIGHT UPPER\\M",RIGHTUPPER},
-        {"\\mIAC\\M","INTERNAL AUDITORY CANALS"},{"\\mC A P\\M|\\mCAP\\M","CHEST ABDOMEN PELVIS"},{"\\m(A P|AP)\\M","ABDOMEN PELVIS"},{"\\mABDPEL\\M","ABDOMEN PELVIS"},
-        {"\\mFOLLOW (UP|THROUGH)\\M","FOLLOW\\1"},{"\\mFINE NEEDLE ASPIRATION\\M",FNA}}';
-    c_means CONSTANT jsonb := '{"BRAIN":"HEAD","CRANIAL":"HEAD","CEREBRAL":"HEAD","THORAX":"CHEST","ABD":"ABDOMEN","ABDOMINAL":"ABDOMEN","PEL":"PELVIS","PELV":"PELVIS","PELVIC":"PELVIS",
-        "KIDNEY":"RENAL","KIDNEYS":"RENAL","SINUSES":"SINUS","HIPS":"HIP","KNEES":"KNEE","SHOULDERS":"SHOULDER","ANKLES":"ANKLE","WRISTS":"WRIST","HANDS":"HAND","FEET":"FOOT","ELBOWS":"ELBOW",
-        "BREASTS":"BREAST","RIB":"RIBS","VEINS":"VENOUS","VEIN":"VENOUS","ARTERIES":"ARTERIAL","ARTERY":"ARTERIAL","LEGS":"LEG","HEART":"CARDIAC","HEPATIC":"LIVER","TSPINE":"THORACIC SPINE",
-        "ANGIO":"ANGIOGRAPHY","ANGIOGRAM":"ANGIOGRAPHY","MRA":"ANGIOGRAPHY","CTA":"ANGIOGRAPHY","MRV":"VENOGRAPHY","CTV":"VENOGRAPHY","VENOGRAM":"VENOGRAPHY","MRCP":"CHOLANGIOPANCREATOGRAPHY",
-        "ARTHROGRAM":"ARTHROGRAPHY","ARTHRO":"ARTHROGRAPHY","BX":"BIOPSY","DX":"DIAGNOSTIC","DIAG":"DIAGNOSTIC","SCREEN":"SCREENING","TOMO":"TOMOSYNTHESIS","DBT":"TOMOSYNTHESIS",
-        "DUPLEX":"DOPPLER","ECHO":"ECHOCARDIOGRAPHY","ECHOCARDIOGRAM":"ECHOCARDIOGRAPHY","UROGRAM":"UROGRAPHY","CTU":"UROGRAPHY","MYELOGRAM":"MYELOGRAPHY","CYSTOGRAM":"CYSTOGRAPHY","HRCT":"HIGHRES CHEST",
-        "CXR":"CHEST","CALCULI":"STONE","CALCULUS":"STONE","STONES":"STONE","ESOPHAGRAM":"ESOPHAGUS","ENTERO":"ENTEROGRAPHY","PITUITARY":"SELLA","MAXILLOFACIAL":"FACE","FACIAL":"FACE"}';
-    -- Said about contrast, of the modality, or of nothing.
-    c_left_out CONSTANT text[] := '{W,WO,WWO,O,WITH,WITHOUT,C,CONTRAST,CONT,CON,IV,GAD,GADOLINIUM,GADAVIST,OMNIPAQUE,ISOVUE,PRE,POST,NON,NONCONTRAST,NC,NO,PLUS,ENHANCED,UNENHANCED,INFUSION,
-        CT,CAT,MR,MRI,XR,XRAY,CR,DR,RADIOGRAPH,RADIOGRAPHY,US,USG,ULTRASOUND,SONOGRAM,SONOGRAPHY,NM,NUC,PET,PT,PETCT,FL,RF,FLUORO,FLUOROSCOPY,IR,XA,MG,MAM,MAMMO,MAMMOGRAM,MAMMOGRAPHY,COMPUTED,TOMOGRAPHY,
-        MAGNETIC,RESONANCE,IMAGING,DEXA,DXA,BD,BMD,AND,OR,OF,THE,A,AN,IN,TO,FOR,BY,ON,EXAM,EXAMINATION,STUDY,SCAN,ROUTINE,PROTOCOL,SERIES}';
-    v_text   text := ' ' || regexp_replace(upper(left(p_text, 500)), '[^[:alnum:]]+', ' ', 'g') || ' ';
-    v_word   text;
-    v_sides  text[] := '{}';
-BEGIN
-    words := '{}';
-    FOR k IN 1 .. array_length(c_phrases, 1) LOOP
-        v_text := regexp_replace(v_text, c_phrases[k][1], c_phrases[k][2], 'g');
-    END LOOP;
-    FOREACH v_word IN ARRAY string_to_array(btrim(v_text), ' ') LOOP
-        CASE
-            WHEN v_word IN ('LEFT', 'LT', 'L') THEN v_sides := v_sides || 'left'::text;
-            WHEN v_word IN ('RIGHT', 'RT', 'R') THEN v_sides := v_sides || 'right'::text;
-            WHEN v_word IN ('BILATERAL', 'BILAT', 'BIL', 'BOTH') THEN v_sides := v_sides || 'both'::text;
-            WHEN v_word IN ('UNILATERAL', 'ONE') THEN v_sides := v_sides || 'one'::text;
-            WHEN v_word = '' OR v_word = ANY (c_left_out) THEN NULL;
-            ELSE words := words || string_to_array(coalesce(c_means ->> v_word, v_word), ' ');
-        END CASE;
-    END LOOP;
-    words := ARRAY(SELECT DISTINCT w COLLATE "C" FROM unnest(words) w ORDER BY 1);
-    side := CASE WHEN 'both' = ANY (v_sides) OR v_sides @> '{left,right}' THEN 'both' WHEN 'left' = ANY (v_sides) THEN 'left' WHEN 'right' = ANY (v_sides) THEN 'right'
-                 WHEN 'one' = ANY (v_sides) THEN 'one' END;
-END
-$$;
+CREATE OR REPLACE FUNCTION radscheduler.study_words(text) RETURNS text[]
+    AS 'MODULE_PATHNAME', 'rad_study_words' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION radscheduler.study_words(text) IS
-    'The words of a study text that tell which exam it is, in one spelling, without those about contrast and modality; side is left, right, both, one or NULL.';
+    'The words of a study text that tell which exam it is, in one spelling, each once and in order, without those about contrast, modality and side.';
 
-CREATE OR REPLACE FUNCTION radscheduler.deciding_words(p_words text[]) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT ARRAY(SELECT w FROM unnest(p_words) w WHERE w = ANY ('{HEAD,FACE,SINUS,ORBIT,ORBITS,JAW,MANDIBLE,TEMPORAL,NECK,CHEST,LUNG,ABDOMEN,PELVIS,SPINE,CERVICAL,THORACIC,LUMBAR,SACRUM,COCCYX,SHOULDER,CLAVICLE,SCAPULA,HUMERUS,
+CREATE OR REPLACE FUNCTION radscheduler.study_side(text) RETURNS text
+    AS 'MODULE_PATHNAME', 'rad_study_side' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION radscheduler.study_side(text) IS 'The side that a study text tells: left, right, both, one (of two, not said which) or NULL.';
+
+CREATE OR REPLACE FUNCTION radscheduler.has_deciding_word(p_words text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN p_words && '{HEAD,FACE,SINUS,ORBIT,ORBITS,JAW,MANDIBLE,TEMPORAL,NECK,CHEST,LUNG,ABDOMEN,PELVIS,SPINE,CERVICAL,THORACIC,LUMBAR,SACRUM,COCCYX,SHOULDER,CLAVICLE,SCAPULA,HUMERUS,
         ELBOW,FOREARM,WRIST,HAND,FINGER,THUMB,HIP,FEMUR,THIGH,KNEE,TIBIA,FIBULA,CALF,ANKLE,FOOT,HEEL,CALCANEUS,TOE,TOES,LEG,ARM,EXTREMITY,LIVER,PANCREAS,SPLEEN,RENAL,BLADDER,PROSTATE,BREAST,CARDIAC,CORONARY,AORTA,CAROTID,
         THYROID,SCROTUM,TESTICLE,UTERUS,OVARY,ESOPHAGUS,SELLA,STERNUM,RIBS,SKULL,ADRENAL,ANGIOGRAPHY,VENOGRAPHY,ARTHROGRAPHY,BIOPSY,FNA,SCREENING,DIAGNOSTIC,TOMOSYNTHESIS,UROGRAPHY,MYELOGRAPHY,CYSTOGRAPHY,ENTEROGRAPHY,
-        COLONOGRAPHY,DRAINAGE,ASPIRATION,INJECTION,ABLATION,GUIDED,DOPPLER,ARTERIAL,VENOUS,ECHOCARDIOGRAPHY,CHOLANGIOPANCREATOGRAPHY,STONE,CALCIUM,PREGNANCY,INFANT}')) $$;
+        COLONOGRAPHY,DRAINAGE,ASPIRATION,INJECTION,ABLATION,GUIDED,DOPPLER,ARTERIAL,VENOUS,ECHOCARDIOGRAPHY,CHOLANGIOPANCREATOGRAPHY,STONE,CALCIUM,PREGNANCY,INFANT}'::text[];
 
-COMMENT ON FUNCTION radscheduler.deciding_words(text[]) IS 'Of the words of study_words() those that name a part of the body or a technique: an exam with one more or one less is another exam.';
+COMMENT ON FUNCTION radscheduler.has_deciding_word(text[]) IS 'Whether one of the words of study_words() names a part of the body or a technique: an exam with one more or one less is another exam.';
 
 CREATE OR REPLACE FUNCTION radscheduler.audit_all(p_site integer, p_actions text[], p_object text, p_object_ids bigint[], p_details jsonb[]) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -3068,6 +3057,9 @@ DECLARE
     v_dead     CONSTANT bigint[] := radscheduler.dead_holds(p_site);
     v_reserved CONSTANT boolean := radscheduler.has_reserved(p_site);
     v_row      record;
+    v_common   tstzmultirange;
+    v_modality text;
+    v_kept     tstzmultirange := '{}';
     v_open     tstzmultirange;
     v_taken    tstzmultirange;
     v_near     tstzrange;
@@ -3075,15 +3067,33 @@ DECLARE
 BEGIN
     FOR v_row IN
         SELECT r.resource_id AS id, r.capacity::integer AS capacity, make_interval(mins => r.setup_minutes::integer) AS setup, make_interval(mins => r.turnover_minutes::integer) AS turnover,
-               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality
+               CASE WHEN r.kind <> 'staff' THEN r.modality END AS modality,
+               EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id = r.resource_id)
+               OR EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site AND c.resource_id = r.resource_id) AS has_hours,
+               v_reserved AND EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site AND w.resource_id = r.resource_id) AS has_reserved,
+               (SELECT range_agg(b.during) FROM radscheduler.resource_block b WHERE b.site_id = p_site AND b.resource_id = r.resource_id AND b.during && v_window) AS blocked
         FROM radscheduler.resource r WHERE r.site_id = p_site AND r.resource_id = ANY (p_resources)
     LOOP
-        v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
+        -- Most have nothing of their own: what counts for the site and for the modality is asked for once.
+        IF v_row.has_hours THEN
+            v_open := radscheduler.open_hours(p_site, v_row.id, p_from, p_until, p_always);
+        ELSE
+            v_common := coalesce(v_common, radscheduler.open_hours(p_site, NULL, p_from, p_until, p_always));
+            v_open := v_common;
+        END IF;
         CONTINUE WHEN isempty(v_open);
-        v_open := v_open - coalesce((SELECT range_agg(b.during) FROM radscheduler.resource_block b
-                                     WHERE b.site_id = p_site AND b.resource_id = v_row.id AND b.during && v_window), '{}');
-        IF v_reserved THEN
-            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, v_row.modality, p_from, p_until, p_exam) w), '{}');
+        IF v_row.blocked IS NOT NULL THEN
+            v_open := v_open - v_row.blocked;
+        END IF;
+        IF v_reserved AND v_row.modality IS DISTINCT FROM v_modality THEN
+            v_modality := v_row.modality;
+            v_kept := coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, NULL, v_modality, p_from, p_until, p_exam) w), '{}');
+        END IF;
+        IF v_row.has_reserved THEN
+            v_open := v_open - coalesce((SELECT range_agg(w.during) FROM radscheduler.reserved_times(p_site, v_row.id, NULL, p_from, p_until, p_exam) w), '{}');
+        END IF;
+        IF v_row.modality IS NOT NULL AND NOT isempty(v_kept) THEN
+            v_open := v_open - v_kept;
         END IF;
         FOR v_lane IN 0 .. v_row.capacity - 1 LOOP
             v_near := tstzrange(p_from - v_row.setup, p_until + v_row.turnover);
@@ -4192,7 +4202,7 @@ $$;
 COMMENT ON FUNCTION radscheduler.pool_scanners(integer, text[], bigint[]) IS
     'Resources to lock with the subjects by whoever changes exams that name no scanner: those of the pools of some modalities, and of the pools that appointments stand in now.';
 
-CREATE OR REPLACE FUNCTION radscheduler.doubtful(p_site integer, p_appointments bigint[]) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION radscheduler.doubtful(p_site integer, p_appointments bigint[], p_clinical boolean DEFAULT true) RETURNS bigint[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -4206,7 +4216,8 @@ BEGIN
     SELECT coalesce(s.timezone, radscheduler.default_zone()), make_interval(mins => nullif(greatest(s.travel_minutes, s.campus_minutes), 0)::integer),
            EXISTS (SELECT FROM radscheduler.resource_hours h WHERE h.site_id = p_site AND h.resource_id IS NULL),
            -- As clinical_scope() says it.
-           CASE WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
+           CASE WHEN NOT p_clinical THEN 'off'
+                WHEN EXISTS (SELECT FROM radscheduler.rule_setting g WHERE g.site_id = p_site AND g.severity <> 'off' AND radscheduler.is_clinical_rule(g.code))
                   OR EXISTS (SELECT FROM radscheduler.site_rule g WHERE g.site_id = p_site AND g.severity <> 'off') THEN 'all' ELSE s.clinical_rules END,
            EXISTS (SELECT FROM radscheduler.calendar_day c WHERE c.site_id = p_site), EXISTS (SELECT FROM radscheduler.reserved_hours w WHERE w.site_id = p_site)
         INTO v_zone, v_travel, v_has_hours, v_clinical, v_has_days, v_reserved FROM radscheduler.site s WHERE s.site_id = p_site;
@@ -4273,8 +4284,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[]) IS
-    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';
+COMMENT ON FUNCTION radscheduler.doubtful(integer, bigint[], boolean) IS
+    'Those of some appointments that may be in conflict, on either side, or have an unresolved conflict, and where clinical rules are asked (and p_clinical) the coming bookings of the same patients. NULL in the ordinary case, found out by a few index probes in one statement.';
 
 CREATE OR REPLACE FUNCTION radscheduler.settle_block(p_site integer, p_resources bigint[], p_during tstzrange, p_message bigint) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -4417,6 +4428,7 @@ DECLARE
     v_doubted  bigint[] := '{}';
     v_open     bigint[];
 BEGIN
+    PERFORM radscheduler.lock_hours(ARRAY[p_site], false);
     -- One resource: as block_resource(). Else all are concerned, so this waits for those who write and lets nobody begin, as recheck_conflicts() does.
     IF v_resource IS NOT NULL THEN
         PERFORM radscheduler.lock_subjects(p_site, ARRAY[v_resource], NULL);
@@ -4577,6 +4589,8 @@ DECLARE
     v_after jsonb;
 BEGIN
     BEGIN
+        PERFORM radscheduler.lock_hours(v_site || ARRAY(SELECT s.site_id FROM radscheduler.site s WHERE s.site_id = ANY (radscheduler.visible_sites())
+                    AND s.code IN (SELECT c #>> '{}' FROM jsonb_path_query(v_list, '$[*].document.sites[*].code') c)), true);
         FOR v_one IN SELECT e.value FROM jsonb_array_elements(v_list) WITH ORDINALITY e(value, n) ORDER BY e.n LOOP
             IF v_one ->> 'change' = 'configuration_import' THEN
                 PERFORM radscheduler.configuration_import(v_one -> 'document', dry_run => false);
@@ -4612,7 +4626,7 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.preview_hours(jsonb) IS
-    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours, block_resource or configuration_import (all of its document, at this site), the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept. Raises as the change itself would.';
+    'Which bookings a change to hours, or several in a list, would strand or free, without making it: {"change": "set_holiday", "day": "2031-12-25"}; change is set_holiday, remove_holiday, set_exception, remove_exception, set_hours, reserve_hours, unreserve_hours, block_resource or configuration_import (all of its document, at this site), the other keys are that function''s arguments. One row per appointment, coming ones only, and rule: effect strands (the conflict would be new or worse) or frees (gone or milder), the resource (NULL: the site), the sentence of the conflict. Nobody who books waits for it, and nothing is kept; previews and changes of one site wait for each other. Raises as the change itself would.';
 
 CREATE OR REPLACE FUNCTION radscheduler.release_reserved() RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -5263,6 +5277,7 @@ BEGIN
         SELECT p.appointment_id, p.code, p.verdict, NULL, p.patient_id, p.other_appointment_id, 'patient', p.overlap, p.sentence, p.inputs, c.level, c.takes_time
         FROM radscheduler.clinical_pairs(v_cases, v_some, v_pairs) p
         JOIN seen c ON c.appointment_id = p.appointment_id
+        WHERE cardinality(v_cases) > 1
     )
     SELECT f.appointment_id, f.code, f.verdict,
            CASE WHEN f.verdict = 'pass' OR r.chosen = 'off' OR NOT f.takes_time OR r.chosen IS NULL AND f.level = 'off' THEN NULL
@@ -11299,16 +11314,23 @@ COMMENT ON FUNCTION radscheduler.try_reschedule(bigint, timestamptz, integer, te
 CREATE OR REPLACE FUNCTION radscheduler.conflicts_now(p_site integer, p_appointment bigint) RETURNS radscheduler.conflict_found[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    v_clinical text := radscheduler.clinical_scope(p_site);
+    v_plain    boolean;
 BEGIN
-    IF radscheduler.doubtful(p_site, ARRAY[p_appointment]) IS NULL THEN
+    IF v_clinical <> 'all' AND radscheduler.doubtful(p_site, ARRAY[p_appointment]) IS NULL THEN
         RETURN '{}';
     END IF;
+    -- Where the clinical rules are asked of everybody, mostly nothing else is in doubt, and to ask the other rules takes longer than to find that out.
+    v_plain := v_clinical = 'off' OR radscheduler.doubtful(p_site, ARRAY[p_appointment], false) IS NOT NULL;
     RETURN ARRAY(
         SELECT ROW(f.code, f.severity, f.axis, r.code, CASE f.appointment_id WHEN p_appointment THEN f.other_appointment_id ELSE f.appointment_id END, lower(f.overlap), upper(f.overlap),
                    radscheduler.conflict_sentence(p_site, f.code, f.subject_id, f.axis, p_appointment))::radscheduler.conflict_found
-        FROM (SELECT * FROM radscheduler.conflict_pairs(p_site, ARRAY[p_appointment])
+        FROM (SELECT * FROM radscheduler.conflict_pairs(p_site, ARRAY[p_appointment]) WHERE v_plain
               UNION ALL
-              SELECT * FROM radscheduler.rule_conflicts(p_site, ARRAY[p_appointment])) f
+              SELECT * FROM radscheduler.rule_conflicts(p_site, ARRAY[p_appointment]) WHERE v_plain
+              UNION ALL
+              SELECT * FROM radscheduler.clinical_conflicts(p_site, ARRAY[p_appointment]) WHERE NOT v_plain) f
         LEFT JOIN radscheduler.resource r ON f.axis = 'resource' AND r.site_id = p_site AND r.resource_id = f.subject_id
         ORDER BY f.severity DESC, f.code, r.code, f.overlap, f.other_appointment_id);
 END
@@ -13810,6 +13832,7 @@ DECLARE
     v_rule   text;
     v_table  text;
 BEGIN
+    PERFORM radscheduler.lock_hours(radscheduler.configuration_sites(p_sites), false);
     LOCK TABLE radscheduler.site IN SHARE ROW EXCLUSIVE MODE;
     v_ids := radscheduler.configuration_sites(p_sites);
     FOR v_i IN 1 .. jsonb_array_length(p_sites) LOOP
