@@ -165,7 +165,7 @@ def test_tls_with_certificates_on_both_sides(taker, tmp_path):
 def test_user_password_and_database_of_the_url(taker):
     """A user that may do what docs/dba.md says it must, and no more."""
     server = Redis("--requirepass", "e2e-master-secret",
-                   "--user", *"radsched on >e2e%secret ~radsched:* &radsched:* +xadd +publish +set +del +select +ping +auth".split())
+                   "--user", *"radsched on >e2e%secret ~radsched:* &radsched:* +xadd +publish +set +get +del +select +ping +auth".split())
     try:
         client = server_client(server, password="e2e-master-secret", db=3)
         with publishing(taker, f"redis://radsched:e2e%25secret@127.0.0.1:{server.port}/3") as daemon:
