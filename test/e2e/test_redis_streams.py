@@ -292,3 +292,16 @@ def test_metric_names_who_holds_events_back(taker, server, cluster):
         other.rollback()
         wait_for(client, ids)
         eventually(lambda: "radsched_outbox_lag_seconds 0\n" in metrics(daemon), what="the lag being over")
+
+
+def test_ending_while_a_statement_waits_is_quick_and_clean(taker, server):
+    """A session of the pool must outlive the statement that runs on it. `make check-long` (sanitize) sees what the exit code does not show."""
+    with publishing(taker, server.url) as daemon, contextlib.closing(taker.db.connect()) as other, other.cursor() as cursor:
+        wait_for(server_client(server), book(taker, 1))
+        other.autocommit = False
+        cursor.execute("LOCK TABLE radscheduler.relay_cursor IN ACCESS EXCLUSIVE MODE")
+        eventually(lambda: taker.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'radschedulerd%%'"
+                                          " AND wait_event_type = 'Lock' AND query LIKE '%%relay%%'") >= 1, what="the relay waiting for the lock")
+        daemon.terminate()
+        assert daemon.process.wait(timeout=10) == 0
+        other.rollback()
