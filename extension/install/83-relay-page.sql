@@ -54,17 +54,18 @@ DECLARE
     v_site record;
 BEGIN
     PERFORM radscheduler.require_every_site('the relay');
-    FOR v_site IN SELECT s.code, format('radsched:{%s}', s.code) AS key FROM radscheduler.site s ORDER BY s.code LOOP
+    FOR v_site IN SELECT s.site_id, s.code, format('radsched:{%s}', s.code) AS key FROM radscheduler.site s ORDER BY s.code LOOP
         CONTINUE WHEN v_site.key <> ALL (relay_aggregates.keys);
         PERFORM set_config('radscheduler.site', v_site.code, true);
         key := v_site.key || ':cache:dashboard';
-        value := (SELECT r.body FROM radscheduler.api_dashboard('{}') r);
+        value := (SELECT r.body::jsonb || jsonb_build_object('cached', jsonb_build_object('mark', radscheduler.aggregate_mark(v_site.site_id), 'seconds', floor(extract(epoch FROM now()))::bigint))
+                  FROM radscheduler.api_dashboard('{}') r);
         RETURN NEXT;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION radscheduler.relay_aggregates(text[]) IS
-    'For the daemon: what it keeps in Redis for programs that show figures, by key: radsched:{site}:cache:dashboard is the body of GET /api/analytics/dashboard, which has no patient data. Of all sites, or of those with these keys (radsched:{site}).';
+    'For the daemon: what it keeps in Redis for programs that show figures, by key: radsched:{site}:cache:dashboard is the body of GET /api/analytics/dashboard, which has no patient data, with "cached" beside: its mark (aggregate_mark()) and when it was made, in seconds since 1970. Of all sites, or of those with these keys (radsched:{site}).';
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['relay_page', 'relay_lag', 'relay_aggregates']) o UNION ALL SELECT 'admin', 'relay_lag()', 'EXECUTE';

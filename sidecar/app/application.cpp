@@ -97,6 +97,11 @@ Application::Application(Settings settings)
     auto api = std::make_shared<http::Api>(pool_, counters_, std::move(doorkeeper),
                                            [this](http::Probes& probes) { describe(probes); });
     api->set_live(live_);
+    if (settings_.redis_url) {
+        const redis::TlsFiles files{settings_.redis_ca, settings_.redis_certificate, settings_.redis_key};
+        cache_reader_ = std::make_shared<redis::Reader>(executor, redis::read_url(*settings_.redis_url), files);
+        api->set_cache(std::make_shared<http::FigureCache>(pool_, cache_reader_, counters_));
+    }
     http::ServerOptions http_options;
     http_options.host = settings_.http_host;
     http_options.port = settings_.http_port;
@@ -145,6 +150,7 @@ int Application::run() {
     live_->start();
     if (relay_) {
         relay_->start();
+        cache_reader_->start();
     }
     listener_->start();
     worker_->start(
@@ -247,6 +253,7 @@ Task<void> Application::drain() {
     }
     if (relay_) {
         relay_->stop();
+        cache_reader_->stop();
     }
     listener_->stop();
     courier_->close();

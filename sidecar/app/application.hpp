@@ -21,6 +21,7 @@
 #include "mllp/server.hpp"
 #include "net/signal.hpp"
 #include "obs/counters.hpp"
+#include "redis/reader.hpp"
 #include "relay/relay.hpp"
 #include "relay/wake_listener.hpp"
 #include "work/worker.hpp"
@@ -57,7 +58,8 @@ private:
     std::vector<std::shared_ptr<mllp::Server>> mllp_;
     std::shared_ptr<http::Server> http_;
     std::shared_ptr<live::Service> live_;
-    std::shared_ptr<relay::Relay> relay_; // only when Redis is on
+    std::shared_ptr<relay::Relay> relay_;         // only when Redis is on
+    std::shared_ptr<redis::Reader> cache_reader_; // likewise
     std::shared_ptr<relay::WakeListener> listener_;
     std::shared_ptr<work::Worker> worker_;
     std::shared_ptr<link::Courier> courier_;

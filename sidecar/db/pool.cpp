@@ -16,6 +16,7 @@ constexpr Milliseconds first_wait{100};
 constexpr Milliseconds longest_wait{3000};
 constexpr Milliseconds idle_check_interval{1000};
 constexpr Milliseconds forever = std::chrono::hours(24);
+constexpr Milliseconds interrupt_interval{20};
 
 } // namespace
 
@@ -24,6 +25,7 @@ struct Slot {
 
     std::unique_ptr<Connection> connection; // set while connected
     Signal wake;                            // the session is lost, or the pool stops
+    bool leased = false;                    // somebody runs statements on it: it must not go before they are back
 };
 
 struct Pool::Waiter {
@@ -111,6 +113,10 @@ Task<void> Pool::drive(Slot& slot) {
                 co_await slot.wake.wait(forever);
             }
             std::erase(idle_, &slot);
+            while (slot.leased) { // the pool stops, and whoever has it may be about to begin another statement
+                slot.connection->interrupt();
+                co_await slot.wake.wait(interrupt_interval);
+            }
             slot.connection.reset();
             event = Reconnect::Event::lost;
         } else {
@@ -146,10 +152,12 @@ void Pool::offer(Slot& slot) {
     auto* waiter = waiters_.front();
     waiters_.pop_front();
     waiter->granted = &slot;
+    slot.leased = true;
     waiter->signal.notify();
 }
 
 void Pool::give_back(Slot& slot) {
+    slot.leased = false;
     if (slot.connection && slot.connection->usable() && !stopped_) {
         offer(slot);
     } else {
@@ -163,6 +171,7 @@ Task<Lease> Pool::acquire(Milliseconds limit, WhenDown when_down) {
         auto* slot = idle_.back();
         idle_.pop_back();
         if (slot->connection->still_there()) {
+            slot->leased = true;
             co_return Lease(self, slot);
         }
         slot->wake.notify();

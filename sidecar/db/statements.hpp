@@ -17,6 +17,7 @@ enum class StatementId {
     api_hl7_simulate,
     api_appointments,
     api_dashboard,
+    aggregate_place,
     api_call,
     health,
     admit_api_key,
@@ -50,13 +51,17 @@ struct Statement {
     const char* sql;
 };
 
-// An API function asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace), in one statement
-// and so in one transaction. It is asked once act_as() has set the site and the actor, and not at all (no row) when the
-// login no longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
-#define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
-    "SELECT r.status, r.content_type, r.body, r.headers "                                                              \
-    "FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "                          \
+// Something asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace:
+// http/in_the_name_of.hpp), in one statement and so in one transaction. It is asked once act_as() has set the site and
+// the actor, and not at all (no row) when the login no longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage):
+// string literals are joined
+#define RADSCHED_COLUMNS_AS_PRINCIPAL(columns, parameters, call)                                                       \
+    "SELECT " columns " FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "       \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
+// The same for a function of the API, which gives an http_reply.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
+#define RADSCHED_AS_PRINCIPAL(parameters, call)                                                                        \
+    RADSCHED_COLUMNS_AS_PRINCIPAL("r.status, r.content_type, r.body, r.headers", parameters, call)
 
 // For a listener of one site, or with a profile for new senders: settings of this statement. Without a site that of
 // the session stays. NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
@@ -70,11 +75,6 @@ struct Statement {
 #define RADSCHED_CODES                                                                                                 \
     "CASE WHEN r.conflicts <> '[]' THEN (SELECT pg_catalog.string_agg(c ->> 'code', ' ') FROM "                        \
     "pg_catalog.jsonb_array_elements(r.conflicts) AS c) END "
-// The same for what live events ask, with columns of its own.
-// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
-#define RADSCHED_LIVE_AS(columns, call)                                                                                \
-    "SELECT " columns " FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer) AS a(ok) "                 \
-    "CROSS JOIN LATERAL (SELECT WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
 
 inline constexpr std::size_t statement_count = static_cast<std::size_t>(StatementId::count_);
 
@@ -99,6 +99,8 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_simulate", RADSCHED_AS_PRINCIPAL("$6::bytea AS body", "radscheduler.api_hl7_simulate(p.body)")},
     {"rs_appointments", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_appointments(p.query)")},
     {"rs_dashboard", RADSCHED_AS_PRINCIPAL("$6::jsonb AS query", "radscheduler.api_dashboard(p.query)")},
+    {"rs_aggregate_place", RADSCHED_COLUMNS_AS_PRINCIPAL("r.key, r.mark, r.seconds", "$6::text AS name",
+                                                         "radscheduler.aggregate_place(p.name)")},
     {"rs_call", RADSCHED_AS_PRINCIPAL("$6::text AS function, $7::jsonb AS request, $8::bytea AS body, $9::text AS key",
                                       "radscheduler.api_call(p.function, p.request, p.body, p.key, $2::text)")},
     {"rs_health", "SELECT radscheduler.health()"},
@@ -128,10 +130,11 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
                           "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
-    {"rs_live_enter", RADSCHED_LIVE_AS("r.site_id, r.site", "radscheduler.live_enter()")},
+    {"rs_live_enter", RADSCHED_COLUMNS_AS_PRINCIPAL("r.site_id, r.site", "", "radscheduler.live_enter()")},
     {"rs_live_ticket",
-     RADSCHED_LIVE_AS("r", "radscheduler.create_stream_ticket($2::text, $3::text, $4::integer, $5::text[], "
-                           "pg_catalog.to_timestamp($6::double precision))")},
+     RADSCHED_COLUMNS_AS_PRINCIPAL("r", "$6::text[] AS scopes, pg_catalog.to_timestamp($7::double precision) AS until",
+                                   "radscheduler.create_stream_ticket($2::text, $3::text, $4::integer, p.scopes, "
+                                   "p.until)")},
     {"rs_live_redeem",
      "SELECT t.site, t.principal, t.login, t.token_version, pg_catalog.array_to_string(t.scopes, ' '), "
      "EXTRACT(epoch FROM t.until)::bigint FROM radscheduler.redeem_stream_ticket($1::text) AS t"},
@@ -140,7 +143,9 @@ inline constexpr std::array<Statement, statement_count> statements{{
                        "FROM radscheduler.live_events($1::text, $2::integer, true, $3::integer) AS e"},
     {"rs_live_backlog",
      "SELECT b.state, b.behind FROM radscheduler.live_backlog($1::text, $2::text, $3::integer) AS b"},
-    {"rs_live_expand", RADSCHED_LIVE_AS("r", "radscheduler.live_expand($5::text[], $6::bigint[], $7::bigint[])")},
+    {"rs_live_expand",
+     RADSCHED_COLUMNS_AS_PRINCIPAL("r", "$6::text[] AS scopes, $7::bigint[] AS appointments, $8::bigint[] AS conflicts",
+                                   "radscheduler.live_expand(p.scopes, p.appointments, p.conflicts)")},
     {"rs_live_lapsed",
      "SELECT l FROM radscheduler.live_lapsed($1::integer[], $2::text[], $3::text[], $4::integer[]) AS l"},
 }};

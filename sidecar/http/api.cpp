@@ -3,6 +3,7 @@
 #include "app/version.hpp"
 #include "http/call.hpp"
 #include "http/documents.hpp"
+#include "http/in_the_name_of.hpp"
 #include "http/problem.hpp"
 #include "http/query.hpp"
 #include "obs/log.hpp"
@@ -57,18 +58,6 @@ Response document(const char* type, std::string_view text) {
     return response;
 }
 
-// The parameters that stand before those of every API statement (db/statements.hpp). Not in a coroutine: g++ 12
-// mishandles braced lists there.
-std::vector<db::Param> in_the_name_of(const Request& request, const std::vector<db::Param>& own) {
-    const auto& who = request.principal;
-    std::vector<db::Param> params;
-    for (const auto* text : {&who.site, &who.name, &who.login, &who.version, &request.trace_id}) {
-        params.push_back(text->empty() ? db::Param::null() : db::Param::text(*text));
-    }
-    params.insert(params.end(), own.begin(), own.end());
-    return params;
-}
-
 } // namespace
 
 Api::Api(std::shared_ptr<db::Pool> pool, Counters& counters, std::shared_ptr<Doorkeeper> door,
@@ -97,7 +86,7 @@ Task<Response> Api::handle(const Request& request) {
     case RouteId::appointments:
         co_return co_await ask_with_query(db::StatementId::api_appointments, request);
     case RouteId::dashboard:
-        co_return co_await ask_with_query(db::StatementId::api_dashboard, request);
+        co_return co_await dashboard(request);
     case RouteId::login:
         co_return co_await door_->login(request);
     case RouteId::me:
@@ -125,7 +114,7 @@ Task<Response> Api::handle(const Request& request) {
         co_return page;
     }
     case RouteId::live_ticket:
-        co_return co_await live_->ticket(request.principal);
+        co_return co_await live_->ticket(request.principal, request.trace_id);
     case RouteId::live_socket: // taken over by server.cpp
     case RouteId::live_stream:
     case RouteId::health:
@@ -148,9 +137,10 @@ Task<Response> Api::call(const Request& request) {
 
 Task<Response> Api::ask(db::StatementId id, const Request& request, std::vector<db::Param> params) {
     const auto& who = request.principal;
-    params = in_the_name_of(request, params);
+    auto named = in_the_name_of(who, request.trace_id);
+    named.insert(named.end(), params.begin(), params.end());
     for (int left = tries_after_conflict; true; --left) {
-        auto result = co_await db::run(pool_, id, params, request_run);
+        auto result = co_await db::run(pool_, id, named, request_run);
         if (const auto* rows = std::get_if<db::Rows>(&result)) {
             if (rows->count() == 0 && !who.login.empty()) {
                 co_return unauthorized("This user was closed or changed since the token was signed. Sign in again.");
@@ -189,6 +179,18 @@ Task<Response> Api::ask_with_query(db::StatementId id, const Request& request) {
     const auto json = to_json(query);
     std::vector<db::Param> params(1, db::Param::text(json));
     co_return co_await ask(id, request, std::move(params));
+}
+
+// What a query might ask for is not what is cached.
+Task<Response> Api::dashboard(const Request& request) {
+    const bool may_be_cached = cache_ && request.query.view().empty();
+    if (may_be_cached) {
+        auto cached = co_await cache_->answer(request, "dashboard");
+        if (cached) {
+            co_return std::move(*cached);
+        }
+    }
+    co_return co_await ask_with_query(db::StatementId::api_dashboard, request);
 }
 
 // A real question to the database each time: a constant "healthy" is worse than no answer.

@@ -7,6 +7,7 @@
 
 #include "auth/scopes.hpp"
 #include "db/array.hpp"
+#include "http/in_the_name_of.hpp"
 #include "http/problem.hpp"
 #include "obs/log.hpp"
 #include "obs/text.hpp"
@@ -19,12 +20,6 @@ constexpr std::size_t longest_ticket = 64;
 
 db::Param text_or_null(const std::string& text) {
     return text.empty() ? db::Param::null() : db::Param::text(text);
-}
-
-// Site, actor, login and version stand before what is asked in somebody's name. Not in a coroutine: g++ 12 mishandles
-// braced lists there.
-std::vector<db::Param> in_the_name_of(const auth::Principal& who) {
-    return {text_or_null(who.site), text_or_null(who.name), text_or_null(who.login), text_or_null(who.version)};
 }
 
 void tell(const db::DbError& error, std::string_view what) {
@@ -68,7 +63,7 @@ Admitted Caller::admitted() const {
 }
 
 Task<Backend::Admission> Backend::admit(std::string authorization, std::string api_key, std::string ticket,
-                                        std::string peer) {
+                                        std::string peer, std::string trace_id) {
     if (ticket.empty()) {
         auto admission = co_await door_->admit(std::move(authorization), std::move(api_key), events_scope, peer);
         if (std::holds_alternative<http::Response>(admission)) {
@@ -78,7 +73,7 @@ Task<Backend::Admission> Backend::admit(std::string authorization, std::string a
         if (principal.kind == auth::Principal::Kind::nobody) {
             principal.scopes.assign(1, "*"); // who gets here without a credential was let in (RADSCHED_AUTH)
         }
-        co_return co_await enter(std::move(principal));
+        co_return co_await enter(std::move(principal), std::move(trace_id));
     }
     if (!authorization.empty() || !api_key.empty() || ticket.size() > longest_ticket) {
         co_return http::unauthorized("A ticket stands alone, and as it was given out.");
@@ -107,12 +102,12 @@ Task<Backend::Admission> Backend::admit(std::string authorization, std::string a
     principal.kind = principal.name.empty()                 ? auth::Principal::Kind::nobody
                      : principal.name.rfind("key:", 0) == 0 ? auth::Principal::Kind::api_key
                                                             : auth::Principal::Kind::user;
-    co_return co_await enter(std::move(principal));
+    co_return co_await enter(std::move(principal), std::move(trace_id));
 }
 
 // Which site it is, and whether a user's token still counts.
-Task<Backend::Admission> Backend::enter(auth::Principal principal) {
-    const auto params = in_the_name_of(principal);
+Task<Backend::Admission> Backend::enter(auth::Principal principal, std::string trace_id) {
+    const auto params = http::in_the_name_of(principal, trace_id);
     const auto result = co_await db::run(pool_, db::StatementId::live_enter, params, ask_now);
     if (const auto* error = std::get_if<db::DbError>(&result)) {
         tell(*error, "enter a site");
@@ -126,14 +121,15 @@ Task<Backend::Admission> Backend::enter(auth::Principal principal) {
     caller.site = rows.number<int>(0, 0);
     principal.site = rows.text_or(0, 1, "");
     caller.principal = std::move(principal);
+    caller.trace_id = std::move(trace_id);
     co_return caller;
 }
 
-Task<http::Response> Backend::ticket(const auth::Principal& who) {
+Task<http::Response> Backend::ticket(const auth::Principal& who, const std::string& trace_id) {
     const auto scopes =
         db::array_text(who.kind == auth::Principal::Kind::nobody ? std::vector<std::string>(1, "*") : who.scopes);
     const auto until = who.expires ? std::to_string(who.expires->time_since_epoch().count()) : std::string();
-    auto params = in_the_name_of(who);
+    auto params = http::in_the_name_of(who, trace_id);
     params.push_back(db::Param::text(scopes));
     params.push_back(text_or_null(until));
     const auto result = co_await db::run(pool_, db::StatementId::live_ticket, params, ask_now);
@@ -201,7 +197,7 @@ Task<Backend::Expanded> Backend::expand(const Caller& who, const Feed::Expansion
     const auto scopes = db::array_text(who.principal.scopes);
     const auto appointments = db::array_text(ids.appointments);
     const auto conflicts = db::array_text(ids.conflicts);
-    auto params = in_the_name_of(who.principal);
+    auto params = http::in_the_name_of(who.principal, who.trace_id);
     params.push_back(db::Param::text(scopes));
     params.push_back(db::Param::text(appointments));
     params.push_back(db::Param::text(conflicts));

@@ -20,6 +20,7 @@ inline constexpr std::string_view events_scope = "events:read";
 struct Caller {
     auth::Principal principal;
     int site = 0;
+    std::string trace_id; // of the request that opened the connection
 
     Admitted admitted() const;
 };
@@ -31,9 +32,10 @@ public:
 
     using Admission = std::variant<Caller, http::Response>;
     // By a ticket when there is one, else by what the header fields say.
-    Task<Admission> admit(std::string authorization, std::string api_key, std::string ticket, std::string peer);
+    Task<Admission> admit(std::string authorization, std::string api_key, std::string ticket, std::string peer,
+                          std::string trace_id);
     // For POST /api/v1/stream-tickets.
-    Task<http::Response> ticket(const auth::Principal& who);
+    Task<http::Response> ticket(const auth::Principal& who, const std::string& trace_id);
 
     // Nothing: the database does not answer; try again.
     Task<std::optional<Place>> head();
@@ -51,7 +53,7 @@ public:
     Task<std::vector<std::size_t>> lapsed(const std::vector<Caller>& callers);
 
 private:
-    Task<Admission> enter(auth::Principal principal);
+    Task<Admission> enter(auth::Principal principal, std::string trace_id);
 
     std::shared_ptr<db::Pool> pool_;
     std::shared_ptr<http::Doorkeeper> door_;

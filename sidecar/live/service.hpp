@@ -48,7 +48,9 @@ public:
 
     // Answers the request whose header was read; a response when it is to be refused in plain HTTP.
     Task<std::optional<http::Response>> serve(Call& call);
-    Task<http::Response> ticket(const auth::Principal& who) { return backend_.ticket(who); }
+    Task<http::Response> ticket(const auth::Principal& who, const std::string& trace_id) {
+        return backend_.ticket(who, trace_id);
+    }
 
     // For connections.
     void join(Connection* connection);

@@ -185,7 +185,8 @@ Task<std::optional<http::Response>> serve_events(std::shared_ptr<Service> servic
     }
     const std::string authorization(view(header["Authorization"]));
     const std::string api_key(view(header["X-API-Key"]));
-    auto admission = co_await service->backend().admit(authorization, api_key, asked.ticket, call.request.peer);
+    auto admission = co_await service->backend().admit(authorization, api_key, asked.ticket, call.request.peer,
+                                                       call.request.trace_id);
     if (std::holds_alternative<http::Response>(admission)) {
         co_return std::get<http::Response>(std::move(admission));
     }

@@ -102,7 +102,8 @@ public:
         if (!accepted) {
             co_return;
         }
-        tell_opened(call.request.trace_id);
+        trace_id_ = call.request.trace_id;
+        tell_opened();
         protocol_.start(Clock::now(), caller.has_value());
         asio::co_spawn(
             stream_.get_executor(), [self] { return self->read(); }, asio::detached);
@@ -119,10 +120,10 @@ public:
 
 private:
     // Not in a coroutine: g++ 12 destroys the parts of a braced list there twice.
-    void tell_opened(const std::string& trace_id) {
+    void tell_opened() {
         began_ = Clock::now();
         log::info("live.opened", "a WebSocket follows events",
-                  {{"principal", name()}, {"peer", peer_}, {"trace_id", trace_id}});
+                  {{"principal", name()}, {"peer", peer_}, {"trace_id", trace_id_}});
     }
     void tell_closed() {
         service_->counters().live_slow_dropped.add(protocol_.overflowed() ? 1 : 0);
@@ -236,7 +237,7 @@ private:
     Task<void> authenticate(std::string token) {
         const std::string authorization = "Bearer " + token;
         const std::string nothing;
-        auto admission = co_await service_->backend().admit(authorization, nothing, nothing, peer_);
+        auto admission = co_await service_->backend().admit(authorization, nothing, nothing, peer_, trace_id_);
         if (std::holds_alternative<http::Response>(admission)) {
             const auto status = std::get<http::Response>(admission).status;
             protocol_.refused(status == 403   ? 4403
@@ -277,6 +278,7 @@ private:
     websocket::stream<http::Stream&, false> ws_; // without compression: it would keep a window for each connection
     Protocol protocol_;
     std::string peer_;
+    std::string trace_id_; // of the request that opened this
     Signal read_ended_;
     Clock::time_point began_{};
     unsigned close_code_ = 1006;
@@ -310,7 +312,8 @@ Task<std::optional<http::Response>> serve_websocket(std::shared_ptr<Service> ser
     }
     const std::string api_key(view(header["X-API-Key"]));
     const bool brings_nothing = authorization.empty() && api_key.empty() && asked.ticket.empty();
-    auto admission = co_await service->backend().admit(authorization, api_key, asked.ticket, call.request.peer);
+    auto admission = co_await service->backend().admit(authorization, api_key, asked.ticket, call.request.peer,
+                                                       call.request.trace_id);
     if (std::holds_alternative<http::Response>(admission) &&
         (!brings_nothing || std::get<http::Response>(admission).status != 401)) {
         co_return std::get<http::Response>(std::move(admission));

@@ -54,6 +54,12 @@ struct Counters {
     Counter http_errors; // answers with status 500 and above
     HttpCounters http;
 
+    // Figures that were asked for with Redis on, by what its cache gave. All but hits were counted by PostgreSQL.
+    Counter cache_hits;
+    Counter cache_misses;
+    Counter cache_unusable; // of another site, database or day, too old, or not ours
+    Counter cache_away;     // Redis not connected, too slow, or refusing
+
     Counter db_connects;
     Counter db_connect_failures;
 

@@ -107,6 +107,14 @@ std::string metrics_text(const Counters& counters, const http::Probes& probes, c
     page.counter("radsched_pg_connects_total", "PostgreSQL sessions opened.", counters.db_connects);
     page.counter("radsched_pg_connect_failures_total", "Tries to open one that failed.", counters.db_connect_failures);
     page.gauge("radsched_redis_up", "1 while Redis is on and connected.", probes.redis_connected ? 1 : 0);
+    auto& cached =
+        page.family("radsched_cache_answers_total",
+                    "Figures asked for, by what the cache in Redis gave; all but hit were counted by PostgreSQL.",
+                    MetricType::Counter);
+    Page::value(cached, {{"answer", "hit"}}, static_cast<double>(counters.cache_hits.value()));
+    Page::value(cached, {{"answer", "miss"}}, static_cast<double>(counters.cache_misses.value()));
+    Page::value(cached, {{"answer", "unusable"}}, static_cast<double>(counters.cache_unusable.value()));
+    Page::value(cached, {{"answer", "away"}}, static_cast<double>(counters.cache_away.value()));
     page.gauge("radsched_outbox_lag_seconds", "Age of the oldest event that is not published to Redis.",
                static_cast<double>(probes.relay_lag_ms) / 1000);
     page.counter("radsched_relay_published_total", "Events published to Redis.", counters.relay_published);

@@ -6,7 +6,6 @@ namespace radscheduler::sidecar::redis {
 namespace {
 
 constexpr Milliseconds connect_timeout{5000};
-constexpr Milliseconds exchange_timeout{5000};
 
 } // namespace
 
@@ -50,25 +49,33 @@ Task<std::string> Client::connect() {
         co_return fail(ec.message());
     }
     Exchange exchange(opening(url_));
-    auto reason = co_await run(exchange);
+    auto reason = co_await run(exchange, exchange_timeout);
     connected_ = reason.empty();
     co_return reason;
 }
 
-Task<std::string> Client::send(std::vector<Command> commands) {
+Task<std::string> Client::send(std::vector<Command> commands, Milliseconds limit) {
     if (!connected_) {
         co_return std::string("not connected");
     }
     Exchange exchange(commands);
-    auto reason = co_await run(exchange);
+    auto reason = co_await run(exchange, limit);
     repeated_ = exchange.repeated();
     co_return reason;
 }
 
-Task<std::string> Client::run(Exchange& exchange) {
+Task<std::string> Client::look_up(Lookup& lookup, Milliseconds limit) {
+    if (!connected_) {
+        co_return std::string("not connected");
+    }
+    co_return co_await run(lookup, limit);
+}
+
+template <class Machine>
+Task<std::string> Client::run(Machine& exchange, Milliseconds limit) {
     const auto wire = wire_;
     error_code ec;
-    watchdog_.arm(exchange_timeout);
+    watchdog_.arm(limit);
     co_await wire->write(exchange.bytes(), ec);
     std::array<char, 16384> buffer;
     while (!ec && !exchange.done()) {

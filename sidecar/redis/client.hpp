@@ -9,6 +9,7 @@
 #include "net/asio.hpp"
 #include "net/watchdog.hpp"
 #include "redis/exchange.hpp"
+#include "redis/lookup.hpp"
 #include "redis/tls.hpp"
 #include "redis/url.hpp"
 #include "redis/wire.hpp"
@@ -17,11 +18,14 @@ namespace radscheduler::sidecar::redis {
 
 class Client {
 public:
+    static constexpr Milliseconds exchange_timeout{5000};
+
     Client(asio::any_io_executor executor, Url url, TlsFiles tls);
 
     // Each returns the reason of the failure, or nothing.
     Task<std::string> connect();
-    Task<std::string> send(std::vector<Command> commands);
+    Task<std::string> send(std::vector<Command> commands, Milliseconds limit = exchange_timeout);
+    Task<std::string> look_up(Lookup& lookup, Milliseconds limit);
 
     // How many commands of the last send() were refused because what they would add was there already.
     std::size_t repeated() const { return repeated_; }
@@ -31,7 +35,8 @@ public:
     void interrupt();
 
 private:
-    Task<std::string> run(Exchange& exchange);
+    template <class Machine>
+    Task<std::string> run(Machine& exchange, Milliseconds limit);
     std::string fail(std::string reason);
 
     asio::any_io_executor executor_;

@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<std::pair<std::string_view, std::string_view>, 8> advices{{
     {"WRONGPASS", ": user or password of REDIS_URL are not the server's"},
     {"NOAUTH", ": it wants a password, and REDIS_URL has none"},
-    {"NOPERM", ": the user of REDIS_URL may not use XADD, PUBLISH, SET, DEL, SELECT or PING on radsched:*"},
+    {"NOPERM", ": the user of REDIS_URL may not use XADD, PUBLISH, SET, GET, DEL, SELECT or PING on radsched:*"},
     {"READONLY", ": it is a replica; REDIS_URL must name the primary"},
     {"OOM", ": its memory is full (maxmemory); events wait here until there is room"},
     {"LOADING", ": it is reading its data and will be ready soon"},

@@ -1,6 +1,5 @@
 #include "relay/leadership.hpp"
 
-#include "net/reconnect.hpp"
 #include "obs/log.hpp"
 
 namespace radscheduler::sidecar::relay {
@@ -17,25 +16,15 @@ constexpr const char* probe = "SELECT true";
 
 Leadership::Leadership(const asio::any_io_executor& executor, std::vector<Target> targets, db::SessionOptions session,
                        std::function<void()> on_change)
-    : executor_(executor), targets_(std::move(targets)), session_(std::move(session)), on_change_(std::move(on_change)),
-      pause_(executor) {
-    session_.application_name = "radschedulerd lead";
-}
-
-void Leadership::stop() {
-    stopped_ = true;
-    pause_.notify();
-    if (connection_) {
-        connection_->interrupt();
-    }
-}
+    : session_(executor, std::move(targets), std::move(session), "radschedulerd lead"),
+      on_change_(std::move(on_change)) {}
 
 void Leadership::set(bool leading) {
     if (leading_ == leading) {
         return;
     }
     leading_ = leading;
-    if (!stopped_) {
+    if (!session_.stopped()) {
         log::info("relay.lead", leading ? "this daemon publishes events now" : "this daemon no longer publishes events",
                   {{"leading", leading}});
     }
@@ -43,31 +32,14 @@ void Leadership::set(bool leading) {
 }
 
 Task<void> Leadership::run() {
-    Reconnect reconnect(Milliseconds(100), Milliseconds(3000));
-    std::size_t next_target = 0;
-    auto step = reconnect.resume(Reconnect::Event::start, random_number());
-    while (step.action != Reconnect::Action::finish) {
-        auto event = Reconnect::Event::slept;
-        if (step.action == Reconnect::Action::connect) {
-            auto opened = co_await db::Connection::open(executor_, targets_[next_target % targets_.size()], session_);
-            if (std::holds_alternative<db::DbError>(opened)) {
-                ++next_target;
-                event = Reconnect::Event::failed;
-            } else {
-                connection_ = std::move(std::get<std::unique_ptr<db::Connection>>(opened));
-                event = Reconnect::Event::connected;
-            }
-        } else if (step.action == Reconnect::Action::serve) {
-            co_await campaign(*connection_);
-            set(false);
-            connection_.reset();
-            event = Reconnect::Event::lost;
-        } else {
-            co_await pause_.wait(step.delay);
-        }
-        step = reconnect.resume(stopped_ ? Reconnect::Event::stop : event, random_number());
-    }
-    connection_.reset();
+    const db::KeptSession::Use use = [this](db::Connection& connection) { return serve(connection); };
+    co_await session_.run(use);
+}
+
+// The lock has gone with its session.
+Task<void> Leadership::serve(db::Connection& connection) {
+    co_await campaign(connection);
+    set(false);
 }
 
 Task<bool> Leadership::holds(db::Connection& connection, const char* question) {
@@ -78,7 +50,7 @@ Task<bool> Leadership::holds(db::Connection& connection, const char* question) {
 
 // Returns when the session is lost or the daemon stops.
 Task<void> Leadership::campaign(db::Connection& connection) {
-    while (!stopped_ && connection.usable()) {
+    while (!session_.stopped() && connection.usable()) {
         const bool holding = co_await holds(connection, leading_ ? probe : take);
         set(holding && connection.usable());
         if (!connection.usable()) {

@@ -5,13 +5,9 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <string>
 #include <vector>
 
-#include "db/connection.hpp"
-#include "db/targets.hpp"
-#include "net/signal.hpp"
+#include "db/kept_session.hpp"
 
 namespace radscheduler::sidecar::relay {
 
@@ -22,22 +18,18 @@ public:
 
     // Runs until stop(); whoever owns this awaits it.
     Task<void> run();
-    void stop();
+    void stop() { session_.stop(); }
     bool leading() const { return leading_; }
 
 private:
+    Task<void> serve(db::Connection& connection);
     Task<void> campaign(db::Connection& connection);
     Task<bool> holds(db::Connection& connection, const char* question);
     void set(bool leading);
 
-    asio::any_io_executor executor_;
-    std::vector<Target> targets_;
-    db::SessionOptions session_;
+    db::KeptSession session_;
     std::function<void()> on_change_;
-    std::unique_ptr<db::Connection> connection_;
-    Signal pause_;
     bool leading_ = false;
-    bool stopped_ = false;
 };
 
 } // namespace radscheduler::sidecar::relay

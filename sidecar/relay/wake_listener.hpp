@@ -5,9 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "db/connection.hpp"
-#include "db/targets.hpp"
-#include "net/signal.hpp"
+#include "db/kept_session.hpp"
 
 namespace radscheduler::sidecar::relay {
 
@@ -17,7 +15,7 @@ public:
                  std::function<void()> on_wake);
 
     void start();
-    void stop();
+    void stop() { session_.stop(); }
     bool listening() const { return listening_; }
 
 private:
@@ -25,13 +23,9 @@ private:
     Task<void> listen(db::Connection& connection);
 
     asio::any_io_executor executor_;
-    std::vector<Target> targets_;
-    db::SessionOptions session_;
+    db::KeptSession session_;
     std::function<void()> on_wake_;
-    std::unique_ptr<db::Connection> connection_;
-    Signal pause_;
     bool listening_ = false;
-    bool stopped_ = false;
 };
 
 } // namespace radscheduler::sidecar::relay

@@ -3,13 +3,14 @@
 import gzip
 import http.client
 import json
+import signal
 import socket
-import subprocess
 import threading
 import uuid
 
 import pytest
 import requests
+from support.certificates import Authority
 from support.openapi import check_answer
 from support.services import Daemon, Database, eventually
 
@@ -314,47 +315,34 @@ def test_the_database_role_has_the_last_word(cluster):
         database.close()
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("http_tls")
-    for name in ("one", "two"):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-                        "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"], check=True, capture_output=True)
-    return folder
-
-
-def test_https_with_a_certificate_that_is_changed_under_it(cluster, certificates):
+def test_https_with_a_certificate_that_is_changed_under_it(cluster, tmp_path):
     database = Database.create(cluster, "api_tls")
-    for part in ("key", "pem"):
-        (certificates / f"now.{part}").write_bytes((certificates / f"one.{part}").read_bytes())
-    daemon = Daemon.__new__(Daemon)
-    settings = {"RADSCHED_HTTP_TLS_CERT": str(certificates / "now.pem"), "RADSCHED_HTTP_TLS_KEY": str(certificates / "now.key")}
-    daemon.is_healthy = lambda: requests.get(f"https://127.0.0.1:{daemon.http_port}/health", verify=False, timeout=5).status_code == 200 if _listens(daemon.http_port) else False
-    daemon.__init__(database.url, **settings)
-    daemon.base = f"https://127.0.0.1:{daemon.http_port}"
+    first, second = Authority(tmp_path / "first", "First"), Authority(tmp_path / "second", "Second")
+    now = tmp_path / "now.pem", tmp_path / "now.key"
+
+    def install(authority):
+        for source, target in zip(authority.issue("daemon"), now):
+            target.write_bytes(source.read_bytes())
+
+    install(first)
+    daemon = Daemon(database.url, tls=(*now, first.file))
     try:
         kept = requests.Session()
-        reply = kept.get(daemon.base + "/api/v1/conflicts", verify=str(certificates / "one.pem"), timeout=10)
+        reply = kept.get(daemon.base + "/api/v1/conflicts", verify=first.file, timeout=10)
         check_answer(reply)
         assert reply.status_code == 200 and reply.headers["Strict-Transport-Security"]
         assert b"HTTP/1.1 2" not in raw(daemon, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        (certificates / "now.pem").write_text("garbage")
-        daemon.process.send_signal(1)
+        now[0].write_text("garbage")
+        daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: "http.certificate_failed" in daemon.log.read_text(), what="the bad certificate being told")
-        assert requests.get(daemon.base + "/health", verify=str(certificates / "one.pem"), timeout=10).status_code == 200
-        for part in ("key", "pem"):
-            (certificates / f"now.{part}").write_bytes((certificates / f"two.{part}").read_bytes())
-        daemon.process.send_signal(1)
+        assert daemon.get("/health").status_code == 200
+        install(second)
+        daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: '"http.certificate"' in daemon.log.read_text(), what="the new certificate being read")
-        assert requests.get(daemon.base + "/health", verify=str(certificates / "two.pem"), timeout=10).status_code == 200
+        assert daemon.get("/health", verify=second.file).status_code == 200
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(daemon.base + "/health", verify=str(certificates / "one.pem"), timeout=10)
-        assert kept.get(daemon.base + "/health", verify=str(certificates / "one.pem"), timeout=10).status_code == 200  # the connection that was there goes on
+            daemon.get("/health")
+        assert kept.get(daemon.base + "/health", verify=first.file, timeout=10).status_code == 200  # the connection that was there goes on
     finally:
         daemon.stop()
         database.close()
-
-
-def _listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -9,6 +9,7 @@ from support.backup import assert_audit_holds, assert_restored, assert_works, au
 from support.catalogue import assert_same, catalogue, fingerprints
 from support.services import Cluster, Database
 from support.site import ROLES, book, extend, fill, grant_own_rights, ingest, make_roles
+from support.site_rest import fill_rest
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,7 @@ def source(cluster, tmp_path_factory):
     database.execute("DO $$ BEGIN FOR i IN 1 .. 20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
     database.message = fill(database)
     extend(database)
+    fill_rest(database)
     database.file = tmp_path_factory.mktemp("elsewhere") / "dump"
     dump(database, database.file, "-Fc")
     yield database

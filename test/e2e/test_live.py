@@ -10,6 +10,8 @@ from support.live import Client, Stream, bearer, refusal
 from support.live_world import BEAT, NAME, at, book, key, make_events, signed, ticket, two_sites
 from support.services import Daemon, Database
 
+TRACE = "5bf92f3577b34da6a3ce929d0e0e4737"
+
 
 @pytest.fixture(scope="module")
 def world(cluster):
@@ -195,7 +197,7 @@ def test_expansion_shows_what_the_follower_may_read_and_is_audited(world):
     database, keys = world.database, world.database.keys
 
     async def run():
-        async with Client.to(world, key=keys["reader"], expand=1) as reader, Client.to(world, key=keys["home"], expand=1) as thin:
+        async with Client.to(world, key=keys["reader"], headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, expand=1) as reader, Client.to(world, key=keys["home"], expand=1) as thin:
             since = (await reader.frame())["cursor"]
             await reader.subscribe()
             await thin.subscribe()
@@ -208,6 +210,8 @@ def test_expansion_shows_what_the_follower_may_read_and_is_audited(world):
     first, since = asyncio.run(run())
     with Stream(world, keys["reader"], expand=1, since=since) as stream:
         assert stream.events(1)[0][1]["data"]["appointment"]["patient"]["name"] == NAME
+    traced = database.value("SELECT trace_id FROM radscheduler.audit_event WHERE action = 'read' AND object_id = %s AND detail ->> 'channel' = 'events' ORDER BY audit_id LIMIT 1", first)
+    assert traced == TRACE, "what is read in the name of a follower belongs to the trace of its connection"
     actors = {row["actor"] for row in database.rows("SELECT actor FROM radscheduler.audit_event WHERE action = 'read' AND object_id = %s AND detail ->> 'channel' = 'events'", first)}
     assert "key:" + keys["reader"].split("_")[1] in actors and "key:" + keys["home"].split("_")[1] not in actors
 

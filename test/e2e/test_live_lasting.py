@@ -2,16 +2,11 @@
 
 import asyncio
 import contextlib
-import http.server
 import json
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 
 import pytest
-import requests
 import websockets
 from support.live import Client, Stream, bearer, stubborn
 from support.live_world import BEAT, at, key, make_events, metric, rss, signed, start, ticket, two_sites
@@ -256,47 +251,3 @@ def test_so_many_connections_and_no_more(world):
         eventually(lambda: metric(daemon, "radsched_live_connections") == 0, what="both being gone")
     finally:
         daemon.stop()
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="the Debian package chromium is not installed: EventSource is tested with the reader in support/live.py only")
-def test_a_browsers_event_source_resumes_by_itself(world):
-    told = []
-
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = f"""<script>
-                const source = new EventSource("{Page.url}");
-                source.addEventListener("order.received", e => fetch("/told", {{method: "POST", body: e.lastEventId + " " + e.data}}));
-            </script>""".encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self):
-            told.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    origin = f"http://127.0.0.1:{server.server_port}"
-    daemon = start(world.database, RADSCHED_CORS_ORIGINS=origin)
-    Page.url = f"{daemon.base}/api/v1/stream?ticket={requests.post(daemon.base + '/api/v1/stream-tickets', headers=bearer(world.database.keys['home']), timeout=10).json()['ticket']}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as profile:
-        browser = subprocess.Popen(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--remote-debugging-port=0", origin],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            eventually(lambda: metric(daemon, "radsched_live_connections") == 1, seconds=60, what="the browser following")
-            make_events(world.database, 3, kind="order.received")
-            eventually(lambda: len(told) == 3, what="the page being told")
-            assert [json.loads(one.split(" ", 1)[1])["data"]["n"] for one in told] == [1, 2, 3]
-        finally:
-            browser.terminate()
-            browser.wait(timeout=20)
-            server.shutdown()
-            daemon.stop()
-

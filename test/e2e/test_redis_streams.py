@@ -165,7 +165,7 @@ def test_tls_with_certificates_on_both_sides(taker, tmp_path):
 def test_user_password_and_database_of_the_url(taker):
     """A user that may do what docs/dba.md says it must, and no more."""
     server = Redis("--requirepass", "e2e-master-secret",
-                   "--user", *"radsched on >e2e%secret ~radsched:* &radsched:* +xadd +publish +set +del +select +ping +auth".split())
+                   "--user", *"radsched on >e2e%secret ~radsched:* &radsched:* +xadd +publish +set +get +del +select +ping +auth".split())
     try:
         client = server_client(server, password="e2e-master-secret", db=3)
         with publishing(taker, f"redis://radsched:e2e%25secret@127.0.0.1:{server.port}/3") as daemon:
@@ -292,3 +292,16 @@ def test_metric_names_who_holds_events_back(taker, server, cluster):
         other.rollback()
         wait_for(client, ids)
         eventually(lambda: "radsched_outbox_lag_seconds 0\n" in metrics(daemon), what="the lag being over")
+
+
+def test_ending_while_a_statement_waits_is_quick_and_clean(taker, server):
+    """A session of the pool must outlive the statement that runs on it. `make check-long` (sanitize) sees what the exit code does not show."""
+    with publishing(taker, server.url) as daemon, contextlib.closing(taker.db.connect()) as other, other.cursor() as cursor:
+        wait_for(server_client(server), book(taker, 1))
+        other.autocommit = False
+        cursor.execute("LOCK TABLE radscheduler.relay_cursor IN ACCESS EXCLUSIVE MODE")
+        eventually(lambda: taker.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'radschedulerd%%'"
+                                          " AND wait_event_type = 'Lock' AND query LIKE '%%relay%%'") >= 1, what="the relay waiting for the lock")
+        daemon.terminate()
+        assert daemon.process.wait(timeout=10) == 0
+        other.rollback()

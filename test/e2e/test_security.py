@@ -23,6 +23,7 @@ CALLS = {
     "acting": "radscheduler.acting()",
     "add_procedure": "radscheduler.add_procedure('NEW3', 'New', 'CT', aliases => '{{NEW4}}')",
     "add_resource": "radscheduler.add_resource('NEW', 'New', 'equipment', 'CT')",
+    "aggregate_place": "radscheduler.aggregate_place('dashboard')",
     "admit_api_key": "radscheduler.admit_api_key('x', '', '127.0.0.1')",
     "api_appointments": "radscheduler.api_appointments('{{}}')",
     "api_call": "radscheduler.api_call('api_stats_today', '{{}}')",

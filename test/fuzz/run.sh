@@ -21,7 +21,7 @@ sources=
 for source in "$root"/extension/core/*.cpp "$root"/extension/core/siu/*.cpp "$root"/extension/core/validate/*.cpp; do
     sources="$sources $source"
 done
-sidecar="mllp/frame_reader redis/exchange redis/resp link/answer auth/strict_json live/client_frame live/cursor live/event live/feed live/filter live/history live/protocol"
+sidecar="mllp/frame_reader redis/exchange redis/lookup redis/resp http/cached_figures link/answer auth/strict_json live/client_frame live/cursor live/event live/feed live/filter live/history live/protocol"
 for unit in $sidecar; do
     sources="$sources $root/sidecar/$unit.cpp"
 done

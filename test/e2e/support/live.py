@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 from urllib.parse import urlencode
 
 import requests
@@ -14,6 +15,11 @@ import websockets
 
 def bearer(key):
     return {"Authorization": f"Bearer {key}"}
+
+
+def trusting(daemon):
+    """What a client of a daemon with TLS believes; None without TLS."""
+    return ssl.create_default_context(cafile=daemon.trust) if daemon.trust else None
 
 
 class Client:
@@ -27,7 +33,7 @@ class Client:
     async def to(cls, daemon, key=None, path="/ws", subprotocols=("radsched.v1",), headers=None, origin=None, **query):
         uri = daemon.base.replace("http", "ws", 1) + path + ("?" + urlencode(query) if query else "")
         async with websockets.connect(uri, subprotocols=list(subprotocols) or None, origin=origin, extra_headers={**(bearer(key) if key else {}), **(headers or {})},
-                                      open_timeout=20, close_timeout=5, ping_interval=None, max_queue=None) as socket_:
+                                      ssl=trusting(daemon), open_timeout=20, close_timeout=5, ping_interval=None, max_queue=None) as socket_:
             yield cls(socket_)
 
     async def frame(self, seconds=10):
@@ -80,7 +86,7 @@ class Stream:
         sent = {"Accept": "text/event-stream", **(bearer(key) if key else {}), **(headers or {})}
         if last_event_id:
             sent["Last-Event-ID"] = last_event_id
-        self.reply = requests.get(daemon.base + "/api/v1/stream", params=query, headers=sent, stream=True, timeout=30)
+        self.reply = requests.get(daemon.base + "/api/v1/stream", params=query, headers=sent, stream=True, timeout=30, verify=daemon.trust)
         self.last_event_id = last_event_id or ""
         self.retry = None
         self.comments = []

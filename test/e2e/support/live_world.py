@@ -14,7 +14,7 @@ BEAT = 2  # seconds
 
 
 @contextlib.contextmanager
-def two_sites(cluster, name):
+def two_sites(cluster, name, **settings):
     """A daemon that asks for credentials, with its database and a key for each kind of follower."""
     database = Database.create(cluster, name)
     database.home = database.value("SELECT code FROM radscheduler.site")
@@ -26,7 +26,7 @@ def two_sites(cluster, name):
         for name, site, scopes in (("home", database.home, "events:read"), ("annex", "ANNEX", "events:read"), ("reader", database.home, "events:read,appointments:read"),
                                    ("blind", database.home, "appointments:read"))
     }
-    daemon = start(database)
+    daemon = start(database, **settings)
     daemon.database = database
     try:
         yield daemon

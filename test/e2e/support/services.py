@@ -232,14 +232,21 @@ class Redis:
 
 
 class Daemon:
-    """One radschedulerd on free ports. Its log goes to a file that the log test reads at the end."""
+    """One radschedulerd on free ports. Its log goes to a file that the log test reads at the end.
+
+    tls is (certificate, key, what its clients trust), all PEM files: then HTTP is https.
+    """
 
     logs = []
 
-    def __init__(self, database_url, redis_url=None, **settings):
+    def __init__(self, database_url, redis_url=None, tls=None, **settings):
         self.mllp_port = free_port()
         self.http_port = free_port()
-        self.base = f"http://127.0.0.1:{self.http_port}"
+        self.base = f"{'https' if tls else 'http'}://127.0.0.1:{self.http_port}"
+        self.trust = None
+        if tls:
+            *own, self.trust = map(str, tls)
+            settings = {**dict(zip(("RADSCHED_HTTP_TLS_CERT", "RADSCHED_HTTP_TLS_KEY"), own)), **settings}
         self._environment = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database_url,
@@ -279,7 +286,7 @@ class Daemon:
 
     def ask(self, method, path, **options):
         """One request; the answer is held against docs/openapi.yaml."""
-        reply = requests.request(method, self.base + path, timeout=30, **options)
+        reply = requests.request(method, self.base + path, **{"timeout": 30, "verify": self.trust, **options})
         check_answer(reply)
         return reply
 
