@@ -14195,6 +14195,43 @@ SELECT radscheduler.reply(200, jsonb_build_object('success', true, 'dashboard', 
                      FROM (SELECT t.modality, count(*) AS n, sum(count(*)) OVER () AS total FROM today t GROUP BY t.modality) m)))))
 $$;
 
+CREATE OR REPLACE FUNCTION radscheduler.aggregate_mark(p_site integer) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    v_zone text := radscheduler.site_zone(p_site);
+BEGIN
+    RETURN encode(sha256(convert_to(concat_ws('|', radscheduler.event_epoch(), (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
+                                              (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'radscheduler'),
+                                              p_site, (SELECT s.code FROM radscheduler.site s WHERE s.site_id = p_site), v_zone, timezone(v_zone, now())::date), 'UTF8')), 'hex');
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.aggregate_mark(integer) IS
+    'What cached figures of a site depend on besides its records, as a digest: the database and its epoch, the version of the code, the site, its zone and the day there.';
+
+CREATE OR REPLACE FUNCTION radscheduler.aggregate_place(aggregate text, OUT key text, OUT mark text, OUT seconds bigint) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_site integer;
+BEGIN
+    -- Who may not ask for the figures themselves is not shown what is kept of them.
+    IF aggregate_place.aggregate = 'dashboard' AND has_function_privilege(radscheduler.caller(), 'radscheduler.api_dashboard(jsonb)', 'EXECUTE') THEN
+        v_site := radscheduler.api_site();
+        key := format('radsched:{%s}:cache:%s', (SELECT s.code FROM radscheduler.site s WHERE s.site_id = v_site), aggregate_place.aggregate);
+        mark := radscheduler.aggregate_mark(v_site);
+        seconds := floor(extract(epoch FROM now()))::bigint;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.aggregate_place(text) IS
+    'For the daemon, in the name of a caller of the API: the key in Redis of cached figures (dashboard) of the caller''s site, the mark they must have, and the time in seconds since 1970 to tell their age by. NULLs where they are not cached, or the daemon''s role may not ask for them.';
+
+INSERT INTO radscheduler.role_right (kind, object, rights) VALUES ('ingest', 'aggregate_place()', 'EXECUTE');
+
 CREATE OR REPLACE FUNCTION radscheduler.random_word(p_length integer) RETURNS text
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS $$
@@ -14411,18 +14448,19 @@ DECLARE
     v_site record;
 BEGIN
     PERFORM radscheduler.require_every_site('the relay');
-    FOR v_site IN SELECT s.code, format('radsched:{%s}', s.code) AS key FROM radscheduler.site s ORDER BY s.code LOOP
+    FOR v_site IN SELECT s.site_id, s.code, format('radsched:{%s}', s.code) AS key FROM radscheduler.site s ORDER BY s.code LOOP
         CONTINUE WHEN v_site.key <> ALL (relay_aggregates.keys);
         PERFORM set_config('radscheduler.site', v_site.code, true);
         key := v_site.key || ':cache:dashboard';
-        value := (SELECT r.body FROM radscheduler.api_dashboard('{}') r);
+        value := (SELECT r.body::jsonb || jsonb_build_object('cached', jsonb_build_object('mark', radscheduler.aggregate_mark(v_site.site_id), 'seconds', floor(extract(epoch FROM now()))::bigint))
+                  FROM radscheduler.api_dashboard('{}') r);
         RETURN NEXT;
     END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.relay_aggregates(text[]) IS
-    'For the daemon: what it keeps in Redis for programs that show figures, by key: radsched:{site}:cache:dashboard is the body of GET /api/analytics/dashboard, which has no patient data. Of all sites, or of those with these keys (radsched:{site}).';
+    'For the daemon: what it keeps in Redis for programs that show figures, by key: radsched:{site}:cache:dashboard is the body of GET /api/analytics/dashboard, which has no patient data, with "cached" beside: its mark (aggregate_mark()) and when it was made, in seconds since 1970. Of all sites, or of those with these keys (radsched:{site}).';
 
 INSERT INTO radscheduler.role_right (kind, object, rights)
 SELECT 'ingest', o || '()', 'EXECUTE' FROM unnest(ARRAY['relay_page', 'relay_lag', 'relay_aggregates']) o UNION ALL SELECT 'admin', 'relay_lag()', 'EXECUTE';
