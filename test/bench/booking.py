@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Measures booking in SQL on a full schedule: try_book() beside the floor, a bare row under the same exclusion constraint, and check_conflicts().
+"""Measures booking in SQL on a full schedule: try_book() beside the floor, a bare row under the same exclusion constraint, and beside the rows of a
+booking with nothing decided (storage); and check_conflicts().
 
-One cluster, one database with a million appointments; runs of the floor and of booking take turns, the figure is the median of the ratios of
+One cluster, one database with a million appointments; runs of floor, storage and booking take turns, the figure is the median of the ratios of
 neighbouring runs. Prints a Markdown table, writes booking.json and booking.md.
 """
 
@@ -20,6 +21,7 @@ sys.path.insert(0, str(REPO / "test" / "e2e"))
 from support.services import Cluster, Database  # noqa: E402
 
 NAME = "radbench_booking"
+SCRIPTS = ("floor.sql", "booking_storage.sql", "booking.sql")
 
 
 def load(cluster, *variables_and_file):
@@ -46,19 +48,20 @@ def main():
     cluster = Cluster("benchdb", NAME)
     atexit.register(cluster.destroy)
     database = Database.create(cluster, NAME)
-    load(cluster, "-f", HERE / "setup.sql")
+    load(cluster, "-f", HERE / "setup.sql", "-f", HERE / "booking_storage_setup.sql")
     database.execute(f"ALTER DATABASE {NAME} SET radscheduler.notify = off")
     if arguments.appointments:
         print(f"loading {arguments.appointments} appointments; a million takes some minutes", flush=True)
         load(cluster, "-v", f"appointments={arguments.appointments}", "-f", HERE / "million.sql")
 
-    pairs, checks = [], []
+    pairs, stored, checks = [], [], []
     for run in range(arguments.runs + 1):
-        rates = {script: pgbench(cluster, script, 8, arguments.seconds)[0] for script in (("floor.sql", "booking.sql") if run % 2 else ("booking.sql", "floor.sql"))}
+        rates = {script: pgbench(cluster, script, 8, arguments.seconds)[0] for script in (SCRIPTS if run % 2 else reversed(SCRIPTS))}
         milliseconds = pgbench(cluster, "check.sql", 1, arguments.seconds)[1]
-        print(f"run {run}: floor {rates['floor.sql']:.0f}, try_book() {rates['booking.sql']:.0f} per second; check_conflicts() {milliseconds:.2f} ms", flush=True)
+        print(f"run {run}: floor {rates['floor.sql']:.0f}, storage {rates['booking_storage.sql']:.0f}, try_book() {rates['booking.sql']:.0f} per second; check_conflicts() {milliseconds:.2f} ms", flush=True)
         if run:
             pairs.append((rates["floor.sql"], rates["booking.sql"]))
+            stored.append((rates["floor.sql"], rates["booking_storage.sql"]))
             checks.append(milliseconds)
     refused = database.value("SELECT count(*) FROM radscheduler.appointment a WHERE a.source = 'SQL' AND a.status <> 'SCHEDULED'")
     conflicts = database.value("SELECT count(*) FROM radscheduler.conflict")
@@ -68,13 +71,14 @@ def main():
     ratio = statistics.median(booking / floor for floor, booking in pairs)
     lines = [f"{arguments.appointments} appointments, {arguments.runs} pairs of runs of {arguments.seconds} s", "",
              "| what | sessions | per second | floor | ratio |", "|---|---|---|---|---|",
+             f"| storage: the ten rows of one booking, nothing decided | 8 | {statistics.median(b for _, b in stored):.0f} | {statistics.median(f for f, _ in stored):.0f} | {statistics.median(b / f for f, b in stored):.2f} |",
              f"| `try_book()` of a known patient, scanner and technologist | 8 | {statistics.median(b for _, b in pairs):.0f} | {statistics.median(f for f, _ in pairs):.0f} | {ratio:.2f} |", "",
              "| what | sessions | milliseconds |", "|---|---|---|",
              f"| `check_conflicts()` with all rules, the commit included | 1 | {statistics.median(checks):.2f} |"]
     text = "\n".join(lines) + "\n"
     print("\n" + text)
     (arguments.out / "booking.md").write_text(text, encoding="utf-8")
-    (arguments.out / "booking.json").write_text(json.dumps({"pairs": pairs, "ratio": ratio, "check_ms": checks}, indent=2) + "\n", encoding="utf-8")
+    (arguments.out / "booking.json").write_text(json.dumps({"pairs": pairs, "stored": stored, "ratio": ratio, "check_ms": checks}, indent=2) + "\n", encoding="utf-8")
     database.close()
     return 0
 
