@@ -53,8 +53,9 @@ struct Statement {
 
 // Something asked in somebody's name ($1 site, $2 actor, $3 login, $4 token version, $5 trace:
 // http/in_the_name_of.hpp), in one statement and so in one transaction. It is asked once act_as() has set the site and
-// the actor, and not at all (no row) when the login no longer counts. NOLINTNEXTLINE(cppcoreguidelines-macro-usage):
-// string literals are joined
+// the actor, and not at all (no row) when the login no longer counts. The call must depend on a column of `parameters`
+// (p): nothing else keeps the planner from asking it first.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): string literals are joined
 #define RADSCHED_COLUMNS_AS_PRINCIPAL(columns, parameters, call)                                                       \
     "SELECT " columns " FROM radscheduler.act_as($1::text, $2::text, $3::text, $4::integer, $5::text) AS a(ok) "       \
     "CROSS JOIN LATERAL (SELECT " parameters " WHERE a.ok OFFSET 0) AS p CROSS JOIN LATERAL " call " AS r"
@@ -130,7 +131,10 @@ inline constexpr std::array<Statement, statement_count> statements{{
     {"rs_profile_faults", "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', f.key, f.fault), '; ') "
                           "FROM radscheduler.profile_faults($1::jsonb) AS f"},
     {"rs_advance", "SELECT radscheduler.relay_advance('redis'::text, $1::text)"},
-    {"rs_live_enter", RADSCHED_COLUMNS_AS_PRINCIPAL("r.site_id, r.site", "", "radscheduler.live_enter()")},
+    {"rs_live_enter",
+     RADSCHED_COLUMNS_AS_PRINCIPAL("r.site_id, r.site", "a.ok AS entered",
+                                   "(SELECT e.site_id, e.site FROM radscheduler.live_enter() AS e WHERE p.entered "
+                                   "OFFSET 0)")},
     {"rs_live_ticket",
      RADSCHED_COLUMNS_AS_PRINCIPAL("r", "$6::text[] AS scopes, pg_catalog.to_timestamp($7::double precision) AS until",
                                    "radscheduler.create_stream_ticket($2::text, $3::text, $4::integer, p.scopes, "

@@ -100,5 +100,5 @@ def chromium(address):
             raise
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(browser.pid, signal.SIGKILL)  # its session: the helpers too
+                os.killpg(browser.pid, signal.SIGKILL)  # and every process it has started
             browser.wait(timeout=20)
