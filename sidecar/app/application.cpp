@@ -59,6 +59,7 @@ Application::Application(Settings settings)
     pool_options.session = session;
     pool_options.size = settings_.db_connections;
     pool_ = std::make_shared<db::Pool>(io_.get_executor(), std::move(pool_options), counters_);
+    caretaker_ = std::make_unique<db::LoneSession>(io_.get_executor(), targets, session, "radschedulerd care");
 
     mllp::BatchLimits batches;
     batches.messages = settings_.mllp_batch;
@@ -258,6 +259,7 @@ Task<void> Application::drain() {
     listener_->stop();
     courier_->close();
     drained_ = true;
+    caretaker_->stop();
     housekeeping_wake_.notify();
     pool_->stop();
     drain_deadline_.cancel();
@@ -269,8 +271,7 @@ Task<void> Application::drain() {
 Task<void> Application::housekeeping() {
     bool told = false;
     while (!draining_) {
-        const db::RunOptions options{Milliseconds(60000), db::WhenDown::wait, Milliseconds(0)};
-        const auto result = co_await db::run(pool_, db::StatementId::maintain, {}, options);
+        const auto result = co_await caretaker_->run(db::StatementId::maintain);
         auto pause = maintain_interval;
         if (const auto* error = std::get_if<db::DbError>(&result)) {
             const bool unreachable = error->sqlstate.empty();

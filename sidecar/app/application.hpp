@@ -14,6 +14,7 @@
 
 #include "app/supervisor.hpp"
 #include "config/settings.hpp"
+#include "db/lone_session.hpp"
 #include "db/pool.hpp"
 #include "http/server.hpp"
 #include "link/courier.hpp"
@@ -54,6 +55,7 @@ private:
     Signal housekeeping_wake_;
     Supervisor supervisor_;
     std::shared_ptr<db::Pool> pool_;
+    std::unique_ptr<db::LoneSession> caretaker_; // maintain() sorts what the pool's sessions need no memory for
     std::shared_ptr<mllp::House> mllp_house_;
     std::vector<std::shared_ptr<mllp::Server>> mllp_;
     std::shared_ptr<http::Server> http_;
