@@ -14121,7 +14121,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION radscheduler.api_appointments(params jsonb) RETURNS radscheduler.http_reply
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
     AS $$
 DECLARE
     v_site     integer := radscheduler.api_site();
