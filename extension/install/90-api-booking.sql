@@ -46,12 +46,15 @@ BEGIN
         v_body ->> 'notes', v_body ->> 'study_type', radscheduler.api_number(v_body, 'hold'), v_body ->> 'override_reason', NULL, v_body ->> 'reason');
     IF r.outcome = 'refused' THEN
         RETURN radscheduler.api_refusal(r);
+    ELSIF radscheduler.api_prefers_minimal(request) THEN
+        RETURN radscheduler.reply(201, jsonb_build_object('id', r.appointment_id, 'version', r.version, 'status', r.status, 'warnings', r.warnings),
+            jsonb_build_object('ETag', format('"%s"', r.version), 'Location', '/api/v1/appointments/' || r.appointment_id, 'Preference-Applied', 'return=minimal'));
     END IF;
     RETURN radscheduler.api_shown(request, v_site, r.appointment_id, 201, jsonb_build_object('warnings', r.warnings));
 END
 $$;
 COMMENT ON FUNCTION radscheduler.api_v1_appointments_book(jsonb) IS
-    'POST /api/v1/appointments: try_book() with its arguments as fields; 201 with the appointment, 409 with the conflicts and free times. override_reason (scope conflicts:override) books all the same.';
+    'POST /api/v1/appointments: try_book() with its arguments as fields; 201 with the appointment, with Prefer: return=minimal as try_book() says it (id, version, status, warnings), 409 with the conflicts and free times. override_reason (scope conflicts:override) books all the same.';
 
 CREATE FUNCTION radscheduler.api_v1_appointments_patch(request jsonb) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off

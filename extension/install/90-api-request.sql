@@ -32,6 +32,15 @@ END
 $$;
 COMMENT ON FUNCTION radscheduler.api_sees_patients(jsonb) IS 'Whether names, numbers, phones and notes are shown to the caller of a request.';
 
+CREATE FUNCTION radscheduler.api_prefers_minimal(request jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(request ->> 'prefer' ~* '(^|[,;])\s*return\s*=\s*"?minimal"?\s*($|[,;])', false);
+END
+$$;
+COMMENT ON FUNCTION radscheduler.api_prefers_minimal(jsonb) IS 'Whether the caller of a request wants to be told only what has become of it: Prefer: return=minimal (RFC 7240, 4.2).';
+
 CREATE FUNCTION radscheduler.api_fault(p_name text, p_text text, p_hint text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$

@@ -17616,13 +17616,16 @@ BEGIN
         v_body ->> 'notes', v_body ->> 'study_type', radscheduler.api_number(v_body, 'hold'), v_body ->> 'override_reason', NULL, v_body ->> 'reason');
     IF r.outcome = 'refused' THEN
         RETURN radscheduler.api_refusal(r);
+    ELSIF radscheduler.api_prefers_minimal(request) THEN
+        RETURN radscheduler.reply(201, jsonb_build_object('id', r.appointment_id, 'version', r.version, 'status', r.status, 'warnings', r.warnings),
+            jsonb_build_object('ETag', format('"%s"', r.version), 'Location', '/api/v1/appointments/' || r.appointment_id, 'Preference-Applied', 'return=minimal'));
     END IF;
     RETURN radscheduler.api_shown(request, v_site, r.appointment_id, 201, jsonb_build_object('warnings', r.warnings));
 END
 $$;
 
 COMMENT ON FUNCTION radscheduler.api_v1_appointments_book(jsonb) IS
-    'POST /api/v1/appointments: try_book() with its arguments as fields; 201 with the appointment, 409 with the conflicts and free times. override_reason (scope conflicts:override) books all the same.';
+    'POST /api/v1/appointments: try_book() with its arguments as fields; 201 with the appointment, with Prefer: return=minimal as try_book() says it (id, version, status, warnings), 409 with the conflicts and free times. override_reason (scope conflicts:override) books all the same.';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_v1_appointments_patch(request jsonb) RETURNS radscheduler.http_reply
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET timezone = 'UTC' SET radscheduler.audit_changes = off
@@ -18365,6 +18368,16 @@ END
 $$;
 
 COMMENT ON FUNCTION radscheduler.api_sees_patients(jsonb) IS 'Whether names, numbers, phones and notes are shown to the caller of a request.';
+
+CREATE OR REPLACE FUNCTION radscheduler.api_prefers_minimal(request jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(request ->> 'prefer' ~* '(^|[,;])\s*return\s*=\s*"?minimal"?\s*($|[,;])', false);
+END
+$$;
+
+COMMENT ON FUNCTION radscheduler.api_prefers_minimal(jsonb) IS 'Whether the caller of a request wants to be told only what has become of it: Prefer: return=minimal (RFC 7240, 4.2).';
 
 CREATE OR REPLACE FUNCTION radscheduler.api_fault(p_name text, p_text text, p_hint text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -1,8 +1,10 @@
--- wrk script: books the slots of radbench.slot() one after the other, as booking.sql does. Argument: the first number.
+-- wrk script: books the slots of radbench.slot() one after the other, as booking.sql does. Arguments: the first number, and what is preferred (RFC 7240).
 local number = 0
+local preference = nil
 local start = 1799046000 -- 2027-01-04 07:00 UTC
 function init(arguments)
     number = tonumber(arguments[1])
+    preference = arguments[2]
 end
 
 function request()
@@ -13,5 +15,5 @@ function request()
     local scanner = n % 200
     local body = string.format('{"patient_id":"P%d","starts_at":"%s","procedure":"MRI001","duration_minutes":30,"resources":["BENCHMR%d","BENCHT%d"]}',
         1 + n % 3000, os.date("!%Y-%m-%dT%H:%M:%SZ", at), scanner, scanner)
-    return wrk.format("POST", nil, {["Content-Type"] = "application/json", ["Idempotency-Key"] = "bench-" .. n}, body)
+    return wrk.format("POST", nil, {["Content-Type"] = "application/json", ["Idempotency-Key"] = "bench-" .. n, ["Prefer"] = preference}, body)
 end

@@ -68,6 +68,21 @@ def test_the_life_of_an_appointment(api):
     assert guide.json()["appointment"]["notes"] == "ward 3"
 
 
+def test_who_prefers_little_is_told_what_became_of_it(api):
+    headers = {**key(), "Prefer": 'respond-async, return="minimal"; wait=5'}
+    made = api.post("/api/v1/appointments", json=booking(75, "2031-02-26T10:00:00Z", patient_phone="12"), headers=headers)
+    assert made.status_code == 201 and made.headers["Preference-Applied"] == "return=minimal"
+    assert set(made.json()) == {"id", "version", "status", "warnings"} and [one["code"] for one in made.json()["warnings"]] == ["PHONE_UNUSABLE"]
+    seen = api.get(made.headers["Location"])
+    assert seen.headers["ETag"] == made.headers["ETag"] and all(seen.json()[name] == made.json()[name] for name in ("id", "version", "status"))
+    again = api.post("/api/v1/appointments", json=booking(75, "2031-02-26T10:00:00Z", patient_phone="12"), headers=headers)
+    assert again.json() == made.json() and again.headers["Idempotency-Replayed"] == "true"
+    whole = api.post("/api/v1/appointments", json=booking(75, "2031-02-26T12:00:00Z"), headers={**key(), "Prefer": "return=representation"})
+    assert whole.json()["patient"]["patient_id"] == "APIUSER75" and "Preference-Applied" not in whole.headers
+    taken = api.post("/api/v1/appointments", json=booking(76, "2031-02-26T10:00:00Z"), headers={**key(), "Prefer": "return=minimal"})
+    assert taken.status_code == 409 and taken.json()["alternatives"] and "Preference-Applied" not in taken.headers
+
+
 def test_a_taken_time_is_refused_with_the_way_out(api):
     book(api, 2, "2031-02-04T10:00:00Z")
     refused = api.post("/api/v1/appointments", json=booking(3, "2031-02-04T10:10:00Z"), headers=key())
