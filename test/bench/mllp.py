@@ -2,7 +2,7 @@
 """Measures the daemon: latency at a steady rate, what it takes when saturated, one connection in lock-step, and what idle connections cost.
 
 Beside it, in the same run, what its aims are measured by: ingest() over 8 sessions, ingest_batch(), and psql calling ingest() in lock-step with the same
-kind of message. Runs of different figures take turns; each figure is the median of its runs. Generator, daemon and PostgreSQL share the machine.
+kind of message. The steady rate comes first, the runs of the other figures take turns; each figure is the median of its runs. Generator, daemon and PostgreSQL share the machine.
 Prints Markdown tables, writes mllp.json and mllp.md.
 """
 
@@ -128,10 +128,15 @@ def main():
         "ingest 1": lambda: bench.pgbench("ingest.sql", 1),
         "psql": lambda: bench.psql(int(arguments.seconds * (samples["ingest 1"] or [100])[-1]) + 1),
         "lock-step": lambda: bench.saturated(1),
-        "offered": lambda: bench.offered(OFFERED, CONNECTIONS),
     }
-    samples = {key: [] for key in measures}
+    samples = {key: [] for key in [*measures, "offered"]}
     try:
+        # On its own and first: what vacuum and checkpoint do after the others have written as much as they could is not what a steady rate meets.
+        for run in range(arguments.runs + 1):
+            result = bench.offered(OFFERED, CONNECTIONS)
+            print(f"offered: {result['per_second']:.0f}/s, p99 {result['p99_ms']:.1f} ms", flush=True)
+            if run:  # the first one plans the statements of every session
+                samples["offered"].append(result)
         for run in range(arguments.runs):
             for key, measure in measures.items():
                 samples[key].append(measure())
