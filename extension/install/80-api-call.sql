@@ -62,7 +62,7 @@ DECLARE
     v_function   oid := (SELECT p.oid FROM pg_proc p WHERE p.proname = p_function AND p.pronamespace = 'radscheduler'::regnamespace
                              AND p.pronargs = 1 AND p.proargtypes[0] = 'jsonb'::regtype AND p.prorettype = 'radscheduler.http_reply'::regtype);
     v_hash       bytea := CASE WHEN p_key IS NOT NULL THEN sha256(convert_to(p_function || ' ' || (request ->> 'path') || ' ', 'UTF8') || coalesce(p_body, '')) END;
-    v_site       integer := CASE WHEN p_key IS NOT NULL THEN radscheduler.api_site() END;
+    v_site       integer;
     v_reply      radscheduler.http_reply;
     v_is_read    boolean := false;
     v_state      text;
@@ -78,6 +78,7 @@ BEGIN
         RETURN radscheduler.problem(403, 'forbidden', 'Not allowed', 'The database role of this daemon may not do this, whatever the credential says. A DBA can allow it: radscheduler.grant_role() (docs/security.md).');
     END IF;
     IF p_key IS NOT NULL THEN
+        v_site := radscheduler.api_site();
         v_reply := radscheduler.kept_reply(v_site, p_principal, p_key, v_hash);
         IF v_reply.status IS NOT NULL THEN
             RETURN v_reply;
