@@ -37,6 +37,14 @@ def redis_server():
     server.stop()
 
 
+@pytest.fixture
+def server():
+    """A Redis of one test's own, to be killed, filled and emptied."""
+    server = Redis()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def system(cluster, redis_server):
     """The system most tests share: the wake-up worker serves this database, Redis is connected."""

@@ -14,7 +14,7 @@ import requests
 import websockets
 from support.live import Client, Stream
 from support.live_world import metric, start, two_sites
-from support.services import Redis, eventually
+from support.services import eventually
 
 EVENTS = 700
 PAUSE = 0.015  # seconds between two of them
@@ -25,13 +25,6 @@ def world(cluster):
     with two_sites(cluster, "live_pair") as daemon:
         daemon.stop()  # only its database is wanted
         yield daemon
-
-
-@pytest.fixture
-def server():
-    server = Redis()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

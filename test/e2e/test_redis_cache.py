@@ -39,13 +39,6 @@ def world(cluster):
     database.close()
 
 
-@pytest.fixture
-def server():
-    server = Redis()
-    yield server
-    server.stop()
-
-
 @contextlib.contextmanager
 def daemon_of(world, url):
     daemon = Daemon(world.url, url, JWT_SECRET=SECRET, RADSCHED_RATE_LIMIT="0")

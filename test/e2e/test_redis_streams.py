@@ -25,13 +25,6 @@ def taker(cluster):
     cluster.admin('DROP DATABASE "redis_streams" WITH (FORCE)')
 
 
-@pytest.fixture
-def server():
-    server = Redis()
-    yield server
-    server.stop()
-
-
 def server_client(server, **options):
     return redis.Redis(port=server.port, **options)
 
